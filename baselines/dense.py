@@ -1,0 +1,27 @@
+"""The fine-tuned model as it is: what every speed-up divides by."""
+
+from __future__ import annotations
+
+from pibench.contract import Budget, MethodInfo, TaskData, Variant
+from pibench.model import Model
+
+
+class Dense:
+    """Exact softmax, GELU and LayerNorm, in the best lowering we have and in CrypTen's own."""
+
+    info = MethodInfo(
+        name="dense",
+        version="1",
+        summary="fine-tuned BERT, nothing replaced",
+        paper="Devlin et al., NAACL 2019",
+        bibtex=(
+            "@inproceedings{devlin2019bert, title={{BERT}: Pre-training of Deep Bidirectional Transformers for "
+            "Language Understanding}, author={Devlin, Jacob and Chang, Ming-Wei and Lee, Kenton and Toutanova, "
+            "Kristina}, booktitle={NAACL}, year={2019}}"
+        ),
+        variants=(Variant("fair"), Variant("stock", lowering="stock")),
+    )
+
+    def compress(self, dense: Model, data: TaskData, budget: Budget, variant: Variant) -> Model:
+        """Return the dense model itself."""
+        return dense

@@ -1,0 +1,169 @@
+"""Options, cells and progress of a benchmark run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pibench import registry
+from pibench.contract import Variant
+from pibench.errors import InputError
+from pibench.measure.plan import ENGINES, PROFILES, Cell, Plan, pick
+from pibench.measure.workbench import Workbench
+from pibench.network import NETWORKS, Network, parse_network
+from pibench.report.render import render
+from pibench.tables import accuracy, communication, latency, write_tables
+from pibench.tasks.glue import get_task
+
+PLAN = pytest.StashKey[Plan]()
+CELLS = pytest.StashKey[list[Cell]]()
+NETWORK = pytest.StashKey[Network]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("private inference")
+    add = group.addoption
+    add("--tasks", default="rte,sst2", help="GLUE tasks, comma-separated (default: %(default)s)")
+    add("--methods", default="all", help="methods, comma-separated (default: all that are installed)")
+    add("--profile", default="quick", help=f"{' or '.join(PROFILES)} (default: %(default)s)")
+    add("--seq-len", type=int, help="longest sequence in tokens (default: the profile's)")
+    add("--engine", default="crypten", help="MPC engine (default: %(default)s)")
+    add("--network", default="lan", help=f"{', '.join(NETWORKS)}, or 'BANDWIDTH,RTT' such as '3Gbit,1ms'")
+    add("--seeds", default="0", help="seeds, comma-separated (default: %(default)s)")
+    add("--backbone", default="minilm", help="hub id, folder, or minilm (default: %(default)s)")
+    add("--resume", action="store_true", help="keep finished cells and trained models of an earlier run")
+    add("--glue-dir", type=Path, help="folder of GLUE parquet files (default: $PIBENCH_GLUE_DIR)")
+    add("--data", default="auto", help="auto, folder, hub or sample (default: %(default)s)")
+    add("--output", type=Path, help="where records and tables go (default: the profile's)")
+    add("--port", type=int, help="TCP port on loopback for the two parties (default: a free one)")
+    add("--deadline", type=float, default=900.0, help="longest wait for one answer of a party, in seconds")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    try:
+        config.stash[PLAN] = _plan(config)
+        config.stash[NETWORK] = parse_network(config.getoption("network"))
+        config.stash[CELLS] = _cells(config, config.stash[PLAN])
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _plan(config: pytest.Config) -> Plan:
+    option = config.getoption
+    profile = PROFILES[pick("profile", option("profile"), list(PROFILES))]
+    seq_len = profile.seq_len if option("seq_len") is None else option("seq_len")
+    if seq_len < 3:
+        raise InputError(f"--seq-len {seq_len} leaves no room for text; give at least 3")
+    return Plan(
+        profile=profile,
+        seq_len=seq_len,
+        backbone=option("backbone"),
+        engine=pick("engine", option("engine"), list(ENGINES)),
+        glue_dir=option("glue_dir"),
+        source=option("data"),
+        output=option("output") or profile.output,
+        resume=option("resume"),
+        port=option("port"),
+        deadline=option("deadline"),
+    )
+
+
+def _cells(config: pytest.Config, plan: Plan) -> list[Cell]:
+    """Return all cells, after loading what they need, so that bad input ends the run before it starts."""
+    tasks = [get_task(name).name for name in _listed(config, "tasks")]
+    methods = registry.names() if config.getoption("methods") == "all" else _listed(config, "methods")
+    methods = [pick("method", name, registry.names()) for name in methods]
+    seeds = [_seed(text) for text in _listed(config, "seeds")]
+    return [
+        Cell(task, method, variant, seed)
+        for task in tasks
+        for seed in seeds
+        for method in methods
+        for variant in _variants(method)
+    ]
+
+
+def _variants(method: str) -> tuple[Variant, ...]:
+    """Return a method's variants; a broken plugin gets one, whose cell then fails with the reason."""
+    try:
+        return registry.get(method).info.variants
+    except InputError:
+        return (Variant("unknown"),)
+
+
+def _listed(config: pytest.Config, option: str) -> list[str]:
+    values = [text.strip() for text in config.getoption(option).split(",") if text.strip()]
+    if not values:
+        raise InputError(f"--{option} is empty; give at least one, comma-separated")
+    return values
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal():
+        raise InputError(f"--seeds has {text!r}; give whole numbers such as 0,1,2")
+    return int(text)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "cell" in metafunc.fixturenames:
+        cells = metafunc.config.stash[CELLS]
+        metafunc.parametrize("cell", cells, ids=[cell.name for cell in cells])
+    if "task" in metafunc.fixturenames:
+        metafunc.parametrize("task", sorted({cell.task for cell in metafunc.config.stash[CELLS]}))
+
+
+@pytest.fixture(scope="session")
+def bench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
+    bench = Workbench(request.config.stash[PLAN])
+    yield bench
+    bench.stop_parties()
+
+
+class Progress:
+    """Prints each finished cell with what is left to do."""
+
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        self._write = reporter.write_line
+        self._start = time.monotonic()
+        self._total = self._done = 0
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._total = len(session.items)
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._write("")
+        self._write(f"[{self._done + 1}/{self._total}] {nodeid.split('::')[-1]} ...")
+
+    def pytest_runtest_logfinish(self) -> None:
+        self._done += 1
+        spent = time.monotonic() - self._start
+        left = spent / self._done * (self._total - self._done)
+        self._write("")
+        self._write(f"    {spent / 60:.1f} min so far, about {left / 60:.1f} min left")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    session.config.pluginmanager.register(Progress(reporter))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Write all tables and print the three that people ask for."""
+    plan = config.stash[PLAN]
+    if config.getoption("collectonly") or not plan.records.exists():
+        return
+    from pibench.records import read_all
+
+    try:
+        paths = write_tables(plan.records, plan.output / "tables")
+        records = read_all(plan.records)
+        for table in (accuracy(records), latency(records), communication(records)):
+            terminalreporter.write_line("")
+            terminalreporter.write_line(render(table, "md"))
+        terminalreporter.write_line(f"tables: {paths[0].parent}   records: {plan.records}")
+    except InputError as error:
+        terminalreporter.write_line(f"error: {error}", red=True)

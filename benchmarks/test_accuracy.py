@@ -1,0 +1,19 @@
+"""Accuracy of every method on every task: float on the validation split, MPC on a part of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from pibench.measure.accuracy import blank_accuracy, measure_accuracy
+from pibench.measure.plan import Cell
+from pibench.measure.run import CellFailed, run_cell
+from pibench.measure.workbench import Workbench
+
+
+def test_accuracy(bench: Workbench, cell: Cell) -> None:
+    try:
+        record = run_cell(bench, blank_accuracy(bench, cell), lambda: measure_accuracy(bench, cell))
+    except CellFailed as failure:
+        pytest.fail(str(failure), pytrace=False)
+    if record["status"] == "skipped":
+        pytest.skip(record["error"])

@@ -1,0 +1,31 @@
+"""Structural pruning of attention heads: what is cut is neither computed nor sent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from pibench.model import Model
+
+
+def prune_heads(model: Model, keep: torch.Tensor) -> Model:
+    """Return a copy without the heads whose entry in ``keep`` (layers, heads; bool) is false.
+
+    Raises:
+        ValueError: a layer would lose all its heads.
+    """
+    if not keep.any(dim=1).all():
+        raise ValueError("every layer must keep at least one head")
+    layers = tuple(
+        replace(layer, heads=int(kept.sum()))
+        for layer, kept in zip(model.architecture.layers, keep, strict=True)
+    )
+    pruned = model.rebuilt(replace(model.architecture, layers=layers))
+    with torch.no_grad():
+        for layer, new, old, kept in zip(layers, pruned.layers, model.layers, keep, strict=True):
+            columns = kept.repeat_interleave(layer.head_size)
+            new["qkv_weight"].copy_(old["qkv_weight"][columns.repeat(3)])
+            new["qkv_bias"].copy_(old["qkv_bias"][columns.repeat(3)])
+            new["output_weight"].copy_(old["output_weight"][:, columns])
+    return pruned

@@ -1,0 +1,121 @@
+"""The one forward pass: what is trained is what is scored is what is served.
+
+Written over an interpreter's primitives, so that the same code computes floats, runs on secret shares and
+predicts costs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+
+from pibench.architecture import Architecture, Layer
+from pibench.interpreters.base import Interpreter, Value
+from pibench.operators.activation import ACTIVATION
+from pibench.operators.norm import NORM
+from pibench.operators.softmax import SOFTMAX
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model's weights as an interpreter's values; names as in :class:`pibench.model.Model`."""
+
+    layers: Sequence[Mapping[str, Value]]
+    head: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the forward pass returns: logits (batch, outputs) and every layer's output (batch, seq, hidden)."""
+
+    logits: Value
+    hidden: list[Value]
+
+
+def encode(
+    ops: Interpreter,
+    architecture: Architecture,
+    weights: Weights,
+    embedded: Value,
+    keep: torch.Tensor,
+    gates: torch.Tensor | None = None,
+) -> Output:
+    """Run the encoder and its head.
+
+    ``embedded`` has shape (batch, seq, hidden); ``keep`` is the public 0/1 mask (batch, seq). ``gates``
+    (layers, heads) or (layers, batch, heads) scales each head's context vector, for importance scores; every
+    layer must then have the same number of heads.
+    """
+    keep = keep[:, None, None, :]
+    hidden, outputs = embedded, []
+    for index, (layer, layer_weights) in enumerate(zip(architecture.layers, weights.layers, strict=True)):
+        with ops.scope(f"layer{index}"):
+            gate = None if gates is None else gates[index]
+            attended = _attention(ops, layer, layer_weights, hidden, keep, gate)
+            hidden = _add_norm(ops, architecture, layer, layer_weights, "attention_norm", hidden, attended)
+            transformed = _feed_forward(ops, layer, layer_weights, hidden)
+            hidden = _add_norm(ops, architecture, layer, layer_weights, "ffn_norm", hidden, transformed)
+        outputs.append(hidden)
+    return Output(_classify(ops, weights.head, hidden), outputs)
+
+
+def _attention(
+    ops: Interpreter,
+    layer: Layer,
+    weights: Mapping[str, Value],
+    hidden: Value,
+    keep: torch.Tensor,
+    gate: torch.Tensor | None,
+) -> Value:
+    batch, length, _ = hidden.shape
+    with ops.scope("qkv"):
+        qkv = ops.linear(hidden, weights["qkv_weight"], weights["qkv_bias"])
+    qkv = qkv.reshape(batch, length, 3, layer.heads, layer.head_size).transpose(1, 3)
+    query, key, value = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
+    with ops.scope("scores"):
+        query = ops.scale(query, 1 / sqrt(layer.head_size))
+        scores = ops.matmul(query, key.transpose(2, 3))
+    with ops.scope("softmax"):
+        attention = SOFTMAX[layer.softmax](ops, scores, keep)
+    with ops.scope("context"):
+        context = ops.matmul(attention, value)
+    if gate is not None:
+        context = ops.scale(context, gate[..., None, None])
+    context = context.transpose(1, 2).reshape(batch, length, layer.heads * layer.head_size)
+    with ops.scope("output"):
+        return ops.linear(context, weights["output_weight"], weights["output_bias"])
+
+
+def _feed_forward(ops: Interpreter, layer: Layer, weights: Mapping[str, Value], hidden: Value) -> Value:
+    with ops.scope("ffn_in"):
+        inner = ops.linear(hidden, weights["ffn_in_weight"], weights["ffn_in_bias"])
+    with ops.scope("activation"):
+        inner = ACTIVATION[layer.activation](ops, inner, weights.get("activation_coefficients"))
+    with ops.scope("ffn_out"):
+        return ops.linear(inner, weights["ffn_out_weight"], weights["ffn_out_bias"])
+
+
+def _add_norm(
+    ops: Interpreter,
+    architecture: Architecture,
+    layer: Layer,
+    weights: Mapping[str, Value],
+    name: str,
+    hidden: Value,
+    update: Value,
+) -> Value:
+    total = ops.add(hidden, ops.dropout(update))
+    with ops.scope(name):
+        scale, shift = weights[f"{name}_weight"], weights[f"{name}_bias"]
+        return NORM[layer.norm](ops, total, scale, shift, architecture.norm_eps)
+
+
+def _classify(ops: Interpreter, head: Mapping[str, Value], hidden: Value) -> Value:
+    first = hidden[:, 0]
+    with ops.scope("pooler"):
+        pooled = ops.tanh(ops.linear(first, head["pooler_weight"], head["pooler_bias"]))
+    with ops.scope("classifier"):
+        return ops.linear(ops.dropout(pooled), head["classifier_weight"], head["classifier_bias"])

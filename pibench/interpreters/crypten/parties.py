@@ -1,0 +1,163 @@
+"""Starts two real party processes on this machine and talks to them.
+
+Spawned, not forked; joined over TCP on loopback; every answer has a deadline. A party that dies, raises or
+hangs is a :class:`PartyFailed` that names it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import socket
+import time
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from pibench.contract import Lowering
+from pibench.errors import InputError
+from pibench.interpreters.crypten.compat import import_crypten
+from pibench.interpreters.crypten.party import CLIENT, SERVER, Inference, main
+from pibench.model import Model
+
+NAMES = {SERVER: "party 0 (server)", CLIENT: "party 1 (client)"}
+_GRACE = 2.0
+"""Seconds in which a party's death may explain the other one's broken connection."""
+
+
+class PartyFailed(RuntimeError):
+    """A party crashed, raised or missed its deadline; the message names it and says how."""
+
+
+class PartyTimeout(PartyFailed):
+    """A party gave no answer before the deadline."""
+
+
+class Parties:
+    """A running server and client; use as a context manager.
+
+    ``deadline`` is the longest wait for any one answer, in seconds. Without ``port`` a free one is taken.
+
+    Raises:
+        InputError: CrypTen is missing, or the port is busy.
+        PartyFailed: a party did not start.
+    """
+
+    def __init__(self, deadline: float = 600.0, port: int | None = None) -> None:
+        import_crypten()
+        self._deadline = deadline
+        self._port = _free_port(port)
+        self._processes: list[SpawnProcess] = []
+        self._connections: list[Connection] = []
+        self._loaded: set[str] = set()
+
+    def __enter__(self) -> Parties:
+        context = multiprocessing.get_context("spawn")
+        for rank in (SERVER, CLIENT):
+            own, theirs = context.Pipe()
+            process = context.Process(target=main, args=(rank, self._port, theirs), daemon=True)
+            process.start()
+            theirs.close()
+            self._processes.append(process)
+            self._connections.append(own)
+        try:
+            self._answers()
+        except BaseException:
+            self._kill()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._kill()
+
+    @property
+    def processes(self) -> list[SpawnProcess]:
+        """The server's and the client's process."""
+        return self._processes
+
+    def load(self, name: str, model: Model, lowering: Lowering = "fair") -> None:
+        """Secret-share ``model`` between the parties under ``name``; only the server is given its weights."""
+        if name in self._loaded:
+            return
+        state = {
+            key: value.detach().numpy()
+            for key, value in model.state_dict().items()
+            if not key.startswith("embeddings.")
+        }
+        head = (name, model.architecture, lowering)
+        self._call("load", (*head, state), (*head, None))
+        self._loaded.add(name)
+
+    def infer(
+        self, name: str, embedded: np.ndarray, keep: np.ndarray, audit: bool = False
+    ) -> list[Inference]:
+        """Run one batch and return what the server and the client saw.
+
+        Only the client is given ``embedded`` (batch, seq, hidden; float32) and ``keep`` (batch, seq; int64).
+        With ``audit``, truncation wraps are counted, which slows the run and breaks its secrecy.
+        """
+        blank = np.zeros_like(embedded), np.ones_like(keep)
+        return self._call("infer", (name, *blank, audit), (name, embedded, keep, audit))
+
+    def _call(self, command: str, server: tuple[Any, ...], client: tuple[Any, ...]) -> list[Any]:
+        for rank, arguments in ((SERVER, server), (CLIENT, client)):
+            try:
+                self._connections[rank].send((command, arguments))
+            except OSError as error:
+                raise self._failure(rank, "cannot be reached") from error
+        return self._answers()
+
+    def _answers(self) -> list[Any]:
+        answers: dict[int, Any] = {}
+        end = time.monotonic() + self._deadline
+        while len(answers) < len(self._connections):
+            waiting = {c: rank for rank, c in enumerate(self._connections) if rank not in answers}
+            ready = wait(list(waiting), timeout=max(0.0, end - time.monotonic()))
+            if not ready:
+                late = ", ".join(NAMES[rank] for rank in waiting.values())
+                raise PartyTimeout(f"{late} gave no answer within {self._deadline:g} s")
+            for connection in ready:
+                rank = waiting[connection]
+                answers[rank] = self._receive(rank)
+        return [answers[rank] for rank in (SERVER, CLIENT)]
+
+    def _receive(self, rank: int) -> Any:
+        try:
+            answer = self._connections[rank].recv()
+        except (EOFError, OSError) as error:
+            raise self._failure(rank, "closed its connection") from error
+        if isinstance(answer, RuntimeError):
+            raise self._failure(rank, str(answer))
+        return answer
+
+    def _failure(self, rank: int, what: str) -> PartyFailed:
+        """Blame a party that died by itself rather than the one that noticed."""
+        for suspect in (1 - rank, rank):
+            process = self._processes[suspect]
+            process.join(_GRACE)
+            if process.exitcode is not None and process.exitcode < 0:
+                return PartyFailed(f"{NAMES[suspect]} was killed by signal {-process.exitcode}")
+        return PartyFailed(f"{NAMES[rank]} failed: {what}")
+
+    def _kill(self) -> None:
+        for process in self._processes:
+            if process.is_alive():
+                process.kill()
+            process.join()
+        for connection in self._connections:
+            connection.close()
+
+
+def _free_port(port: int | None) -> int:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port or 0))
+        except OSError as error:
+            raise InputError(
+                f"port {port} on 127.0.0.1 is busy; choose another one or leave it out"
+            ) from error
+        return probe.getsockname()[1]

@@ -1,0 +1,63 @@
+"""Plain floats: differentiable, for training and float accuracy."""
+
+from __future__ import annotations
+
+import torch
+from torch.nn import functional
+
+from pibench.interpreters.base import Domain, Interpreter
+
+
+class TorchInterpreter(Interpreter):
+    """Runs the forward pass on torch tensors with torch's fused kernels.
+
+    ``dropout`` is the probability of dropping an activation; leave it at 0 outside training.
+    """
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self._dropout = dropout
+
+    def dropout(self, a: torch.Tensor) -> torch.Tensor:
+        return functional.dropout(a, self._dropout) if self._dropout else a
+
+    def mul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a * b
+
+    def square(self, a: torch.Tensor) -> torch.Tensor:
+        return a * a
+
+    def matmul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a @ b
+
+    def linear(self, a: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        return functional.linear(a, weight, bias)
+
+    def relu(self, a: torch.Tensor) -> torch.Tensor:
+        return a.relu()
+
+    def exp(self, a: torch.Tensor) -> torch.Tensor:
+        return a.exp()
+
+    def max(self, a: torch.Tensor) -> torch.Tensor:
+        return a.amax(-1, keepdim=True)
+
+    def divide(self, a: torch.Tensor, b: torch.Tensor, domain: Domain) -> torch.Tensor:
+        return a / b
+
+    def inverse_sqrt(self, a: torch.Tensor) -> torch.Tensor:
+        return a.rsqrt()
+
+    def tanh(self, a: torch.Tensor) -> torch.Tensor:
+        return a.tanh()
+
+    def gelu(self, a: torch.Tensor) -> torch.Tensor:
+        return functional.gelu(a)
+
+    def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        return functional.softmax(self.mask_scores(scores, keep), dim=-1)
+
+    def layer_norm(
+        self, a: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float
+    ) -> torch.Tensor:
+        return functional.layer_norm(a, weight.shape, weight, bias, eps)

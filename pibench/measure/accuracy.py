@@ -1,0 +1,160 @@
+"""One accuracy cell: a method's float score, and its score under MPC on a subset."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import torch
+
+import pibench
+from pibench import registry
+from pibench.contract import Skip, Split
+from pibench.interpreters.crypten.party import SERVER
+from pibench.measure.plan import Cell
+from pibench.measure.security import SECURITY
+from pibench.measure.workbench import Workbench
+from pibench.model import Model
+from pibench.records import SCHEMA_VERSION, Record
+from pibench.tasks.encode import EncodedTask
+from pibench.tasks.glue import Task
+from pibench.tasks.metrics import majority_score, score
+from pibench.training.batches import pad
+from pibench.training.finetune import predict
+
+
+def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
+    """Compress, score in floats on the whole validation split and under MPC on a part of it.
+
+    Returns the fields of the record that the measurement fills.
+    """
+    model = bench.compressed(cell)
+    if isinstance(model, Skip):
+        return {"status": "skipped", "error": model.reason}
+    task = bench.task(cell.task, cell.seed)
+    logits = predict(model, task.validation, task.data.pad_id)
+    subset = _subset(task.validation, bench.plan.profile.mpc_examples)
+    check = score_under_mpc(bench, cell, model, task.validation, subset, logits[subset])
+    return float_scores(task, logits) | {
+        "weights_hash": model.fingerprint(),
+        "architecture": model.architecture.key,
+        "architecture_spec": model.architecture.spec(),
+        "mpc": check.pop("mpc"),
+        "n_mpc": len(subset),
+        "mpc_check": check,
+        "engine": bench.plan.engine,
+        "security": SECURITY[bench.plan.engine],
+    }
+
+
+def float_scores(task: EncodedTask, logits: np.ndarray) -> dict[str, Any]:
+    """Return the float scores of a record from the validation logits (examples, outputs)."""
+    labels = task.validation.labels.numpy()
+    metrics = score(task.data.task, answers(task.data.task, logits), labels)
+    return {
+        "status": "ok",
+        "float": metrics.pop("score"),
+        "metrics": metrics,
+        "n": len(labels),
+        "majority": majority_score(task.data.task, task.data.train.labels.numpy(), labels),
+    }
+
+
+def blank_accuracy(bench: Workbench, cell: Cell) -> Record:
+    """Return the record of a cell about which nothing is known yet; its status is ``failed``."""
+    task = bench.task(cell.task, cell.seed).data
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "suite_version": pibench.__version__,
+        "kind": "accuracy",
+        "task": cell.task,
+        "data": task.source,
+        "data_fingerprint": task.fingerprint,
+        "backbone": bench.plan.backbone,
+        "weights_hash": None,
+        "method": cell.method,
+        "method_version": _version(cell.method),
+        "variant": cell.variant.name,
+        "lowering": cell.variant.lowering,
+        "seed": cell.seed,
+        "status": "failed",
+        "error": None,
+        "budget": vars(bench.budget(cell)).copy(),
+        "metric": "+".join(task.task.metrics),
+        "metrics": {},
+        "float": None,
+        "fixed": None,
+        "mpc": None,
+        "n": 0,
+        "n_mpc": 0,
+        "majority": None,
+        "mpc_check": None,
+        "architecture": None,
+        "architecture_spec": None,
+        "engine": None,
+        "security": None,
+        "seq_len": bench.plan.seq_len,
+        "environment": bench.environment,
+        "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds_total": 0.0,
+    }
+
+
+def _version(method: str) -> str:
+    try:
+        return registry.get(method).info.version
+    except Exception:
+        return "unknown"
+
+
+def answers(task: Task, logits: np.ndarray) -> np.ndarray:
+    """Return class ids (examples,), or the scores of a regression, from logits (examples, outputs)."""
+    return logits[:, 0] if task.regression else logits.argmax(axis=1)
+
+
+def _subset(split: Split, count: int) -> np.ndarray:
+    """Return the first ``count`` examples, the shortest first, so that batches need little padding."""
+    first = np.arange(min(count, len(split)))
+    return first[np.argsort([len(split.input_ids[i]) for i in first], kind="stable")]
+
+
+def score_under_mpc(
+    bench: Workbench, cell: Cell, model: Model, split: Split, subset: np.ndarray, floats: np.ndarray
+) -> dict[str, Any]:
+    """Run the examples ``subset`` between the parties and compare with their float logits ``floats``.
+
+    Batches in which a truncation wrapped are counted and kept out of the largest logit difference.
+    """
+    task = bench.task(cell.task, cell.seed).data
+    name = f"{model.fingerprint()}-{cell.variant.lowering}"
+    bench.parties.load(name, model, cell.variant.lowering)
+    logits = np.zeros_like(floats)
+    difference, wraps = 0.0, 0
+    for start in range(0, len(subset), bench.plan.profile.mpc_batch):
+        rows = slice(start, start + bench.plan.profile.mpc_batch)
+        embedded, keep = embed(model, split, subset[rows], task.pad_id)
+        result = bench.parties.infer(name, embedded, keep, audit=True)[SERVER]
+        logits[rows] = result.logits
+        wraps += result.wraps or 0
+        if not result.wraps:
+            difference = max(difference, float(np.abs(result.logits - floats[rows]).max()))
+    own, theirs = answers(task.task, logits), answers(task.task, floats)
+    labels = split.labels.numpy()[subset]
+    return {
+        "mpc": score(task.task, own, labels)["score"],
+        "float_on_subset": score(task.task, theirs, labels)["score"],
+        "max_logit_difference": difference,
+        "labels_agree": None if task.task.regression else int((own == theirs).sum()),
+        "n": len(subset),
+        "truncation_wraps": wraps,
+    }
+
+
+@torch.no_grad()
+def embed(
+    model: Model, split: Split, indices: np.ndarray, pad_id: int, length: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the client shares: embedded text (batch, seq, hidden) and the mask (batch, seq)."""
+    batch = pad(split, indices, pad_id, length)
+    return model.embeddings(batch.input_ids, batch.token_type_ids).numpy(), batch.keep.numpy()

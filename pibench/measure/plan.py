@@ -1,0 +1,105 @@
+"""What one run of the suite measures, and how much it may spend."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+from pibench.contract import Budget, Variant
+from pibench.errors import InputError
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How thorough a run is.
+
+    ``mpc_examples`` validation examples of each cell are also scored under MPC, ``mpc_batch`` at a time; a
+    latency is measured in ``pairs`` interleaved pairs.
+    """
+
+    name: str
+    budget: Budget
+    seq_len: int
+    mpc_examples: int
+    mpc_batch: int
+    pairs: int
+    output: Path
+
+
+PROFILES = {
+    "quick": Profile(
+        "quick",
+        Budget(epochs=2, examples=400, batch_size=16),
+        seq_len=32,
+        mpc_examples=8,
+        mpc_batch=8,
+        pairs=3,
+        output=Path("runs/quick"),
+    ),
+    "full": Profile(
+        "full",
+        Budget(epochs=3, examples=10_000, batch_size=32),
+        seq_len=128,
+        mpc_examples=64,
+        mpc_batch=8,
+        pairs=8,
+        output=Path("results"),
+    ),
+}
+
+ENGINES = ("crypten",)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method on one task with one seed."""
+
+    task: str
+    method: str
+    variant: Variant
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The cell as people read it, such as ``rte-dense-fair-s0``."""
+        return f"{self.task}-{self.method}-{self.variant.name}-s{self.seed}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that the options of a run decide."""
+
+    profile: Profile
+    seq_len: int
+    backbone: str
+    engine: str
+    glue_dir: Path | None
+    source: str
+    output: Path
+    resume: bool
+    port: int | None
+    deadline: float
+
+    @property
+    def records(self) -> Path:
+        """Where records go."""
+        return self.output / "records"
+
+    @property
+    def models(self) -> Path:
+        """Where trained models are kept for ``--resume``."""
+        return Path("runs/models")
+
+
+def pick(kind: str, name: str, known: list[str]) -> str:
+    """Return ``name`` if it is known.
+
+    Raises:
+        InputError: it is not; the sentence lists what is, and the nearest match.
+    """
+    if name in known:
+        return name
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise InputError(f"unknown {kind} {name!r}; known: {', '.join(known)}{hint}")

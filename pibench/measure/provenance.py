@@ -1,0 +1,76 @@
+"""What a record says about where it was made: code, packages, threads and machine class."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).resolve().parents[2]
+_PACKAGES = ("torch", "transformers", "crypten", "spu", "jax", "numpy", "scipy", "scikit-learn", "datasets")
+
+
+def environment(threads: int) -> dict[str, Any]:
+    """Return the ``environment`` object of a record, for a run with ``threads`` threads a party.
+
+    It holds no host or user name. What cannot be found out is ``None``.
+    """
+    commit, dirty = _git_state()
+    return {
+        "commit": commit,
+        "dirty": dirty,
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "threads": threads,
+        "machine": {
+            "cpu_model": _cpu_model(),
+            "cores": os.cpu_count(),
+            "ram_gb": _ram_gb(),
+            "system": f"{platform.system()} {platform.machine()}",
+        },
+        "load_1m": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    }
+
+
+def _git_state() -> tuple[str | None, bool | None]:
+    """Return the commit and whether the tree has changes; both None outside the project's own repository."""
+    top = _git("rev-parse", "--show-toplevel")
+    # An installed package may lie in a virtual environment inside somebody else's repository.
+    if top is None or Path(top) != _ROOT:
+        return None, None
+    commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+    return commit, None if status is None else bool(status)
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=_ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str | None:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or None
+
+
+def _ram_gb() -> float | None:
+    try:
+        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, 1)
+    except (AttributeError, ValueError, OSError):
+        return None

@@ -1,0 +1,55 @@
+"""Run one cell so that nothing is lost: a failure is recorded, a finished cell is written at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pibench.errors import InputError
+from pibench.interpreters.crypten.parties import PartyFailed, PartyTimeout
+from pibench.measure.workbench import Workbench
+from pibench.records import Record, file_name, read, write
+
+
+class CellFailed(Exception):
+    """A cell ended as failed or timeout; its record says why."""
+
+
+def run_cell(bench: Workbench, blank: Record, measure: Callable[[], dict[str, Any]]) -> Record:
+    """Return the cell's record: the finished one when resuming, else ``blank`` with what ``measure`` returns.
+
+    Raises:
+        CellFailed: ``measure`` raised; the record is written all the same.
+        InputError: the record cannot be written.
+    """
+    path = bench.plan.records / file_name(blank)
+    if bench.plan.resume and (done := finished(path)):
+        return done
+    start = time.perf_counter()
+    try:
+        record = blank | measure()
+    except Exception as error:
+        bench.stop_parties()
+        status = "timeout" if isinstance(error, PartyTimeout) else "failed"
+        record = blank | {"status": status, "error": describe(error)}
+    record["seconds_total"] = time.perf_counter() - start
+    write(record, path)
+    if record["status"] in ("failed", "timeout"):
+        raise CellFailed(f"{record['status']}: {record['error']}")
+    return record
+
+
+def finished(path: Path) -> Record | None:
+    """Return the record in ``path`` if its cell needs no second run."""
+    if not path.exists():
+        return None
+    record = read(path)
+    return record if record["status"] in ("ok", "skipped") else None
+
+
+def describe(error: Exception) -> str:
+    """Return one line about an error; what users can put right needs no type name."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, InputError | PartyFailed) else f"{type(error).__name__}: {text}"

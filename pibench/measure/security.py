@@ -1,0 +1,22 @@
+"""What an engine's numbers stand for: parties, adversary, dealer, ring, and what is left public."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SECURITY: dict[str, dict[str, Any]] = {
+    "crypten": {
+        "parties": 2,
+        "adversary": "semi-honest",
+        "dealer": "trusted first party: stands in for the offline phase, no privacy against party 0",
+        "ring_bits": 64,
+        "fraction_bits": 16,
+        "public": "architecture, sequence length, attention mask, polynomial coefficients",
+        "embedding": "at the client",
+    },
+}
+
+OFFLINE = {"crypten": "not counted: dealer"}
+
+SCOPE = ["share input", "encoder", "head", "reveal"]
+"""The stages inside the clock and the byte count; weights are shared once, before."""

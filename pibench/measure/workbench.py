@@ -1,0 +1,151 @@
+"""What the cells of a run share: the backbone, the tasks, trained models and the two parties."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import pibench
+from pibench import registry
+from pibench.architecture import Architecture
+from pibench.backbone import Backbone, build_model, load_backbone
+from pibench.contract import Budget, Skip
+from pibench.errors import InputError
+from pibench.interpreters.crypten.parties import Parties
+from pibench.measure.plan import Cell, Plan
+from pibench.measure.provenance import environment
+from pibench.model import Model
+from pibench.tasks.encode import EncodedTask, encode_task
+from pibench.tasks.glue import RawTask, load
+from pibench.training.finetune import label_loss, train
+
+THREADS_PER_PARTY = 1
+
+
+class Workbench:
+    """Loads, trains and caches on demand; everything is made at most once a run."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._raw: dict[str, RawTask] = {}
+        self._encoded: dict[tuple[str, int], EncodedTask] = {}
+        self._models: dict[str, Model] = {}
+        self._parties: Parties | None = None
+        self._running = ExitStack()
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """The ``environment`` of every record of this run."""
+        return environment(THREADS_PER_PARTY)
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """The pretrained encoder.
+
+        Raises:
+            InputError: it cannot be loaded, or its position table is shorter than the sequence length.
+        """
+        backbone = load_backbone(self.plan.backbone)
+        if self.plan.seq_len > backbone.positions:
+            raise InputError(
+                f"--seq-len {self.plan.seq_len} is longer than the position table of backbone "
+                f"{backbone.name!r}, which holds {backbone.positions}"
+            )
+        return backbone
+
+    def task(self, name: str, seed: int) -> EncodedTask:
+        """Return a task, tokenised, with its selection split cut by ``seed``."""
+        if name not in self._raw:
+            self._raw[name] = load(name, self.plan.glue_dir, self.plan.source)
+        if (name, seed) not in self._encoded:
+            self._encoded[name, seed] = encode_task(
+                self._raw[name], self.backbone.tokenizer, self.plan.seq_len, seed
+            )
+        return self._encoded[name, seed]
+
+    def budget(self, cell: Cell) -> Budget:
+        """Return what the cell may spend."""
+        return replace(self.plan.profile.budget, seed=cell.seed)
+
+    def dense(self, cell: Cell) -> Model:
+        """Return the dense model of the cell's task and seed, fine-tuned on the task."""
+
+        def make() -> Model:
+            data = self.task(cell.task, cell.seed).data
+            model = build_model(self.backbone, data.task.outputs, cell.seed)
+            return train(model, data, self.budget(cell), label_loss, f"fine-tuning {cell.task}")
+
+        model = self._cached(self._key(cell, "dense", "fine-tuned", pibench.__version__), make)
+        assert isinstance(model, Model)
+        return model
+
+    def compressed(self, cell: Cell) -> Model | Skip:
+        """Return what the cell's method makes of the dense model."""
+        method = registry.get(cell.method)
+        dense = self.dense(cell)
+
+        def make() -> Model | Skip:
+            data = self.task(cell.task, cell.seed).data
+            return method.compress(dense, data, self.budget(cell), cell.variant)
+
+        return self._cached(self._key(cell, cell.method, cell.variant.name, method.info.version), make)
+
+    @property
+    def parties(self) -> Parties:
+        """The running server and client; started again after :meth:`stop_parties`."""
+        if self._parties is None:
+            self._parties = self._running.enter_context(Parties(self.plan.deadline, self.plan.port))
+        return self._parties
+
+    def stop_parties(self) -> None:
+        """End both party processes, so that the next use starts fresh ones."""
+        self._parties = None
+        self._running.close()
+
+    def _key(self, cell: Cell, method: str, variant: str, version: str) -> str:
+        task = self.task(cell.task, cell.seed).data
+        parts = [self.plan.backbone, task.fingerprint, self.plan.seq_len, asdict(self.budget(cell)), method]
+        digest = hashlib.sha256(json.dumps([*parts, variant, version]).encode()).hexdigest()[:8]
+        return f"{cell.task}--{method}--{variant}--s{cell.seed}--{digest}"
+
+    def _cached(self, key: str, make: Any) -> Model | Skip:
+        """Return the model of ``key``: from this run, from disk when resuming, or made and saved now."""
+        if key in self._models:
+            return self._models[key]
+        path = self.plan.models / f"{key}.pt"
+        if self.plan.resume and path.exists():
+            model = self._load(path)
+        else:
+            model = make()
+            if isinstance(model, Skip):
+                return model
+            _save(model, path)
+        self._models[key] = model
+        return model
+
+    def _load(self, path: Path) -> Model:
+        saved = torch.load(path, weights_only=True)
+        outputs = saved["architecture"]["outputs"]
+        model = build_model(self.backbone, outputs).rebuilt(Architecture.from_spec(saved["architecture"]))
+        model.load_state_dict(saved["state"])
+        return model.eval()
+
+
+def _save(model: Model, path: Path) -> None:
+    temporary = path.with_suffix(".writing")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"architecture": model.architecture.spec(), "state": model.state_dict()}, temporary)
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"cannot write the model {path}: {error}; free some space or change the rights"
+        ) from error

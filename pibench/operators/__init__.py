@@ -1,0 +1,1 @@
+"""Every published approximation, once, as plain functions over an interpreter's primitives."""

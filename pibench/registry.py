@@ -1,0 +1,60 @@
+"""Methods by name, from the entry-point group ``pibench.methods``; in-tree methods use the same door as plugins.
+
+Listing names imports no method; a method is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib.metadata import EntryPoint, entry_points
+
+from pibench.contract import Method
+from pibench.errors import InputError
+
+GROUP = "pibench.methods"
+
+
+def _entry_points() -> dict[str, EntryPoint]:
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=GROUP):
+        other = found.setdefault(entry.name, entry)
+        if other.value != entry.value:
+            raise InputError(
+                f"two plugins register the method {entry.name!r}: {other.value} and {entry.value}; uninstall one"
+            )
+    return found
+
+
+def names() -> list[str]:
+    """Return the names of all registered methods, sorted, dense first."""
+    return sorted(_entry_points(), key=lambda name: (name != "dense", name))
+
+
+def get(name: str) -> Method:
+    """Import and return a method.
+
+    Raises:
+        InputError: the name is unknown, its plugin does not import, or it breaks the contract.
+    """
+    found = _entry_points()
+    if name not in found:
+        near = difflib.get_close_matches(name, found, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "install its plugin or choose one of these."
+        raise InputError(f"unknown method {name!r}; known: {', '.join(names())}; {hint}")
+    entry = found[name]
+    try:
+        method = entry.load()()
+    except Exception as error:
+        raise InputError(
+            f"method {name!r} ({entry.value}) failed to import: {type(error).__name__}: {error}; "
+            "repair or uninstall its plugin"
+        ) from error
+    if not isinstance(method, Method):
+        raise InputError(
+            f"method {name!r} ({entry.value}) has no `info` and `compress`; see pibench.contract"
+        )
+    if method.info.name != name:
+        raise InputError(
+            f"method {name!r} ({entry.value}) calls itself {method.info.name!r}; names must agree"
+        )
+    return method

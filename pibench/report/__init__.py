@@ -1,0 +1,1 @@
+"""From records to tables: join them, refuse what does not belong together, build, render."""

@@ -1,0 +1,162 @@
+"""The four tables: headline, accuracy, latency, communication."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pibench.records import Record
+from pibench.report import notes, rows
+from pibench.report.cost import GROUPS, MODELLED, group_megabytes, reduction, summarise
+from pibench.report.join import REFERENCE, Study, join
+from pibench.report.render import Cell, Column, Table
+from pibench.stats import MIN_PAIRS
+
+_ROW = [Column("method", "method"), Column("variant", "variant")]
+_COST_ROW = [
+    *_ROW,
+    Column("tasks", "tasks"),
+    Column("architecture", "architecture"),
+    Column("lowering", "lowering"),
+]
+_TOTALS = [
+    Column("megabytes", "MB", 2),
+    Column("rounds", "rounds", 0),
+    Column("reduction", "reduction (%)", 1),
+]
+_ACCURACY = [
+    Column("task", "task"),
+    *_ROW,
+    Column("metric", "metric"),
+    Column("float", "float", 1),
+    Column("float_sd", "sd over seeds", 2),
+    Column("fixed", "fixed point", 1),
+    Column("mpc", "MPC", 1),
+    Column("float_on_subset", "float on the MPC subset", 1),
+    Column("n", "n", 0),
+    Column("n_mpc", "n MPC", 0),
+    Column("wraps", "wraps", 0),
+    Column("majority", "majority", 1),
+    Column("seeds", "seeds", 0),
+]
+_LATENCY = [
+    *_COST_ROW,
+    Column("seconds_loopback", "loopback (s)", 3),
+    Column("speedup_loopback", "speed-up", 2),
+    Column("speedup_low", "95 % low", 2),
+    Column("speedup_high", "95 % high", 2),
+    Column("pairs", "n", 0),
+    Column("seconds_lan", "LAN (s, modelled)", 3),
+    Column("speedup_lan", "LAN speed-up (modelled)", 2),
+    Column("seconds_wan", "WAN (s, modelled)", 3),
+    Column("speedup_wan", "WAN speed-up (modelled)", 2),
+]
+_COMMUNICATION = [
+    *_COST_ROW,
+    *_TOTALS,
+    *(Column(f"megabytes_{group}", f"{group} (MB)", 2) for group in GROUPS),
+    Column("offline", "offline"),
+]
+
+
+def headline(records: Iterable[Record]) -> Table:
+    """Return one row per method and variant: scores by task, loss, communication and speed-ups.
+
+    Raises :class:`InputError` for records that do not belong together; so do the other three tables.
+    """
+    study = join(records)
+    informative = rows.informative_tasks(study)
+    dense = rows.average(study, REFERENCE, informative)
+    cells: list[list[Cell]] = []
+    for row in study.rows:
+        average = rows.average(study, row, informative)
+        loss = None if dense is None or average is None else dense - average
+        scores = [rows.score(study.of(row, task)) for task in study.tasks]
+        cells.append([*row, *scores, average, loss, *rows.cost_cells(study, row), rows.seeds(study, row)])
+    columns = [
+        *_ROW,
+        *(Column(task, task, 1) for task in study.tasks),
+        Column("average", "average", 1),
+        Column("loss", "loss (points)", 1),
+        *_TOTALS,
+        Column("speedup_loopback", "speed-up", 2),
+        *(Column(f"speedup_{link}", f"{link.upper()} speed-up (modelled)", 2) for link in MODELLED),
+        Column("seeds", "seeds", 0),
+    ]
+    title = notes.title(study, "Accuracy, communication and latency")
+    return Table("glue", title, columns, cells, _headline_notes(study, informative))
+
+
+def _headline_notes(study: Study, informative: list[str]) -> list[str]:
+    return [
+        "Average and loss over the tasks where dense/fair beats the majority class by "
+        f"{rows.INFORMATIVE_MARGIN:g} points or more: {', '.join(informative) or 'none'}.",
+        "Reduction and speed-ups are relative to dense/fair. A row with several architectures shows mean MB "
+        "and rounds, and geometric means of ratios.",
+        *rows.partial_costs(study),
+        *notes.provenance(study),
+        *notes.clock(study),
+        *notes.reasons(study.records),
+    ]
+
+
+def accuracy(records: Iterable[Record]) -> Table:
+    """Return one row per task, method and variant: float, fixed-point and MPC scores in percent."""
+    study = join(records)
+    cells: list[list[Cell]] = []
+    for task in study.tasks:
+        for row in study.rows:
+            found = study.of(row, task)
+            if found:
+                cells.append([task, *row, found[0]["metric"], *rows.accuracy_cells(found)])
+    about = [
+        "Percent, mean over seeds; n MPC and wraps (examples corrupted by fixed-point truncation) are sums "
+        "over seeds.",
+        *notes.provenance(study),
+        *notes.reasons(list(study.accuracy)),
+    ]
+    title = notes.title(study, "Accuracy in float, fixed point and MPC")
+    return Table("accuracy", title, _ACCURACY, cells, about)
+
+
+def latency(records: Iterable[Record]) -> Table:
+    """Return one row per method, variant and architecture: seconds and speed-ups on each network."""
+    study = join(records)
+    cells: list[list[Cell]] = []
+    for names, record in rows.cost_rows(study):
+        if record["status"] != "ok":
+            cells.append([*names, record["status"], *[None] * 8])
+            continue
+        cost = summarise(record, study.is_reference(record))
+        low, high = (cost.pairs.low, cost.pairs.high) if cost.pairs else (None, None)
+        measured = [cost.seconds["loopback"], cost.speedup["loopback"], low, high, len(record["seconds"])]
+        modelled = [by_link[link] for link in MODELLED for by_link in (cost.seconds, cost.speedup)]
+        cells.append([*names, *measured, *modelled])
+    about = [
+        "Medians of n inferences; a speed-up is the median of fair dense over this, pair by pair, with a "
+        f"bootstrap interval from {MIN_PAIRS} pairs on.",
+        "The interval of the fair dense model itself, where it has one, is the noise of the measurement.",
+        *notes.provenance(study),
+        *notes.clock(study),
+        *notes.reasons(list(study.costs.values())),
+    ]
+    return Table("latency", notes.title(study, "Latency"), _LATENCY, cells, about)
+
+
+def communication(records: Iterable[Record]) -> Table:
+    """Return one row per method, variant and architecture: online megabytes, rounds, and operator shares."""
+    study = join(records)
+    cells: list[list[Cell]] = []
+    for names, record in rows.cost_rows(study):
+        if record["status"] != "ok":
+            cells.append([*names, record["status"], *[None] * (2 + len(GROUPS)), record["offline"]])
+            continue
+        cost = summarise(record, study.is_reference(record))
+        totals = [cost.megabytes, cost.rounds, reduction(cost.byte_ratio)]
+        cells.append([*names, *totals, *group_megabytes(record).values(), record["offline"]])
+    about = [
+        "Online bytes of one inference, summed over the parties that send them; 1 MB is 1e6 bytes. Rounds "
+        "are sequential exchanges.",
+        *notes.provenance(study),
+        *notes.reasons(list(study.costs.values())),
+    ]
+    return Table("communication", notes.title(study, "Communication"), _COMMUNICATION, cells, about)

@@ -1,0 +1,77 @@
+"""Titles and notes: what every table says about where its numbers come from."""
+
+from __future__ import annotations
+
+from pibench.network import NETWORKS
+from pibench.records import Record
+from pibench.report.cost import MODELLED
+from pibench.report.join import Study, label
+
+_DATA_TITLES = {"glue": " on GLUE", "sample": " (sample, not GLUE)"}
+
+
+def title(study: Study, text: str) -> str:
+    """Return ``text`` with the data source of ``study``."""
+    data = [record["data"] for record in study.accuracy[:1]]
+    return text + "".join(_DATA_TITLES.get(name, f" on {name}") for name in data)
+
+
+def provenance(study: Study) -> list[str]:
+    """Return the notes under every table: suite, commits, dates, data, model, engine, dirty tree."""
+    records = study.records
+    if not records:
+        return ["No records."]
+    commits = sorted({(record["environment"]["commit"] or "unversioned")[:12] for record in records})
+    days = sorted(record["started_utc"][:10] for record in records)
+    parts = [
+        f"Suite {records[0]['suite_version']}",
+        f"commit {', '.join(commits)}",
+        days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}",
+        *(f"data {record['data']}, backbone {record['backbone']}" for record in study.accuracy[:1]),
+        f"sequence length {records[0]['seq_len']}",
+        *(f"batch {record['batch']}" for record in list(study.costs.values())[:1]),
+    ]
+    notes = ["; ".join(parts) + "."]
+    notes += _engine(records)
+    if any(record["environment"]["dirty"] for record in records):
+        dirty = sum(bool(record["environment"]["dirty"]) for record in records)
+        notes.append(f"{dirty} of {len(records)} records come from a tree with uncommitted changes.")
+    return notes
+
+
+def _engine(records: list[Record]) -> list[str]:
+    engines = sorted({record["engine"] for record in records if record["engine"]})
+    models = [record["security"] for record in records if record["security"]]
+    if not engines:
+        return []
+    security = (
+        ", ".join(f"{key} {value}" for key, value in sorted(models[0].items())) if models else "not stated"
+    )
+    return [f"Engine {engines[0]}; security model: {security}."]
+
+
+def clock(study: Study) -> list[str]:
+    """Return the notes under tables of time: what was inside the clock, and how LAN and WAN come about."""
+    links = ", ".join(
+        f"{name.upper()} {NETWORKS[name].bandwidth / 1e6:g} Mbit/s and {NETWORKS[name].rtt * 1e3:g} ms"
+        for name in MODELLED
+    )
+    notes = [f"LAN and WAN are modelled from measured compute, bytes and rounds: {links}."]
+    measured = [cost for cost in study.costs.values() if cost["status"] == "ok"]
+    for cost in measured[:1]:
+        machine = cost["environment"]["machine"]
+        threads = cost["environment"]["threads"]
+        notes.append(
+            f"Measured between two processes on {machine['cpu_model']}, {machine['cores']} cores, "
+            f"{threads} threads a party; inside the clock: {', '.join(cost['scope']) or 'not stated'}."
+        )
+    return notes
+
+
+def reasons(records: list[Record]) -> list[str]:
+    """Return one note for each record that is not ok, with its reason on one line."""
+    return [
+        f"{label(record)}: {record['status']}: {' '.join(record['error'].split())[:200]}"
+        for record in records
+        if record["status"] != "ok"
+    ]

@@ -1,0 +1,136 @@
+"""The cells of table rows: scores over seeds, averages over tasks, and the costs joined to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import fmean, geometric_mean, stdev
+
+from pibench.records import Record
+from pibench.report.cost import LINKS, Cost, combine, reduction, summarise
+from pibench.report.join import REFERENCE, Row, Study, worst_status
+from pibench.report.render import Cell
+
+INFORMATIVE_MARGIN = 5.0
+"""Points by which the fair dense model must beat the majority class for a task to enter the average."""
+
+
+def informative_tasks(study: Study) -> list[str]:
+    """Return the tasks on which the fair dense model learned something; a null majority score counts as 0."""
+    found = []
+    for task in study.tasks:
+        records = study.of(REFERENCE, task)
+        dense = score(records)
+        if isinstance(dense, float):
+            majority = fmean(record["majority"] or 0.0 for record in records)
+            if dense >= majority + INFORMATIVE_MARGIN:
+                found.append(task)
+    return found
+
+
+def score(records: list[Record]) -> float | str | None:
+    """Return the mean float score over seeds in percent, or the worst status if any seed is not ok."""
+    status = worst_status(records)
+    return fmean(record["float"] for record in records) if status == "ok" else status
+
+
+def average(study: Study, row: Row, tasks: list[str]) -> float | None:
+    """Return the row's mean score over ``tasks`` in percent; None if it lacks one of them."""
+    scores = [score(study.of(row, task)) for task in tasks]
+    numbers = [value for value in scores if isinstance(value, float)]
+    return fmean(numbers) if numbers and len(numbers) == len(scores) else None
+
+
+def seeds(study: Study, row: Row) -> int:
+    """Return the number of seeds that every task of the row has at least."""
+    counts = [len(study.of(row, task)) for task in study.tasks]
+    return min(count for count in counts if count)
+
+
+def cost_cells(study: Study, row: Row) -> list[Cell]:
+    """Return MB, rounds, reduction (percent) and three speed-ups of a row.
+
+    A row with a cost that is not ok gets its status instead, one with a task that has no cost gets nothing.
+    """
+    by_task = _costs_by_task(study, row)
+    status = worst_status(cost for costs in by_task for cost in costs)
+    if status not in (None, "ok"):
+        return [status] * 6
+    if not all(by_task):
+        return [None] * 6
+    costs: list[list[Cost]] = [
+        [summarise(cost, study.is_reference(cost)) for cost in found] for found in by_task
+    ]
+    return [
+        combine(((cost.megabytes for cost in found) for found in costs), fmean),
+        combine(((cost.rounds for cost in found) for found in costs), fmean),
+        reduction(combine(((cost.byte_ratio for cost in found) for found in costs), geometric_mean)),
+        *(
+            combine(((cost.speedup[link] for cost in found) for found in costs), geometric_mean)
+            for link in LINKS
+        ),
+    ]
+
+
+def partial_costs(study: Study) -> list[str]:
+    """Return one note for each row whose costs were measured for only some of its models."""
+    found = []
+    for row in study.rows:
+        scored = [record for record in study.of(row) if record["status"] == "ok"]
+        costed = sum(study.cost_of(record) is not None for record in scored)
+        if 0 < costed < len(scored):
+            found.append(f"{'/'.join(row)}: costs were measured for {costed} of {len(scored)} models.")
+    return found
+
+
+def accuracy_cells(records: list[Record]) -> list[Cell]:
+    """Return the numbers of one task and row over its seeds: float to majority, then the number of seeds."""
+    status = worst_status(records)
+    if status != "ok":
+        return [status, *[None] * 8, len(records)]
+    scores = [record["float"] for record in records]
+    checks = [record["mpc_check"] for record in records if record["mpc_check"]]
+    wraps = [check["truncation_wraps"] for check in checks if check["truncation_wraps"] is not None]
+    return [
+        fmean(scores),
+        stdev(scores) if len(scores) > 1 else None,
+        _mean(record["fixed"] for record in records),
+        _mean(record["mpc"] for record in records),
+        _mean(check["float_on_subset"] for check in checks),
+        records[0]["n"],
+        sum(record["n_mpc"] for record in records),
+        sum(wraps) if wraps else None,
+        _mean(record["majority"] for record in records),
+        len(records),
+    ]
+
+
+def cost_rows(study: Study) -> list[tuple[list[Cell], Record]]:
+    """Return method, variant, tasks, architecture and lowering of each cost row, with its cost record.
+
+    There is one row per method, variant and architecture; costs that no accuracy record has come last.
+    """
+    tasks: dict[tuple[Row, tuple[str, str]], list[str]] = {}
+    for row in study.rows:
+        for task in study.tasks:
+            for record in study.of(row, task):
+                if study.cost_of(record) is not None:
+                    named = tasks.setdefault((row, (record["architecture"], record["lowering"])), [])
+                    named.extend([task] if task not in named else [])
+    rows: list[tuple[list[Cell], Record]] = [
+        ([*row, ", ".join(named), *key], study.costs[key]) for (row, key), named in tasks.items()
+    ]
+    joined = {key for _, key in tasks}
+    rows += [([None, None, None, *key], cost) for key, cost in study.costs.items() if key not in joined]
+    return rows
+
+
+def _costs_by_task(study: Study, row: Row) -> list[list[Record]]:
+    """Return, for each task where the row is ok, the cost records of its seeds that have one."""
+    by_task = [study.of(row, task) for task in study.tasks]
+    joined = [[study.cost_of(record) for record in found] for found in by_task if worst_status(found) == "ok"]
+    return [[cost for cost in costs if cost is not None] for costs in joined]
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    numbers = [value for value in values if value is not None]
+    return fmean(numbers) if numbers else None

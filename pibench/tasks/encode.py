@@ -1,0 +1,59 @@
+"""From texts to token ids: the splits that methods and the scorer work on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from pibench.contract import Split, TaskData
+from pibench.errors import InputError
+from pibench.tasks.glue import Examples, RawTask, Task
+
+SELECTION_SHARE = 0.1
+SELECTION_MOST = 1000
+
+
+@dataclass(frozen=True)
+class EncodedTask:
+    """A tokenised task. ``data`` is what methods see; ``validation`` is for the scorer alone."""
+
+    data: TaskData
+    validation: Split
+
+
+def encode_task(raw: RawTask, tokenizer: Any, seq_len: int, seed: int = 0) -> EncodedTask:
+    """Tokenise to at most ``seq_len`` tokens and cut a selection split off the training split by ``seed``.
+
+    The selection split takes a tenth of the training examples, at most a thousand.
+
+    Raises:
+        InputError: too few training examples to cut a selection split from.
+    """
+    count = len(raw.train)
+    held_out = min(SELECTION_MOST, int(count * SELECTION_SHARE))
+    if held_out == 0:
+        raise InputError(
+            f"task {raw.task.name!r} has {count} training examples; at least 10 are needed to cut a selection split"
+        )
+    order = np.random.default_rng(seed).permutation(count)
+    train = _tokenise(_pick(raw.train, order[held_out:]), raw.task, tokenizer, seq_len)
+    selection = _tokenise(_pick(raw.train, order[:held_out]), raw.task, tokenizer, seq_len)
+    data = TaskData(raw.task, train, selection, tokenizer.pad_token_id, raw.source, raw.fingerprint)
+    return EncodedTask(data, _tokenise(raw.validation, raw.task, tokenizer, seq_len))
+
+
+def _pick(examples: Examples, indices: np.ndarray) -> Examples:
+    texts = tuple(examples.texts[i] for i in indices)
+    return Examples(texts, tuple(examples.labels[i] for i in indices))
+
+
+def _tokenise(examples: Examples, task: Task, tokenizer: Any, seq_len: int) -> Split:
+    columns = [list(column) for column in zip(*examples.texts, strict=True)]
+    encoded = tokenizer(*columns, truncation=True, max_length=seq_len)
+    labels = torch.tensor(examples.labels, dtype=torch.float32 if task.regression else torch.int64)
+    return Split(
+        tuple(map(tuple, encoded["input_ids"])), tuple(map(tuple, encoded["token_type_ids"])), labels
+    )

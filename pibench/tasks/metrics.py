@@ -1,0 +1,99 @@
+"""GLUE's own metrics, in percent, by scikit-learn and SciPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import stats
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+from pibench.errors import InputError
+from pibench.tasks.glue import Task, get_task
+
+if TYPE_CHECKING:
+    import evaluate
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
+
+def _or_zero(correlation: Metric) -> Metric:
+    """Give 0 where one side is constant (to rounding), for which the correlation is not defined."""
+
+    def guarded(labels: np.ndarray, predictions: np.ndarray) -> float:
+        if any(np.allclose(side, side[0], rtol=1e-12, atol=0) for side in (labels, predictions)):
+            return 0.0
+        return correlation(labels, predictions)
+
+    return guarded
+
+
+_METRICS: dict[str, Metric] = {
+    "accuracy": accuracy_score,
+    "f1": lambda labels, predictions: f1_score(labels, predictions, zero_division=0.0),
+    "matthews": _or_zero(matthews_corrcoef),
+    "pearson": _or_zero(lambda labels, predictions: stats.pearsonr(labels, predictions).statistic),
+    "spearman": _or_zero(lambda labels, predictions: stats.spearmanr(labels, predictions).statistic),
+}
+
+
+def score(task: Task, predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Score predictions, in percent.
+
+    ``predictions`` and ``labels`` have shape (examples,): class ids, or scores for a regression. The keys are
+    ``task.metrics`` and ``score``, their mean, which is GLUE's score of the task. A correlation with constant
+    predictions or labels is 0.
+
+    Raises:
+        InputError: input that is empty, of unequal shapes or not finite.
+    """
+    if predictions.ndim != 1 or predictions.shape != labels.shape or not predictions.size:
+        raise InputError(
+            f"{task.name} cannot be scored: predictions of shape {predictions.shape} and labels of shape "
+            f"{labels.shape} must both be (examples,) with at least one example."
+        )
+    if not (np.isfinite(predictions).all() and np.isfinite(labels).all()):
+        raise InputError(f"{task.name} cannot be scored: NaN or infinity in it; check the training.")
+    if task.regression:
+        predictions, labels = predictions.astype(np.float64), labels.astype(np.float64)
+    values = {name: 100 * float(_METRICS[name](labels, predictions)) for name in task.metrics}
+    return {**values, "score": float(np.mean(list(values.values())))}
+
+
+def majority_score(task: Task, train_labels: np.ndarray, labels: np.ndarray) -> float:
+    """Score, in percent, of always answering the commonest training label (regression: the mean, so 0)."""
+    answer = train_labels.mean() if task.regression else np.bincount(train_labels).argmax()
+    return score(task, np.full(labels.shape, answer), labels)["score"]
+
+
+def glue_metric(name: str) -> evaluate.Metric:
+    """Return ``score`` of the task ``name`` as an offline metric of the package ``evaluate``.
+
+    Its ``compute(predictions=..., references=...)`` returns what ``score`` returns.
+
+    Raises:
+        InputError: an unknown name, or ``evaluate`` is not installed.
+    """
+    task = get_task(name)
+    try:
+        import datasets
+        import evaluate
+    except ImportError as error:
+        raise InputError("glue_metric needs the package evaluate: pip install 'pibench[hub]'.") from error
+    kind = datasets.Value("float64" if task.regression else "int64")
+
+    class Glue(evaluate.Metric):
+        """The metrics of one GLUE task."""
+
+        def _info(self) -> evaluate.MetricInfo:
+            return evaluate.MetricInfo(
+                description=f"GLUE {task.name}: {', '.join(task.metrics)} and their mean, in percent.",
+                citation="",
+                features=datasets.Features({"predictions": kind, "references": kind}),
+            )
+
+        def _compute(self, *, predictions: Any, references: Any) -> dict[str, float]:
+            return score(task, np.asarray(predictions), np.asarray(references))
+
+    return Glue(config_name=name, keep_in_memory=True)

@@ -1,0 +1,159 @@
+"""Where GLUE comes from: a folder of parquet files, or the Hugging Face hub. Every table is checked."""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pibench.errors import InputError
+
+if TYPE_CHECKING:
+    from pibench.tasks.glue import Task
+
+HUB = "nyu-mll/glue"
+REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
+MAX_SCORE = 5
+
+Tables = dict[str, pa.Table]
+"""The train table, then the validation table, each under the words that tell a user where it came from."""
+
+
+class HubUnavailable(InputError):
+    """The hub gave no data: it is out of reach, or ``datasets`` is not installed."""
+
+
+def folder(task: Task, root: Path) -> Tables:
+    """Read both splits of ``task`` from ``root``.
+
+    Raises:
+        InputError: the folder or a file is missing or unreadable.
+    """
+    if not root.is_dir():
+        raise InputError(f"GLUE folder {root} does not exist: name an existing folder.")
+    paths = [root / task.name / f"{split}.parquet" for split in ("train", task.validation)]
+    for path in paths:
+        if not path.is_file():
+            raise InputError(f"{path} is missing: put the parquet file of {task.name} from {HUB} there.")
+    return {str(path): _read(path) for path in paths}
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path, partitioning=None)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is not readable as parquet: fetch or export it again.") from error
+
+
+def reachable(seconds: float = 4.0) -> bool:
+    """Whether the hub serves the dataset within ``seconds``; False in the offline modes of Hugging Face."""
+    if any(
+        os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"}
+        for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
+    ):
+        return False
+    from huggingface_hub import constants, get_session
+
+    url = f"{constants.ENDPOINT}/datasets/{HUB}/resolve/{REVISION}/README.md"
+    answered = threading.Event()
+
+    def probe() -> None:
+        with suppress(Exception):  # whatever goes wrong, the hub is out of reach
+            if not get_session().head(url, timeout=seconds).is_error:
+                answered.set()
+
+    # A thread, because no time limit of a client covers the name lookup.
+    thread = threading.Thread(target=probe, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return answered.is_set()
+
+
+def hub(task: Task) -> Tables:
+    """Fetch both splits of ``task`` at the pinned revision, from the cache of ``datasets`` where offline.
+
+    Raises:
+        HubUnavailable: no data, whatever the cause.
+    """
+    online = reachable()
+    try:
+        splits = _download(task.name) if online else _cached(task.name)
+        return {
+            f"{HUB} {task.name}/{split}": splits[split].with_format("arrow")[:]
+            for split in ("train", task.validation)
+        }
+    except ImportError as error:
+        raise HubUnavailable("the hub needs the package datasets: pip install 'pibench[hub]'.") from error
+    except Exception as error:  # datasets lets through errors of many libraries
+        reason = f"failed ({type(error).__name__})" if online else "is out of reach and not in the cache"
+        raise HubUnavailable(
+            f"{HUB} on the Hugging Face hub {reason}: connect, or name a folder with PIBENCH_GLUE_DIR."
+        ) from error
+
+
+def _download(name: str) -> Any:
+    from datasets import load_dataset
+
+    return load_dataset(HUB, name, revision=REVISION)
+
+
+def _cached(name: str) -> Any:
+    """Read the pinned revision; ``load_dataset`` would retry for long, and then take any revision."""
+    from datasets.packaged_modules.cache.cache import Cache
+
+    owner_and_name = {"repo_id": HUB, "dataset_name": HUB.split("/")[1]}
+    return Cache(**owner_and_name, config_name=name, version="0.0.0", hash=REVISION).as_dataset()
+
+
+def rows(
+    task: Task, table: pa.Table, where: str
+) -> tuple[tuple[tuple[str, ...], ...], tuple[int, ...] | tuple[float, ...]]:
+    """Return the texts and labels of ``table``.
+
+    Raises:
+        InputError: they are not sound; the message calls the table ``where``.
+    """
+    for name in (*task.columns, "label"):
+        if name not in table.column_names:
+            raise InputError(f"{where} lacks the column {name!r}: export {task.name} with the hub's names.")
+    if not table.num_rows:
+        raise InputError(f"{where} is empty: use a split with examples.")
+    texts = tuple(zip(*(_texts(table[name], name, where) for name in task.columns), strict=True))
+    return texts, _labels(task, table["label"], where)
+
+
+def _texts(column: pa.ChunkedArray, name: str, where: str) -> list[str]:
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        raise InputError(f"column {name!r} of {where} holds {column.type}, not text: export it as strings.")
+    _no_null(column, name, where)
+    return column.to_pylist()
+
+
+def _no_null(column: pa.ChunkedArray, name: str, where: str) -> None:
+    row = pc.index(column.is_null(), True).as_py()
+    if row >= 0:
+        raise InputError(f"column {name!r} of {where} is null in row {row}: drop or fill that row.")
+
+
+def _labels(task: Task, column: pa.ChunkedArray, where: str) -> tuple[int, ...] | tuple[float, ...]:
+    _no_null(column, "label", where)
+    integers = pa.types.is_integer(column.type)
+    if not (integers or (task.regression and pa.types.is_floating(column.type))):
+        kind = "numbers" if task.regression else "integers"
+        raise InputError(f"the labels of {where} are {column.type}, not {kind}: export them as {kind}.")
+    top = MAX_SCORE if task.regression else task.outputs - 1
+    values = column.to_numpy()
+    bad = np.flatnonzero(~((values >= 0) & (values <= top)))
+    if bad.size:
+        raise InputError(
+            f"the label in row {bad[0]} of {where} is {values[bad[0]]}, outside 0 to {top}: "
+            "use a labelled split of this task."
+        )
+    return tuple(values.astype(float).tolist()) if task.regression else tuple(values.tolist())

@@ -1,0 +1,134 @@
+import builtins
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import rankdata
+
+from pibench.errors import InputError
+from pibench.tasks.glue import TASKS
+from pibench.tasks.metrics import glue_metric, majority_score, score
+
+CLASSES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40)
+SCORES = st.lists(st.tuples(st.integers(-60, 60), st.integers(0, 50)), min_size=2, max_size=40)
+
+
+def arrays(pairs: list[tuple[int, int]], scale: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    predictions, labels = np.array(pairs).T
+    return (predictions, labels) if scale == 1 else (predictions / scale, labels / scale)
+
+
+def counts(predictions: np.ndarray, labels: np.ndarray) -> tuple[int, int, int, int]:
+    """True positives, false positives, false negatives, true negatives."""
+    tp, fp, fn, tn = (int(np.sum((predictions == p) & (labels == t))) for p in (1, 0) for t in (1, 0))
+    return tp, fp, fn, tn
+
+
+@given(CLASSES)
+def test_matthews_is_that_of_the_confusion_matrix(pairs: list[tuple[int, int]]) -> None:
+    predictions, labels = arrays(pairs)
+    tp, fp, fn, tn = counts(predictions, labels)
+    product = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+    expected = 100 * (tp * tn - fp * fn) / product**0.5 if product else 0.0
+    result = score(TASKS["cola"], predictions, labels)
+    assert result == pytest.approx({"matthews": expected, "score": expected})
+
+
+@given(CLASSES)
+def test_accuracy_and_f1_are_those_of_the_counts(pairs: list[tuple[int, int]]) -> None:
+    predictions, labels = arrays(pairs)
+    tp, fp, fn, tn = counts(predictions, labels)
+    accuracy = 100 * (tp + tn) / len(pairs)
+    f1 = 100 * 2 * tp / (2 * tp + fp + fn) if tp else 0.0
+    expected = {"accuracy": accuracy, "f1": f1, "score": (accuracy + f1) / 2}
+    assert score(TASKS["mrpc"], predictions, labels) == pytest.approx(expected)
+    assert score(TASKS["sst2"], predictions, labels) == pytest.approx(
+        {"accuracy": accuracy, "score": accuracy}
+    )
+
+
+@given(SCORES)
+def test_pearson_and_spearman_are_those_of_values_and_ranks(pairs: list[tuple[int, int]]) -> None:
+    predictions, labels = arrays(pairs, scale=10)
+    constant = np.ptp(predictions) == 0 or np.ptp(labels) == 0
+    pearson = 0.0 if constant else 100 * np.corrcoef(predictions, labels)[0, 1]
+    spearman = 0.0 if constant else 100 * np.corrcoef(rankdata(predictions), rankdata(labels))[0, 1]
+    result = score(TASKS["stsb"], predictions, labels)
+    expected = {"pearson": pearson, "spearman": spearman, "score": (pearson + spearman) / 2}
+    assert result == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("constant", [0.0, 2.7, -1e6])
+@pytest.mark.parametrize("jitter", [0.0, 1e-16])
+def test_constant_scores_have_no_correlation(constant: float, jitter: float) -> None:
+    predictions = constant * (1 + jitter * np.arange(4))
+    result = score(TASKS["stsb"], predictions, np.array([0.0, 1.0, 2.0, 5.0]))
+    assert result == {"pearson": 0.0, "spearman": 0.0, "score": 0.0}
+
+
+def test_float32_scores_keep_their_ranks() -> None:
+    predictions = np.float32(2.5) + np.float32(1e-6) * np.arange(5, dtype=np.float32)
+    result = score(TASKS["stsb"], predictions, np.arange(5, dtype=np.float32))
+    assert result["spearman"] == pytest.approx(100)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "labels"),
+    [([], []), ([1, 0], [1]), ([[1.0, 0.0]], [1]), ([[1, 0]], [[1, 0]])],
+)
+def test_shapes_that_do_not_fit(predictions: list[Any], labels: list[Any]) -> None:
+    with pytest.raises(InputError, match=r"rte cannot be scored: .* must both be \(examples,\)"):
+        score(TASKS["rte"], np.array(predictions), np.array(labels))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_diverged_model_is_not_scored(value: float) -> None:
+    with pytest.raises(InputError, match="stsb cannot be scored: NaN or infinity"):
+        score(TASKS["stsb"], np.array([1.0, value]), np.array([1.0, 2.0]))
+
+
+def test_the_majority_is_that_of_the_training_labels() -> None:
+    train, labels = np.array([1, 1, 0]), np.array([1, 0, 0, 0])
+    assert majority_score(TASKS["rte"], train, labels) == 25
+    assert majority_score(TASKS["cola"], train, labels) == 0
+    assert majority_score(TASKS["mrpc"], train, labels) == pytest.approx((25 + 40) / 2)
+    assert majority_score(TASKS["mnli"], np.array([2, 2, 0, 1]), np.array([2, 2, 1, 2])) == 75
+    assert majority_score(TASKS["stsb"], np.array([0.1, 0.2, 4.7]), np.array([0.0, 5.0, 2.5])) == 0
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_metric_of_evaluate_agrees(name: str) -> None:
+    evaluate = pytest.importorskip("evaluate")
+    task, rng = TASKS[name], np.random.default_rng(5)
+    if task.regression:
+        predictions, labels = rng.normal(size=30), rng.uniform(0, 5, size=30)
+    else:
+        predictions, labels = rng.integers(0, task.outputs, size=(2, 30))
+    metric = glue_metric(name)
+    assert isinstance(metric, evaluate.Metric)
+    assert metric.compute(predictions=predictions, references=labels) == score(task, predictions, labels)
+
+
+def test_the_metric_of_evaluate_takes_batches() -> None:
+    pytest.importorskip("evaluate")
+    metric = glue_metric("mrpc")
+    metric.add_batch(predictions=[1, 0], references=[1, 1])
+    metric.add_batch(predictions=[0, 1], references=[0, 1])
+    assert metric.compute() == pytest.approx({"accuracy": 75, "f1": 80, "score": 77.5})
+
+
+def test_without_evaluate_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without_evaluate(name: str, *args: Any, **kwargs: Any) -> Any:
+        if name == "evaluate":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without_evaluate)
+    with pytest.raises(InputError, match=r"pip install 'pibench\[hub\]'"):
+        glue_metric("rte")
+    with pytest.raises(InputError, match="unknown task 'rtee'"):
+        glue_metric("rtee")

@@ -1,0 +1,339 @@
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pibench import records, tables
+from pibench.errors import InputError
+from pibench.records import Record
+from pibench.report.join import join
+from tests.made_up import (
+    BUDGET,
+    ENVIRONMENT,
+    accuracy_record,
+    cost_record,
+    dense_baseline,
+    failed_accuracy,
+)
+
+
+def study() -> list[Record]:
+    """Two informative tasks and one that is not; a method with an architecture for each task; a stock row."""
+    check = {
+        "max_logit_difference": 0.1,
+        "labels_agree": 9,
+        "n": 10,
+        "truncation_wraps": 1,
+        "float_on_subset": 80.0,
+    }
+    operators = [
+        {"name": name, "calls": 1, "bytes": count, "rounds": 1, "multiplications": None}
+        for name, count in (
+            ("layer0.qkv", 500_000),
+            ("layer0.softmax", 2_000_000),
+            ("layer1.softmax", 1_000_000),
+            ("layer0.attention_norm", 250_000),
+            ("pooler", 100_000),
+        )
+    ]
+    return [
+        accuracy_record("rte", "dense", "fair", 60.0),
+        accuracy_record("sst2", "dense", "fair", 90.0, n_mpc=10, mpc=70.0, fixed=89.0, mpc_check=check),
+        accuracy_record("sst2", "dense", "fair", 92.0, seed=1, budget=BUDGET | {"seed": 1}),
+        accuracy_record("wnli", "dense", "fair", 54.9),
+        accuracy_record("rte", "dense", "stock", 60.0, lowering="stock"),
+        accuracy_record("sst2", "dense", "stock", 90.0, lowering="stock"),
+        accuracy_record("rte", "ig3d", "fair", 58.0, architecture="a"),
+        accuracy_record("sst2", "ig3d", "fair", 89.0, architecture="b"),
+        cost_record("dense", [4_000_000] * 2, [4.0, 4.0], rounds=20),
+        cost_record(
+            "dense",
+            [8_000_000] * 2,
+            [8.0, 8.0],
+            rounds=40,
+            lowering="stock",
+            baseline=dense_baseline([4.0, 4.0]),
+        ),
+        cost_record(
+            "a", [2_000_000] * 2, [1.0, 2.0], baseline=dense_baseline([4.0, 4.0]), operators=operators
+        ),
+        cost_record("b", [500_000] * 2, [1.0, 1.0], baseline=dense_baseline([4.0, 4.0])),
+    ]
+
+
+def rows(table: tables.Table) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(tables.render(table, "csv"))))
+
+
+def headline_row(made_up: list[Record], method: str, variant: str = "fair") -> dict[str, str]:
+    found = [
+        row for row in rows(tables.headline(made_up)) if (row["method"], row["variant"]) == (method, variant)
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_headline_csv_header() -> None:
+    header = tables.render(tables.headline(study()), "csv").splitlines()[0]
+    assert header == (
+        "method,variant,sst2,rte,wnli,average,loss,megabytes,rounds,reduction,"
+        "speedup_loopback,speedup_lan,speedup_wan,seeds"
+    )
+
+
+def test_headline_by_hand() -> None:
+    lines = tables.render(tables.headline(study()), "csv").splitlines()[1:]
+    # 54.9 on wnli is no 5 points over the majority's 50, so wnli stays out of the average.
+    assert lines[0] == "dense,fair,91,60,54.9,75.5,0,8,20,0,1,1,1,1"
+    stock = headline_row(study(), "dense", "stock")
+    assert (stock["loss"], stock["megabytes"], stock["reduction"], stock["wnli"]) == ("0.5", "16", "-100", "")
+    assert float(stock["speedup_loopback"]) == 0.5
+    ig3d = headline_row(study(), "ig3d")
+    assert (ig3d["average"], ig3d["loss"], ig3d["megabytes"], ig3d["rounds"]) == ("73.5", "2", "2.5", "10")
+    # Bytes: 1/2 and 1/8 of dense, so a quarter. Loopback: median(4, 2) = 3 and 4.
+    assert float(ig3d["reduction"]) == pytest.approx(75.0)
+    assert float(ig3d["speedup_loopback"]) == pytest.approx(12**0.5)
+    # Seconds = compute + rounds * 2 * RTT + one-way bits / bandwidth.
+    dense, a, b = 2 + 20 * 2 * 0.04 + 0.32, 0.75 + 10 * 2 * 0.04 + 0.16, 0.5 + 10 * 2 * 0.04 + 0.04
+    assert float(ig3d["speedup_wan"]) == pytest.approx((dense / a * dense / b) ** 0.5)
+    dense, a, b = 2 + 0.04 + 0.032, 0.75 + 0.02 + 0.016, 0.5 + 0.02 + 0.004
+    assert float(ig3d["speedup_lan"]) == pytest.approx((dense / a * dense / b) ** 0.5)
+
+
+def test_order_of_records_does_not_matter() -> None:
+    for build in (tables.headline, tables.accuracy, tables.latency, tables.communication):
+        assert build(study()) == build(reversed(study()))
+
+
+@pytest.mark.parametrize("status", ["skipped", "failed", "timeout"])
+def test_a_status_is_shown_and_never_a_number(status: str) -> None:
+    made_up = [record for record in study() if record.get("task") != "rte" or record["method"] != "ig3d"]
+    made_up.append(failed_accuracy("rte", "ig3d", "fair", status))
+    row = headline_row(made_up, "ig3d")
+    assert (row["rte"], row["sst2"], row["average"], row["loss"]) == (status, "89", "", "")
+    text = tables.render(tables.headline(made_up), "md")
+    assert f"ig3d/fair on rte (seed 0): {status}: no luck at all" in text
+    assert status in tables.render(tables.headline(made_up), "tex")
+    by_task = {(row["task"], row["method"]): row for row in rows(tables.accuracy(made_up))}
+    assert by_task["rte", "ig3d"]["float"] == status
+
+
+def test_one_failed_seed_is_not_averaged_away() -> None:
+    made_up = [*study(), failed_accuracy("sst2", "ig3d", "fair", "failed", seed=1)]
+    assert headline_row(made_up, "ig3d")["sst2"] == "failed"
+
+
+def test_a_failed_cost_is_shown_in_every_cost_table() -> None:
+    made_up = study()
+    made_up[-1] |= {"status": "failed", "error": "lost party"}
+    made_up[-1] |= dict.fromkeys(
+        ("bytes_total", "bytes_sent", "rounds", "operators", "seconds", "compute_seconds")
+    )
+    row = headline_row(made_up, "ig3d")
+    assert row["average"] == "73.5"
+    assert {row[key] for key in ("megabytes", "rounds", "reduction", "speedup_loopback", "speedup_wan")} == {
+        "failed"
+    }
+    for build, key in ((tables.latency, "seconds_loopback"), (tables.communication, "megabytes")):
+        assert [row[key] for row in rows(build(made_up)) if row["architecture"] == "b"] == ["failed"]
+        assert "the cost of b (fair): failed: lost party" in tables.render(build(made_up), "md")
+
+
+def test_missing_cost_is_empty_in_csv_and_a_dash_elsewhere() -> None:
+    made_up = study()[:-1]
+    assert headline_row(made_up, "ig3d")["megabytes"] == ""
+    assert "ig3d/fair: costs were measured for 1 of 2 models." in tables.headline(made_up).notes
+    line = next(
+        line for line in tables.render(tables.headline(made_up), "md").splitlines() if "| ig3d" in line
+    )
+    assert [cell.strip() for cell in line.split("|")].count("–") == 7
+
+
+def test_method_that_changed_nothing_costs_what_dense_costs() -> None:
+    made_up = [*study(), accuracy_record("sst2", "other", "fair", 90.0)]
+    row = headline_row(made_up, "other")
+    assert (row["reduction"], row["speedup_loopback"], row["megabytes"]) == ("0", "1", "8")
+
+
+def test_accuracy_table() -> None:
+    found = {(row["task"], row["method"], row["variant"]): row for row in rows(tables.accuracy(study()))}
+    row = found["sst2", "dense", "fair"]
+    assert row["float_sd"] == "1.414213562"
+    expected = {
+        "metric": "accuracy",
+        "float": "91",
+        "fixed": "89",
+        "mpc": "70",
+        "float_on_subset": "80",
+        "n": "100",
+        "n_mpc": "10",
+        "wraps": "1",
+        "majority": "50",
+        "seeds": "2",
+    }
+    assert expected.items() <= row.items()
+    assert found["rte", "dense", "fair"]["float_sd"] == ""
+
+
+def test_latency_table_has_an_interval_from_eight_pairs_on() -> None:
+    made_up = study()
+    made_up[-1] = cost_record("b", [500_000] * 2, [1.0] * 8, baseline=dense_baseline([4.0] * 8))
+    found = {(row["architecture"], row["lowering"]): row for row in rows(tables.latency(made_up))}
+    assert found["a", "fair"]["tasks"] == "rte"
+    assert (found["a", "fair"]["speedup_loopback"], found["a", "fair"]["speedup_low"]) == ("3", "")
+    assert (found["b", "fair"]["speedup_low"], found["b", "fair"]["speedup_high"]) == ("4", "4")
+    assert (found["dense", "fair"]["seconds_loopback"], found["dense", "fair"]["seconds_wan"]) == (
+        "4",
+        "3.92",
+    )
+    titles = [column.title for column in tables.latency(made_up).columns if "wan" in column.key]
+    assert titles and all("modelled" in title for title in titles)
+
+
+def test_communication_table_groups_operators() -> None:
+    found = {row["architecture"]: row for row in rows(tables.communication(study()))}
+    groups = [
+        found["a"][f"megabytes_{group}"] for group in ("linear", "softmax", "activation", "norm", "other")
+    ]
+    assert groups == ["0.5", "3", "0", "0.25", "0.25"]
+    assert found["a"]["offline"] == "not counted: dealer"
+    assert found["b"]["megabytes_softmax"] == ""
+
+
+def test_costs_alone_make_tables() -> None:
+    costs = [record for record in study() if record["kind"] == "cost"]
+    assert [row["method"] for row in rows(tables.latency(costs))] == [""] * 4
+    assert rows(tables.headline(costs)) == []
+    assert "### Latency\n" in tables.render(tables.latency(costs), "md")
+
+
+def test_notes_say_where_numbers_come_from() -> None:
+    text = tables.render(tables.headline(study()), "md")
+    for part in (
+        "Suite 0.1.0",
+        "0123456789ab",
+        "2026-01-02",
+        "data glue",
+        "backbone bert-small",
+        "Engine crypten",
+    ):
+        assert part in text
+    assert "adversary semi-honest, parties 2" in text
+    assert "sequence length 128" in text
+    assert "modelled from measured compute, bytes and rounds" in text
+    assert "uncommitted" not in text
+
+
+def test_dirty_trees_are_flagged_under_every_table() -> None:
+    made_up = study()
+    made_up[0] |= {"environment": ENVIRONMENT | {"dirty": True}}
+    for build in (tables.headline, tables.accuracy, tables.latency, tables.communication):
+        assert "1 of 12 records come from a tree with uncommitted changes." in build(made_up).notes
+
+
+def test_sample_data_is_never_called_glue() -> None:
+    made_up = [record | ({"data": "sample"} if "data" in record else {}) for record in study()]
+    for build in (tables.headline, tables.accuracy, tables.latency, tables.communication):
+        assert build(made_up).title.endswith("(sample, not GLUE)")
+        assert build(study()).title.endswith("on GLUE")
+
+
+OTHER_MACHINE = ENVIRONMENT | {"machine": ENVIRONMENT["machine"] | {"cores": 64}}  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("index", "changes", "named"),
+    [
+        (0, {"suite_version": "0.2.0"}, "suite_version"),
+        (8, {"schema_version": 2}, "schema_version"),
+        (0, {"data": "sample"}, "data"),
+        (0, {"data_fingerprint": "other"}, "data_fingerprint"),
+        (0, {"n": 7}, "n is"),
+        (0, {"backbone": "bert-large"}, "backbone"),
+        (8, {"seq_len": 64}, "seq_len"),
+        (8, {"engine": "spu"}, "engine"),
+        (8, {"security": {"parties": 3}}, "security"),
+        (6, {"method_version": "2"}, "method_version"),
+        (6, {"budget": BUDGET | {"epochs": 9}}, "budget"),
+        (8, {"batch": 4}, "batch"),
+        (8, {"scope": []}, "scope"),
+        (8, {"environment": OTHER_MACHINE}, "machine class"),
+        (10, {"baseline": dense_baseline([4.0, 4.0], architecture="b")}, "not the architecture of any dense"),
+    ],
+)
+def test_records_that_do_not_belong_together_are_refused(
+    index: int, changes: dict[str, Any], named: str
+) -> None:
+    made_up = study()
+    made_up[index] |= changes
+    with pytest.raises(InputError, match="do not belong in one table") as refusal:
+        join(made_up)
+    assert named in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_twins_are_refused() -> None:
+    with pytest.raises(InputError, match=r"the cost of b \(fair\) is there twice"):
+        join([*study(), study()[-1]])
+
+
+def test_rendering_keeps_strings_and_marks_gaps() -> None:
+    columns = [tables.Column("id", "id"), tables.Column("value", "value", 1)]
+    table = tables.Table("t", "Title", columns, [["2020_2", 18.04], ["x%", None], ["y", -0.001]], ["Note."])
+    assert tables.render(table, "csv") == "id,value\n2020_2,18.04\nx%,\ny,-0.001\n"
+    markdown = tables.render(table, "md")
+    assert markdown.startswith("### Title\n\n| id")
+    assert markdown.endswith("\n\n- Note.\n")
+    assert [line.split() for line in markdown.splitlines()[4:7]] == [
+        ["|", "2020_2", "|", "18.0", "|"],
+        ["|", "x%", "|", "–", "|"],
+        ["|", "y", "|", "0.0", "|"],
+    ]
+    latex = tables.render(table, "tex")
+    assert latex.startswith("% Title\n\\begin{tabular}{lr}\n\\toprule")
+    assert "2020\\_2" in latex and "x\\%" in latex and "--" in latex
+
+
+def write_study(folder: Path) -> None:
+    for record in study():
+        records.write(record, folder / records.file_name(record))
+
+
+def test_write_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_study(tmp_path / "records")
+    arguments = ["--records", str(tmp_path / "records"), "--output", str(tmp_path / "tables")]
+    assert tables.main([*arguments, "--check"]) == 1
+    assert "glue.csv" in capsys.readouterr().err
+    assert not (tmp_path / "tables").exists()
+    assert tables.main(arguments) == 0
+    names = {path.name for path in (tmp_path / "tables").iterdir()}
+    assert names == {
+        f"{t}.{f}" for t in ("glue", "accuracy", "latency", "communication") for f in ("md", "tex", "csv")
+    }
+    assert tables.main([*arguments, "--check"]) == 0
+    (tmp_path / "tables" / "latency.md").write_text("typed by hand")
+    capsys.readouterr()
+    assert tables.main([*arguments, "--check"]) == 1
+    message = capsys.readouterr().err
+    assert "latency.md" in message and "glue.csv" not in message
+
+
+def test_bad_input_is_one_line_and_exit_status_two(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    write_study(tmp_path / "records")
+    for folder, output in (("absent", "x"), ("empty", "x"), ("records", "file")):
+        assert tables.main(["--records", str(tmp_path / folder), "--output", str(tmp_path / output)]) == 2
+        message = capsys.readouterr().err
+        assert message.startswith("error: ") and message.count("\n") == 1
+
+
+def test_command_line_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        tables.main(["--help"])
+    text = capsys.readouterr().out
+    assert "--check" in text and "results/records" in text
