@@ -38,7 +38,7 @@ class GeluSubstitution:
         student = dense.rebuilt(dense.architecture.with_layers(activation="quadratic"))
         with torch.no_grad():
             for layer, values in zip(
-                student.layers, pre_activations(dense, data.selection, data.pad_id), strict=True
+                student.layer_weights, pre_activations(dense, data.selection, data.pad_id), strict=True
             ):
                 layer["activation_coefficients"].copy_(fit_quadratic(values))
         return recover(student, dense, data, budget)

@@ -14,13 +14,16 @@ from pibench.errors import InputError
 from pibench.measure.plan import ENGINES, PROFILES, Cell, Plan, pick
 from pibench.measure.workbench import Workbench
 from pibench.network import NETWORKS, Network, parse_network
+from pibench.records import read_all
+from pibench.report.build import accuracy, communication, latency, modelled_latency
 from pibench.report.render import render
-from pibench.tables import accuracy, communication, latency, write_tables
+from pibench.tables import write_tables
 from pibench.tasks.glue import get_task
 
 PLAN = pytest.StashKey[Plan]()
 CELLS = pytest.StashKey[list[Cell]]()
 NETWORK = pytest.StashKey[Network]()
+BENCH = pytest.StashKey[Workbench]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -111,13 +114,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "cell" in metafunc.fixturenames:
         cells = metafunc.config.stash[CELLS]
         metafunc.parametrize("cell", cells, ids=[cell.name for cell in cells])
-    if "task" in metafunc.fixturenames:
-        metafunc.parametrize("task", sorted({cell.task for cell in metafunc.config.stash[CELLS]}))
+    if "reference" in metafunc.fixturenames:
+        keys = dict.fromkeys((cell.task, cell.seed) for cell in metafunc.config.stash[CELLS])
+        references = [Cell(task, "transformers", Variant("fine-tune"), seed) for task, seed in keys]
+        metafunc.parametrize("reference", references, ids=[cell.name for cell in references])
+
+
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    """Load the backbone and the data before the first cell, so that bad input ends the run at once."""
+    if config.getoption("collectonly"):
+        return
+    config.stash[BENCH] = bench = Workbench(config.stash[PLAN])
+    try:
+        bench.check({cell.task for cell in config.stash[CELLS]})
+    except InputError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 @pytest.fixture(scope="session")
 def bench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
-    bench = Workbench(request.config.stash[PLAN])
+    bench = request.config.stash[BENCH]
     yield bench
     bench.stop_parties()
 
@@ -135,7 +151,7 @@ class Progress:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self._write("")
-        self._write(f"[{self._done + 1}/{self._total}] {nodeid.split('::')[-1]} ...")
+        self._write(f"[{self._done + 1}/{self._total}] {nodeid.rsplit('::', maxsplit=1)[-1]} ...")
 
     def pytest_runtest_logfinish(self) -> None:
         self._done += 1
@@ -151,19 +167,22 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.pluginmanager.register(Progress(reporter))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
     """Write all tables and print the three that people ask for."""
     plan = config.stash[PLAN]
-    if config.getoption("collectonly") or not plan.records.exists():
+    if BENCH not in config.stash or not plan.records.exists():
         return
-    from pibench.records import read_all
-
     try:
         paths = write_tables(plan.records, plan.output / "tables")
         records = read_all(plan.records)
-        for table in (accuracy(records), latency(records), communication(records)):
+        tables = [accuracy(records), latency(records), communication(records)]
+        if config.stash[NETWORK].name not in NETWORKS:
+            tables.append(modelled_latency(records, config.stash[NETWORK]))
+        for table in tables:
             terminalreporter.write_line("")
             terminalreporter.write_line(render(table, "md"))
         terminalreporter.write_line(f"tables: {paths[0].parent}   records: {plan.records}")
     except InputError as error:
         terminalreporter.write_line(f"error: {error}", red=True)
+    if exitstatus != pytest.ExitCode.OK:
+        terminalreporter.write_line("finished cells are kept: run again with --resume to do only the rest")

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
+from benchmarks.outcome import finish
 from pibench.measure.accuracy import blank_accuracy, measure_accuracy
 from pibench.measure.plan import Cell
-from pibench.measure.run import CellFailed, run_cell
+from pibench.measure.run import run_cell
 from pibench.measure.workbench import Workbench
 
 
 def test_accuracy(bench: Workbench, cell: Cell) -> None:
-    try:
-        record = run_cell(bench, blank_accuracy(bench, cell), lambda: measure_accuracy(bench, cell))
-    except CellFailed as failure:
-        pytest.fail(str(failure), pytrace=False)
-    if record["status"] == "skipped":
-        pytest.skip(record["error"])
+    finish(lambda: run_cell(bench, blank_accuracy(bench, cell), lambda: measure_accuracy(bench, cell)))

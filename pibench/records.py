@@ -63,9 +63,7 @@ def write(record: Record, path: str | Path) -> None:
             temporary.write_text(text, encoding="utf-8", newline="\n")
             temporary.replace(path)
     except OSError as error:
-        raise InputError(
-            f"cannot write the record {path}: {error.strerror}; choose another folder"
-        ) from error
+        raise InputError(f"cannot write the record {path}: {error.strerror}; choose another folder") from error
 
 
 def read(path: str | Path) -> Record:

@@ -50,11 +50,7 @@ def get(name: str) -> Method:
             "repair or uninstall its plugin"
         ) from error
     if not isinstance(method, Method):
-        raise InputError(
-            f"method {name!r} ({entry.value}) has no `info` and `compress`; see pibench.contract"
-        )
+        raise InputError(f"method {name!r} ({entry.value}) has no `info` and `compress`; see pibench.contract")
     if method.info.name != name:
-        raise InputError(
-            f"method {name!r} ({entry.value}) calls itself {method.info.name!r}; names must agree"
-        )
+        raise InputError(f"method {name!r} ({entry.value}) calls itself {method.info.name!r}; names must agree")
     return method

@@ -37,9 +37,7 @@ def write_tables(records_folder: str | Path, tables_folder: str | Path) -> list[
         for path, text in texts.items():
             path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise InputError(
-            f"cannot write tables to {tables_folder}: {error.strerror}; choose another folder"
-        ) from error
+        raise InputError(f"cannot write tables to {tables_folder}: {error.strerror}; choose another folder") from error
     return list(texts)
 
 
@@ -49,9 +47,7 @@ def _texts(records_folder: Path, tables_folder: Path) -> dict[Path, str]:
         raise InputError(f"there are no records in {records_folder}: measure first or name another folder")
     tables = [build(records) for build in (headline, accuracy, latency, communication)]
     return {
-        tables_folder / f"{table.name}.{form}": render(table, form)
-        for table in tables
-        for form in get_args(Format)
+        tables_folder / f"{table.name}.{form}": render(table, form) for table in tables for form in get_args(Format)
     }
 
 
@@ -70,12 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m pibench.tables",
         description="Build the headline, accuracy, latency and communication tables from records.",
     )
-    parser.add_argument(
-        "--records", type=Path, default=Path("results/records"), help="folder of records (%(default)s)"
-    )
-    parser.add_argument(
-        "--output", type=Path, default=Path("results/tables"), help="folder of tables (%(default)s)"
-    )
+    parser.add_argument("--records", type=Path, default=Path("results/records"), help="folder of records (%(default)s)")
+    parser.add_argument("--output", type=Path, default=Path("results/tables"), help="folder of tables (%(default)s)")
     parser.add_argument(
         "--check",
         action="store_true",

@@ -35,9 +35,7 @@ SHARED = {
 }
 
 
-def accuracy_record(
-    task: str, method: str, variant: str, score: float | None, **changes: Any
-) -> dict[str, Any]:
+def accuracy_record(task: str, method: str, variant: str, score: float | None, **changes: Any) -> dict[str, Any]:
     return (
         SHARED
         | {
@@ -73,9 +71,7 @@ def failed_accuracy(task: str, method: str, variant: str, status: str, **changes
     return accuracy_record(task, method, variant, None, **(empty | changes))
 
 
-def cost_record(
-    architecture: str, bytes_sent: list[int], seconds: list[float], **changes: Any
-) -> dict[str, Any]:
+def cost_record(architecture: str, bytes_sent: list[int], seconds: list[float], **changes: Any) -> dict[str, Any]:
     return (
         SHARED
         | {

@@ -44,9 +44,7 @@ def test_accuracy_and_f1_are_those_of_the_counts(pairs: list[tuple[int, int]]) -
     f1 = 100 * 2 * tp / (2 * tp + fp + fn) if tp else 0.0
     expected = {"accuracy": accuracy, "f1": f1, "score": (accuracy + f1) / 2}
     assert score(TASKS["mrpc"], predictions, labels) == pytest.approx(expected)
-    assert score(TASKS["sst2"], predictions, labels) == pytest.approx(
-        {"accuracy": accuracy, "score": accuracy}
-    )
+    assert score(TASKS["sst2"], predictions, labels) == pytest.approx({"accuracy": accuracy, "score": accuracy})
 
 
 @given(SCORES)

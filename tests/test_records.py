@@ -55,9 +55,7 @@ def test_round_trip(record: dict[str, Any], tmp_path: Path) -> None:
         (cost_record("dense", [4, 4], [1.0]) | {"seconds": None}, "$.seconds"),
     ],
 )
-def test_invalid_records_are_named_and_not_written(
-    record: dict[str, Any], problem: str, tmp_path: Path
-) -> None:
+def test_invalid_records_are_named_and_not_written(record: dict[str, Any], problem: str, tmp_path: Path) -> None:
     assert any(problem in found for found in records.validate(record))
     with pytest.raises(ValueError, match="invalid record"):
         records.write(record, tmp_path / "record.json")
@@ -130,6 +128,4 @@ def test_read_all_is_recursive_and_sorted(tmp_path: Path) -> None:
 def test_file_names() -> None:
     accuracy = accuracy_record("rte", "ig3d", "fair", 60.0, seed=3, data="me/my data")
     assert records.file_name(accuracy) == "accuracy/me%2Fmy%20data/rte--ig3d--fair--s3.json"
-    assert (
-        records.file_name(cost_record("a1b2", [4, 4], [1.0])) == "cost/a1b2--crypten--fair--len128--b1.json"
-    )
+    assert records.file_name(cost_record("a1b2", [4, 4], [1.0])) == "cost/a1b2--crypten--fair--len128--b1.json"

@@ -57,9 +57,7 @@ def test_a_seed_decides_everything(task: Task) -> None:
 def test_it_is_the_same_in_every_process() -> None:
     program = "from pibench.tasks.glue import load; print(load('mnli', source='sample').fingerprint)"
     root = Path(__file__).parents[1]
-    other = subprocess.run(
-        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
-    )
+    other = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == load("mnli", source="sample").fingerprint
 
 
@@ -86,10 +84,7 @@ def test_it_is_learnable_but_not_trivial(task: Task) -> None:
     train, validation = sample(task)
     counts = CountVectorizer(token_pattern=r"\S+")
     marked = [
-        [
-            " ".join(f"{i}_{word}" for i, text in enumerate(texts) for word in text.split())
-            for texts in s.texts
-        ]
+        [" ".join(f"{i}_{word}" for i, text in enumerate(texts) for word in text.split()) for texts in s.texts]
         for s in (train, validation)
     ]
     model = Ridge() if task.regression else LogisticRegression(max_iter=500)

@@ -56,9 +56,7 @@ def study() -> list[Record]:
             lowering="stock",
             baseline=dense_baseline([4.0, 4.0]),
         ),
-        cost_record(
-            "a", [2_000_000] * 2, [1.0, 2.0], baseline=dense_baseline([4.0, 4.0]), operators=operators
-        ),
+        cost_record("a", [2_000_000] * 2, [1.0, 2.0], baseline=dense_baseline([4.0, 4.0]), operators=operators),
         cost_record("b", [500_000] * 2, [1.0, 1.0], baseline=dense_baseline([4.0, 4.0])),
     ]
 
@@ -68,9 +66,7 @@ def rows(table: tables.Table) -> list[dict[str, str]]:
 
 
 def headline_row(made_up: list[Record], method: str, variant: str = "fair") -> dict[str, str]:
-    found = [
-        row for row in rows(tables.headline(made_up)) if (row["method"], row["variant"]) == (method, variant)
-    ]
+    found = [row for row in rows(tables.headline(made_up)) if (row["method"], row["variant"]) == (method, variant)]
     assert len(found) == 1
     return found[0]
 
@@ -128,14 +124,10 @@ def test_one_failed_seed_is_not_averaged_away() -> None:
 def test_a_failed_cost_is_shown_in_every_cost_table() -> None:
     made_up = study()
     made_up[-1] |= {"status": "failed", "error": "lost party"}
-    made_up[-1] |= dict.fromkeys(
-        ("bytes_total", "bytes_sent", "rounds", "operators", "seconds", "compute_seconds")
-    )
+    made_up[-1] |= dict.fromkeys(("bytes_total", "bytes_sent", "rounds", "operators", "seconds", "compute_seconds"))
     row = headline_row(made_up, "ig3d")
     assert row["average"] == "73.5"
-    assert {row[key] for key in ("megabytes", "rounds", "reduction", "speedup_loopback", "speedup_wan")} == {
-        "failed"
-    }
+    assert {row[key] for key in ("megabytes", "rounds", "reduction", "speedup_loopback", "speedup_wan")} == {"failed"}
     for build, key in ((tables.latency, "seconds_loopback"), (tables.communication, "megabytes")):
         assert [row[key] for row in rows(build(made_up)) if row["architecture"] == "b"] == ["failed"]
         assert "the cost of b (fair): failed: lost party" in tables.render(build(made_up), "md")
@@ -145,9 +137,7 @@ def test_missing_cost_is_empty_in_csv_and_a_dash_elsewhere() -> None:
     made_up = study()[:-1]
     assert headline_row(made_up, "ig3d")["megabytes"] == ""
     assert "ig3d/fair: costs were measured for 1 of 2 models." in tables.headline(made_up).notes
-    line = next(
-        line for line in tables.render(tables.headline(made_up), "md").splitlines() if "| ig3d" in line
-    )
+    line = next(line for line in tables.render(tables.headline(made_up), "md").splitlines() if "| ig3d" in line)
     assert [cell.strip() for cell in line.split("|")].count("–") == 7
 
 
@@ -194,9 +184,7 @@ def test_latency_table_has_an_interval_from_eight_pairs_on() -> None:
 
 def test_communication_table_groups_operators() -> None:
     found = {row["architecture"]: row for row in rows(tables.communication(study()))}
-    groups = [
-        found["a"][f"megabytes_{group}"] for group in ("linear", "softmax", "activation", "norm", "other")
-    ]
+    groups = [found["a"][f"megabytes_{group}"] for group in ("linear", "softmax", "activation", "norm", "other")]
     assert groups == ["0.5", "3", "0", "0.25", "0.25"]
     assert found["a"]["offline"] == "not counted: dealer"
     assert found["b"]["megabytes_softmax"] == ""
@@ -263,9 +251,7 @@ OTHER_MACHINE = ENVIRONMENT | {"machine": ENVIRONMENT["machine"] | {"cores": 64}
         (10, {"baseline": dense_baseline([4.0, 4.0], architecture="b")}, "not the architecture of any dense"),
     ],
 )
-def test_records_that_do_not_belong_together_are_refused(
-    index: int, changes: dict[str, Any], named: str
-) -> None:
+def test_records_that_do_not_belong_together_are_refused(index: int, changes: dict[str, Any], named: str) -> None:
     made_up = study()
     made_up[index] |= changes
     with pytest.raises(InputError, match="do not belong in one table") as refusal:
@@ -309,9 +295,7 @@ def test_write_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert not (tmp_path / "tables").exists()
     assert tables.main(arguments) == 0
     names = {path.name for path in (tmp_path / "tables").iterdir()}
-    assert names == {
-        f"{t}.{f}" for t in ("glue", "accuracy", "latency", "communication") for f in ("md", "tex", "csv")
-    }
+    assert names == {f"{t}.{f}" for t in ("glue", "accuracy", "latency", "communication") for f in ("md", "tex", "csv")}
     assert tables.main([*arguments, "--check"]) == 0
     (tmp_path / "tables" / "latency.md").write_text("typed by hand")
     capsys.readouterr()
@@ -320,9 +304,7 @@ def test_write_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "latency.md" in message and "glue.csv" not in message
 
 
-def test_bad_input_is_one_line_and_exit_status_two(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_input_is_one_line_and_exit_status_two(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("")
     write_study(tmp_path / "records")

@@ -1,0 +1,1 @@
+"""Interpreters of the forward pass: floats, cost prediction, real engines."""

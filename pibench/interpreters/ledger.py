@@ -32,9 +32,7 @@ class Cost:
     multiplications: int = 0
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.bytes + other.bytes, self.rounds + other.rounds, self.multiplications + other.multiplications
-        )
+        return Cost(self.bytes + other.bytes, self.rounds + other.rounds, self.multiplications + other.multiplications)
 
 
 class Ledger(SecretSharing):

@@ -57,7 +57,5 @@ class TorchInterpreter(Interpreter):
     def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
         return functional.softmax(self.mask_scores(scores, keep), dim=-1)
 
-    def layer_norm(
-        self, a: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float
-    ) -> torch.Tensor:
+    def layer_norm(self, a: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float) -> torch.Tensor:
         return functional.layer_norm(a, weight.shape, weight, bias, eps)

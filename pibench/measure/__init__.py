@@ -1,0 +1,1 @@
+"""Turn cells into records."""

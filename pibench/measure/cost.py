@@ -42,9 +42,7 @@ class Runner:
     def __post_init__(self) -> None:
         task = self.bench.task(self.cell.task, self.cell.seed)
         self._name = f"{self.model.fingerprint()}-{self.lowering}"
-        self._input = embed(
-            self.model, task.validation, np.arange(BATCH), task.data.pad_id, self.bench.plan.seq_len
-        )
+        self._input = embed(self.model, task.validation, np.arange(BATCH), task.data.pad_id, self.bench.plan.seq_len)
 
     def run(self) -> Inference:
         """Run one inference and return the slower party's times with the server's costs."""

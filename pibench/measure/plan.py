@@ -39,7 +39,7 @@ PROFILES = {
     ),
     "full": Profile(
         "full",
-        Budget(epochs=3, examples=10_000, batch_size=32),
+        Budget(epochs=3, examples=8_000, batch_size=32),
         seq_len=128,
         mpc_examples=64,
         mpc_batch=8,

@@ -17,15 +17,22 @@ class CellFailed(Exception):
     """A cell ended as failed or timeout; its record says why."""
 
 
-def run_cell(bench: Workbench, blank: Record, measure: Callable[[], dict[str, Any]]) -> Record:
-    """Return the cell's record: the finished one when resuming, else ``blank`` with what ``measure`` returns.
+def run_cell(
+    bench: Workbench,
+    blank: Record,
+    measure: Callable[[], dict[str, Any]],
+    complete: Callable[[Record], bool] = lambda record: True,
+) -> Record:
+    """Return the cell's record: ``blank`` with what ``measure`` returns, written at once.
+
+    A finished and ``complete`` record of this run, or when resuming of an earlier one, is returned as it is.
 
     Raises:
         CellFailed: ``measure`` raised; the record is written all the same.
         InputError: the record cannot be written.
     """
     path = bench.plan.records / file_name(blank)
-    if bench.plan.resume and (done := finished(path)):
+    if (bench.plan.resume or path in bench.written) and (done := finished(path)) and complete(done):
         return done
     start = time.perf_counter()
     try:
@@ -36,6 +43,7 @@ def run_cell(bench: Workbench, blank: Record, measure: Callable[[], dict[str, An
         record = blank | {"status": status, "error": describe(error)}
     record["seconds_total"] = time.perf_counter() - start
     write(record, path)
+    bench.written.add(path)
     if record["status"] in ("failed", "timeout"):
         raise CellFailed(f"{record['status']}: {record['error']}")
     return record

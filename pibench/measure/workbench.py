@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -35,9 +35,11 @@ class Workbench:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.written: set[Path] = set()
         self._raw: dict[str, RawTask] = {}
         self._encoded: dict[tuple[str, int], EncodedTask] = {}
         self._models: dict[str, Model] = {}
+        self._failures: dict[str, Exception] = {}
         self._parties: Parties | None = None
         self._running = ExitStack()
 
@@ -61,14 +63,23 @@ class Workbench:
             )
         return backbone
 
+    def check(self, tasks: set[str]) -> None:
+        """Load the backbone and the tasks' texts, and try the output folder.
+
+        Raises:
+            InputError: any of them is bad.
+        """
+        writable(self.plan.records)
+        _ = self.backbone
+        for name in sorted(tasks):
+            self._raw[name] = load(name, self.plan.glue_dir, self.plan.source)
+
     def task(self, name: str, seed: int) -> EncodedTask:
         """Return a task, tokenised, with its selection split cut by ``seed``."""
         if name not in self._raw:
-            self._raw[name] = load(name, self.plan.glue_dir, self.plan.source)
+            self.check({name})
         if (name, seed) not in self._encoded:
-            self._encoded[name, seed] = encode_task(
-                self._raw[name], self.backbone.tokenizer, self.plan.seq_len, seed
-            )
+            self._encoded[name, seed] = encode_task(self._raw[name], self.backbone.tokenizer, self.plan.seq_len, seed)
         return self._encoded[name, seed]
 
     def budget(self, cell: Cell) -> Budget:
@@ -120,11 +131,17 @@ class Workbench:
         """Return the model of ``key``: from this run, from disk when resuming, or made and saved now."""
         if key in self._models:
             return self._models[key]
+        if key in self._failures:
+            raise self._failures[key]
         path = self.plan.models / f"{key}.pt"
         if self.plan.resume and path.exists():
             model = self._load(path)
         else:
-            model = make()
+            try:
+                model = make()
+            except Exception as error:
+                self._failures[key] = error
+                raise
             if isinstance(model, Skip):
                 return model
             _save(model, path)
@@ -139,13 +156,25 @@ class Workbench:
         return model.eval()
 
 
+def writable(folder: Path) -> None:
+    """Make ``folder`` and prove that it takes a file.
+
+    Raises:
+        InputError: it does not.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --output") from error
+
+
 def _save(model: Model, path: Path) -> None:
     temporary = path.with_suffix(".writing")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save({"architecture": model.architecture.spec(), "state": model.state_dict()}, temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except (OSError, RuntimeError) as error:
-        raise InputError(
-            f"cannot write the model {path}: {error}; free some space or change the rights"
-        ) from error
+        raise InputError(f"cannot write the model {path}: {error}; free some space or change the rights") from error

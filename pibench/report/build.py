@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pibench.network import Network
 from pibench.records import Record
 from pibench.report import notes, rows
-from pibench.report.cost import GROUPS, MODELLED, group_megabytes, reduction, summarise
+from pibench.report.cost import GROUPS, MODELLED, group_megabytes, modelled_seconds, reduction, summarise
 from pibench.report.join import REFERENCE, Study, join
 from pibench.report.render import Cell, Column, Table
 from pibench.stats import MIN_PAIRS
@@ -109,8 +110,7 @@ def accuracy(records: Iterable[Record]) -> Table:
             if found:
                 cells.append([task, *row, found[0]["metric"], *rows.accuracy_cells(found)])
     about = [
-        "Percent, mean over seeds; n MPC and wraps (examples corrupted by fixed-point truncation) are sums "
-        "over seeds.",
+        "Percent, mean over seeds; n MPC and wraps (examples corrupted by fixed-point truncation) are sums over seeds.",
         *notes.provenance(study),
         *notes.reasons(list(study.accuracy)),
     ]
@@ -140,6 +140,19 @@ def latency(records: Iterable[Record]) -> Table:
         *notes.reasons(list(study.costs.values())),
     ]
     return Table("latency", notes.title(study, "Latency"), _LATENCY, cells, about)
+
+
+def modelled_latency(records: Iterable[Record], network: Network) -> Table:
+    """Return one row per method, variant and architecture: seconds and speed-up modelled for ``network``."""
+    study = join(records)
+    cells: list[list[Cell]] = []
+    for names, record in rows.cost_rows(study):
+        own, dense = modelled_seconds(record, network), modelled_seconds(record["baseline"], network)
+        speedup = dense / own if own and dense else None
+        cells.append([*names, own, speedup])
+    columns = [*_COST_ROW, Column("seconds", "seconds (modelled)", 3), Column("speedup", "speed-up (modelled)", 2)]
+    about = [f"{network.bandwidth / 1e6:g} Mbit/s, {network.rtt * 1e3:g} ms.", *notes.provenance(study)]
+    return Table("modelled_latency", notes.title(study, f"Latency on {network.name}"), columns, cells, about)
 
 
 def communication(records: Iterable[Record]) -> Table:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from pibench.network import NETWORKS, latency
+from pibench.network import NETWORKS, Network, latency
 from pibench.records import Record
 from pibench.stats import Ratio, paired_ratio
 
 MODELLED = ("lan", "wan")
 LINKS = ("loopback", *MODELLED)
+PARTIES = 2
 GROUPS = ("linear", "softmax", "activation", "norm", "other")
 _LINEAR = {"qkv", "scores", "context", "output", "ffn_in", "ffn_out"}
 
@@ -36,14 +37,13 @@ class Cost:
 def summarise(record: Record, is_reference: bool) -> Cost:
     """Return the numbers of a cost record whose status is ok; the reference's own ratios are 1."""
     baseline = record["baseline"]
-    parties = len(record["bytes_sent"])
-    seconds = _seconds(record, parties)
+    seconds = _seconds(record)
     pairs = paired_ratio(baseline["seconds"], record["seconds"]) if baseline and record["seconds"] else None
     byte_ratio = 1.0 if is_reference else None
     speedup: dict[str, float | None] = dict.fromkeys(LINKS, byte_ratio)
     if baseline and not is_reference:
         byte_ratio = record["bytes_total"] / baseline["bytes_total"]
-        dense = _seconds(baseline, parties)
+        dense = _seconds(baseline)
         speedup = {link: _ratio(dense[link], seconds[link]) for link in MODELLED}
         speedup["loopback"] = None if pairs is None else pairs.median
     return Cost(record["bytes_total"] / 1e6, record["rounds"], byte_ratio, seconds, speedup, pairs)
@@ -60,9 +60,7 @@ def group_megabytes(record: Record) -> dict[str, float | None]:
     return {group: count / 1e6 for group, count in total.items()}
 
 
-def combine(
-    by_task: Iterable[Iterable[float | None]], mean: Callable[[Iterable[float]], float]
-) -> float | None:
+def combine(by_task: Iterable[Iterable[float | None]], mean: Callable[[Iterable[float]], float]) -> float | None:
     """Return the mean over tasks of the mean within each task; None if any value is missing."""
     tasks = [list(values) for values in by_task]
     if not tasks or any(value is None for values in tasks for value in values):
@@ -75,13 +73,17 @@ def reduction(byte_ratio: float | None) -> float | None:
     return None if byte_ratio is None else 100 * (1 - byte_ratio)
 
 
-def _seconds(run: Record, parties: int) -> dict[str, float | None]:
+def modelled_seconds(run: Record | None, network: Network) -> float | None:
+    """Return the latency of a cost record, or of its baseline, on another network; None where nothing was timed."""
+    if run is None or not run["seconds"]:
+        return None
+    return latency(network, median(run["compute_seconds"]), run["bytes_total"] / PARTIES, run["rounds"])
+
+
+def _seconds(run: Record) -> dict[str, float | None]:
     """Return the median loopback seconds and the modelled seconds of a cost record or of its baseline."""
-    if not run["seconds"]:
-        return dict.fromkeys(LINKS)
-    compute, one_way = median(run["compute_seconds"]), run["bytes_total"] / parties
-    modelled = {name: latency(NETWORKS[name], compute, one_way, run["rounds"]) for name in MODELLED}
-    return {"loopback": median(run["seconds"]), **modelled}
+    modelled = {name: modelled_seconds(run, NETWORKS[name]) for name in MODELLED}
+    return {"loopback": median(run["seconds"]) if run["seconds"] else None, **modelled}
 
 
 def _ratio(dense: float | None, other: float | None) -> float | None:

@@ -49,9 +49,7 @@ class Study:
     def references(self) -> set[str]:
         """Keys of the fair dense architectures."""
         found = {record["architecture"] for record in self.of(REFERENCE) if record["architecture"]}
-        return found or {
-            record["baseline"]["architecture"] for record in self.costs.values() if record["baseline"]
-        }
+        return found or {record["baseline"]["architecture"] for record in self.costs.values() if record["baseline"]}
 
     def of(self, row: Row, task: str | None = None) -> list[Record]:
         """Return the accuracy records of a row, or of one task in it, by task and seed."""
@@ -143,6 +141,4 @@ def _refuse_twins(records: list[Record]) -> None:
     """Raise if a cell was recorded twice; ``records`` are sorted, so twins are neighbours."""
     for first, second in pairwise(records):
         if label(first) == label(second):
-            raise InputError(
-                f"these records do not belong in one table: {label(first)} is there twice; keep one"
-            )
+            raise InputError(f"these records do not belong in one table: {label(first)} is there twice; keep one")

@@ -44,9 +44,7 @@ def _engine(records: list[Record]) -> list[str]:
     models = [record["security"] for record in records if record["security"]]
     if not engines:
         return []
-    security = (
-        ", ".join(f"{key} {value}" for key, value in sorted(models[0].items())) if models else "not stated"
-    )
+    security = ", ".join(f"{key} {value}" for key, value in sorted(models[0].items())) if models else "not stated"
     return [f"Engine {engines[0]}; security model: {security}."]
 
 

@@ -41,17 +41,12 @@ def render(table: Table, form: Format) -> str:
     """
     if form == "csv":
         return _csv(table)
-    rows = [
-        [_text(cell, column, form) for cell, column in zip(row, table.columns, strict=True)]
-        for row in table.rows
-    ]
+    rows = [[_text(cell, column, form) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
     body = tabulate(
         rows,
         headers=[column.title for column in table.columns],
         tablefmt={"md": "github", "tex": "latex_booktabs"}[form],
-        colalign=["left" if column.decimals is None else "right" for column in table.columns]
-        if rows
-        else None,
+        colalign=["left" if column.decimals is None else "right" for column in table.columns] if rows else None,
         disable_numparse=True,
     )
     if form == "tex":

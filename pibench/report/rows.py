@@ -57,17 +57,12 @@ def cost_cells(study: Study, row: Row) -> list[Cell]:
         return [status] * 6
     if not all(by_task):
         return [None] * 6
-    costs: list[list[Cost]] = [
-        [summarise(cost, study.is_reference(cost)) for cost in found] for found in by_task
-    ]
+    costs: list[list[Cost]] = [[summarise(cost, study.is_reference(cost)) for cost in found] for found in by_task]
     return [
         combine(((cost.megabytes for cost in found) for found in costs), fmean),
         combine(((cost.rounds for cost in found) for found in costs), fmean),
         reduction(combine(((cost.byte_ratio for cost in found) for found in costs), geometric_mean)),
-        *(
-            combine(((cost.speedup[link] for cost in found) for found in costs), geometric_mean)
-            for link in LINKS
-        ),
+        *(combine(((cost.speedup[link] for cost in found) for found in costs), geometric_mean) for link in LINKS),
     ]
 
 

@@ -54,6 +54,4 @@ def _tokenise(examples: Examples, task: Task, tokenizer: Any, seq_len: int) -> S
     columns = [list(column) for column in zip(*examples.texts, strict=True)]
     encoded = tokenizer(*columns, truncation=True, max_length=seq_len)
     labels = torch.tensor(examples.labels, dtype=torch.float32 if task.regression else torch.int64)
-    return Split(
-        tuple(map(tuple, encoded["input_ids"])), tuple(map(tuple, encoded["token_type_ids"])), labels
-    )
+    return Split(tuple(map(tuple, encoded["input_ids"])), tuple(map(tuple, encoded["token_type_ids"])), labels)

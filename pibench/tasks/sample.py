@@ -180,9 +180,7 @@ def _sentiment(rng: Random, task: Task, label: int) -> tuple[str, ...]:
     def opinion(side: int) -> str:
         negated = rng.random() < 0.15
         adverb = "never" if negated else rng.choice(ADVERBS)
-        return rng.choice(OPINIONS).format(
-            rng.choice(ASPECTS), adverb, rng.choice(ADJECTIVES)[side ^ negated]
-        )
+        return rng.choice(OPINIONS).format(rng.choice(ASPECTS), adverb, rng.choice(ADJECTIVES)[side ^ negated])
 
     if rng.random() < 1 / 3:
         return (f"{opinion(1 - label)} , but {opinion(label)}",)

@@ -86,8 +86,7 @@ def hub(task: Task) -> Tables:
     try:
         splits = _download(task.name) if online else _cached(task.name)
         return {
-            f"{HUB} {task.name}/{split}": splits[split].with_format("arrow")[:]
-            for split in ("train", task.validation)
+            f"{HUB} {task.name}/{split}": splits[split].with_format("arrow")[:] for split in ("train", task.validation)
         }
     except ImportError as error:
         raise HubUnavailable("the hub needs the package datasets: pip install 'pibench[hub]'.") from error

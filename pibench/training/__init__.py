@@ -1,0 +1,1 @@
+"""Fine-tuning and recovery, the same for every method."""

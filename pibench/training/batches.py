@@ -46,9 +46,7 @@ def ordered(split: Split, size: int, pad_id: int) -> Iterator[Batch]:
         yield pad(split, order[start : start + size], pad_id)
 
 
-def shuffled(
-    split: Split, size: int, pad_id: int, rng: np.random.Generator, examples: int
-) -> Iterator[Batch]:
+def shuffled(split: Split, size: int, pad_id: int, rng: np.random.Generator, examples: int) -> Iterator[Batch]:
     """Yield one epoch of at most ``examples`` random examples in batches of similar length."""
     order = rng.permutation(len(split))[:examples]
     batches: list[np.ndarray] = []

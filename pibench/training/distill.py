@@ -26,7 +26,7 @@ def recover(student: Model, teacher: Model, data: TaskData, budget: Budget) -> M
     return train(student, data, budget, _distillation(teacher), "distilling", dropout=0.0)
 
 
-def _distillation(teacher: Model) -> Loss:
+def _distillation(teacher: Model) -> Loss[Model]:
     teacher.eval()
 
     def loss(student: Model, batch: Batch, ops: TorchInterpreter) -> torch.Tensor:

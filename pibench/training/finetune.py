@@ -6,10 +6,13 @@ evaluation and every recorded accuracy are float32.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
@@ -18,7 +21,8 @@ from pibench.interpreters.torch import TorchInterpreter
 from pibench.model import Model
 from pibench.training.batches import Batch, ordered, shuffled
 
-Loss = Callable[[Model, Batch, TorchInterpreter], torch.Tensor]
+M = TypeVar("M", bound=nn.Module)
+Loss = Callable[[M, Batch, TorchInterpreter], torch.Tensor]
 
 DROPOUT = 0.1
 WARMUP = 0.1
@@ -43,27 +47,25 @@ def native_bfloat16() -> bool:
     return torch.cpu._is_avx512_bf16_supported()
 
 
-def train(
-    model: Model, data: TaskData, budget: Budget, loss: Loss, name: str, dropout: float = DROPOUT
-) -> Model:
+def train(model: M, data: TaskData, budget: Budget, loss: Loss[M], name: str, dropout: float = DROPOUT) -> M:
     """Train ``model`` in place for ``budget`` and return it; deterministic by ``budget.seed``.
 
     ``name`` labels the progress bar.
+
+    Raises:
+        FloatingPointError: the loss is no longer a number.
     """
     examples = min(budget.examples, len(data.train))
     steps = budget.epochs * -(-examples // budget.batch_size)
-    optimizer = torch.optim.AdamW(_groups(model), lr=budget.learning_rate)
+    optimizer = torch.optim.AdamW(_groups(model), lr=budget.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_then_decay(steps))
     rng = np.random.default_rng(budget.seed)
     model.train()
-    with torch.random.fork_rng(), tqdm(total=steps, desc=name, disable=None, leave=False) as progress:
+    with torch.random.fork_rng(), progress_bar(steps, name) as progress:
         torch.manual_seed(budget.seed)
         for _ in range(budget.epochs):
             for batch in shuffled(data.train, budget.batch_size, data.pad_id, rng, examples):
-                with torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
-                    value = loss(model, batch, TorchInterpreter(dropout))
-                value.backward()
-                torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+                training_step(model, batch, loss, dropout)
                 optimizer.step()
                 schedule.step()
                 optimizer.zero_grad()
@@ -71,7 +73,22 @@ def train(
     return model.eval()
 
 
-def _groups(model: Model) -> list[dict[str, object]]:
+def training_step(model: M, batch: Batch, loss: Loss[M], dropout: float = DROPOUT) -> None:
+    """Add the clipped gradient of one batch to the parameters."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
+        value = loss(model, batch, TorchInterpreter(dropout))
+    if not torch.isfinite(value):
+        raise FloatingPointError("training diverged: the loss is no longer a number")
+    value.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+
+
+def progress_bar(steps: int, name: str) -> tqdm:
+    """Return a progress bar that a log file can bear: live on a terminal, a line every half minute elsewhere."""
+    return tqdm(total=steps, desc=name, leave=False, mininterval=0.1 if sys.stderr.isatty() else 30)
+
+
+def _groups(model: nn.Module) -> list[dict[str, object]]:
     matrices = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
     vectors = [p for p in model.parameters() if p.requires_grad and p.dim() <= 1]
     return [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}]

@@ -1,0 +1,1 @@
+"""The CrypTen engine: two real processes on one machine."""

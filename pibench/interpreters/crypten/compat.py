@@ -35,9 +35,7 @@ def import_crypten() -> Any:
     try:
         return importlib.import_module("crypten")
     except ModuleNotFoundError as error:
-        raise InputError(
-            f"running under MPC needs CrypTen ({error.name!r} is missing): run `{INSTALL}`"
-        ) from error
+        raise InputError(f"running under MPC needs CrypTen ({error.name!r} is missing): run `{INSTALL}`") from error
     finally:
         for name in stand_ins:
             del sys.modules[name]

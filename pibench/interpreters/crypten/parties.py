@@ -92,9 +92,7 @@ class Parties:
         self._call("load", (*head, state), (*head, None))
         self._loaded.add(name)
 
-    def infer(
-        self, name: str, embedded: np.ndarray, keep: np.ndarray, audit: bool = False
-    ) -> list[Inference]:
+    def infer(self, name: str, embedded: np.ndarray, keep: np.ndarray, audit: bool = False) -> list[Inference]:
         """Run one batch and return what the server and the client saw.
 
         Only the client is given ``embedded`` (batch, seq, hidden; float32) and ``keep`` (batch, seq; int64).
@@ -115,14 +113,14 @@ class Parties:
         answers: dict[int, Any] = {}
         end = time.monotonic() + self._deadline
         while len(answers) < len(self._connections):
-            waiting = {c: rank for rank, c in enumerate(self._connections) if rank not in answers}
-            ready = wait(list(waiting), timeout=max(0.0, end - time.monotonic()))
+            waiting = [rank for rank in NAMES if rank not in answers]
+            ready = wait([self._connections[rank] for rank in waiting], max(0.0, end - time.monotonic()))
             if not ready:
-                late = ", ".join(NAMES[rank] for rank in waiting.values())
+                late = ", ".join(NAMES[rank] for rank in waiting)
                 raise PartyTimeout(f"{late} gave no answer within {self._deadline:g} s")
-            for connection in ready:
-                rank = waiting[connection]
-                answers[rank] = self._receive(rank)
+            for rank in waiting:
+                if self._connections[rank] in ready:
+                    answers[rank] = self._receive(rank)
         return [answers[rank] for rank in (SERVER, CLIENT)]
 
     def _receive(self, rank: int) -> Any:
@@ -157,7 +155,5 @@ def _free_port(port: int | None) -> int:
         try:
             probe.bind(("127.0.0.1", port or 0))
         except OSError as error:
-            raise InputError(
-                f"port {port} on 127.0.0.1 is busy; choose another one or leave it out"
-            ) from error
+            raise InputError(f"port {port} on 127.0.0.1 is busy; choose another one or leave it out") from error
         return probe.getsockname()[1]

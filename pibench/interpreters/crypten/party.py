@@ -7,6 +7,7 @@ tensors of the right shape, but without content, for what the other owns.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -108,6 +109,7 @@ class Party:
 def main(rank: int, port: int, connection: Connection) -> None:
     """Join the other party on loopback and answer commands until told to stop."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to handle
     os.environ.update(
         RENDEZVOUS=f"tcp://127.0.0.1:{port}",
         WORLD_SIZE="2",

@@ -1,0 +1,39 @@
+"""What a cell's end means to pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pibench.contract import Skip
+from pibench.errors import InputError
+from pibench.measure.plan import Cell
+from pibench.measure.run import CellFailed, describe
+from pibench.measure.workbench import Workbench
+from pibench.model import Model
+from pibench.records import Record
+
+
+def finish(run: Callable[[], Record]) -> Record:
+    """Return the record that ``run`` makes; a failed cell fails, a skipped one skips, a lost disk ends the run."""
+    try:
+        record = run()
+    except CellFailed as failure:
+        pytest.fail(str(failure), pytrace=False)
+    except InputError as error:
+        pytest.exit(f"error: {error}", returncode=2)
+    if record["status"] == "skipped":
+        pytest.skip(record["error"])
+    return record
+
+
+def model_of(bench: Workbench, cell: Cell) -> Model:
+    """Return the cell's model, or end the test with the reason why there is none."""
+    try:
+        model = bench.compressed(cell)
+    except Exception as error:
+        pytest.fail(f"failed: {describe(error)}", pytrace=False)
+    if isinstance(model, Skip):
+        pytest.skip(model.reason)
+    return model

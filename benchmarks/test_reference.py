@@ -1,0 +1,74 @@
+"""The dense model's own yardstick: transformers' BERT, fine-tuned with the same budget and in the same loop."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from benchmarks.outcome import finish
+from pibench.backbone import build_model, export_bert
+from pibench.contract import Split
+from pibench.interpreters.torch import TorchInterpreter
+from pibench.measure.accuracy import blank_accuracy, float_scores
+from pibench.measure.plan import Cell
+from pibench.measure.run import run_cell
+from pibench.measure.workbench import Workbench
+from pibench.model import Model
+from pibench.stats import paired_ratio
+from pibench.training.batches import Batch, ordered, shuffled
+from pibench.training.finetune import EVALUATION_BATCH, label_loss, task_loss, train, training_step
+
+STEPS = 9
+
+
+def test_reference(bench: Workbench, reference: Cell) -> None:
+    blank = blank_accuracy(bench, reference) | {"method_version": transformers.__version__}
+    finish(lambda: run_cell(bench, blank, lambda: measure(bench, reference)))
+
+
+def measure(bench: Workbench, cell: Cell) -> dict[str, Any]:
+    task = bench.task(cell.task, cell.seed)
+    ours = build_model(bench.backbone, task.data.task.outputs, cell.seed)
+    theirs = export_bert(ours, bench.backbone)
+    speed = training_speed(ours, theirs, bench, cell)
+    fresh = export_bert(build_model(bench.backbone, task.data.task.outputs, cell.seed), bench.backbone)
+    train(fresh, task.data, bench.budget(cell), transformers_loss, f"transformers on {cell.task}")
+    return float_scores(task, predict(fresh, task.validation, task.data.pad_id)) | {"extra": speed}
+
+
+def training_speed(ours: Model, theirs: Any, bench: Workbench, cell: Cell) -> dict[str, float]:
+    """Return the median ratio of our training step's time to transformers', pair by pair on real batches."""
+    data, budget = bench.task(cell.task, cell.seed).data, bench.budget(cell)
+    rng = np.random.default_rng(cell.seed)
+    batches = list(shuffled(data.train, budget.batch_size, data.pad_id, rng, STEPS * budget.batch_size))
+    own, other = [], []
+    for batch in batches:
+        own.append(seconds(lambda batch=batch: training_step(ours, batch, label_loss)))
+        other.append(seconds(lambda batch=batch: training_step(theirs, batch, transformers_loss)))
+    return {"training_step_ratio": paired_ratio(own[1:], other[1:]).median, "training_steps": len(own) - 1}
+
+
+def seconds(step: Any) -> float:
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
+
+
+def logits(model: Any, batch: Batch) -> torch.Tensor:
+    return model(input_ids=batch.input_ids, token_type_ids=batch.token_type_ids, attention_mask=batch.keep).logits
+
+
+def transformers_loss(model: Any, batch: Batch, ops: TorchInterpreter) -> torch.Tensor:
+    return task_loss(logits(model, batch), batch.labels)
+
+
+@torch.no_grad()
+def predict(model: Any, split: Split, pad_id: int) -> np.ndarray:
+    answers = np.zeros((len(split), model.config.num_labels), dtype=np.float32)
+    for batch in ordered(split, EVALUATION_BATCH, pad_id):
+        answers[batch.indices] = logits(model, batch).numpy()
+    return answers

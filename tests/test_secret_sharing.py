@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from pibench.interpreters.secret_sharing import INVERSE_SQRT_DOMAIN, SecretSharing
+from pibench.interpreters.torch import TorchInterpreter
+
+
+class Plain(SecretSharing):
+    """The fair lowering with exact protocol steps: what is left is its approximation error."""
+
+    def mul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a * b
+
+    def square(self, a: torch.Tensor) -> torch.Tensor:
+        return a * a
+
+    def matmul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return a @ b
+
+    def negative(self, a: torch.Tensor) -> torch.Tensor:
+        return (a < 0).to(a.dtype)
+
+
+OPS = Plain()
+
+
+def grid(low: float, high: float, count: int = 20_001) -> torch.Tensor:
+    return torch.linspace(low, high, count, dtype=torch.float64)
+
+
+def worst(own: torch.Tensor, goal: torch.Tensor) -> float:
+    return float((own - goal).abs().max())
+
+
+def test_gelu_error() -> None:
+    x = grid(-34, 34, 200_001)
+    assert 1e-4 < worst(OPS.gelu(x), functional.gelu(x)) <= 7e-4
+
+
+@settings(max_examples=200)
+@given(st.floats(-34, 34))
+def test_gelu_error_anywhere(value: float) -> None:
+    x = torch.tensor([value], dtype=torch.float64)
+    assert worst(OPS.gelu(x), functional.gelu(x)) <= 7e-4
+
+
+def test_inverse_sqrt_error() -> None:
+    low, high = INVERSE_SQRT_DOMAIN
+    x = torch.cat([grid(low, 1), grid(1, high, 200_001)])
+    assert worst(OPS.inverse_sqrt(x) * x.sqrt(), torch.ones_like(x)) <= 1.5e-4
+
+
+@settings(max_examples=200)
+@given(st.floats(*INVERSE_SQRT_DOMAIN))
+def test_inverse_sqrt_error_anywhere(value: float) -> None:
+    x = torch.tensor([value], dtype=torch.float64)
+    assert worst(OPS.inverse_sqrt(x) * x.sqrt(), torch.ones_like(x)) <= 1.5e-4
+
+
+@settings(max_examples=100)
+@given(
+    low=st.floats(0.01, 100),
+    width=st.floats(1.001, 1000),
+    inside=st.lists(st.floats(0, 1), max_size=5),
+    numerator=st.floats(-100, 100),
+)
+def test_divide_error(low: float, width: float, inside: list[float], numerator: float) -> None:
+    domain = low, low * width
+    share = torch.tensor([0.0, 1.0, *inside], dtype=torch.float64)
+    b = domain[0] + share * (domain[1] - domain[0])
+    a = torch.full_like(b, numerator)
+    torch.testing.assert_close(OPS.divide(a, b, domain), a / b, rtol=2e-5, atol=0)
+
+
+@pytest.mark.parametrize("domain", [(1.0, 2.0), (1.0, 32.0), (1.0, 128.0), (1.0, 512.0), (16.0, 8192.0)])
+def test_divide_error_on_the_domains_in_use(domain: tuple[float, float]) -> None:
+    b = grid(*domain)
+    assert worst(OPS.divide(torch.ones_like(b), b, domain) * b, torch.ones_like(b)) <= 2e-5
+
+
+def test_divide_on_a_domain_of_one_number() -> None:
+    a, b = torch.tensor([6.0, -1.0]), torch.tensor([3.0, 3.0])
+    torch.testing.assert_close(OPS.divide(a, b, (3.0, 3.0)), a / b)
+
+
+def test_softmax_over_one_key() -> None:
+    weights = OPS.softmax(torch.randn(1, 2, 1, 1), torch.ones(1, 1, 1, 1))
+    torch.testing.assert_close(weights, torch.ones(1, 2, 1, 1))
+
+
+def test_exp_error() -> None:
+    x = torch.cat([grid(-506, 0), grid(-8, 0)])
+    assert 2e-3 < worst(OPS.exp(x), x.exp()) <= 2.6e-3
+    assert float(OPS.exp(torch.zeros(1))) == 1
+
+
+@settings(max_examples=60)
+@given(st.lists(st.floats(-100, 100, width=16), min_size=1, max_size=40))
+def test_max_is_exact_for_any_width(values: list[float]) -> None:
+    x = torch.tensor([values, values[::-1]], dtype=torch.float64)
+    assert torch.equal(OPS.max(x), x.amax(-1, keepdim=True))
+
+
+def test_relu_is_exact() -> None:
+    x = grid(-50, 50, 1001)
+    assert torch.equal(OPS.relu(x), x.relu())
+
+
+def test_tanh_error_and_symmetry() -> None:
+    x = torch.cat([grid(-4, 4), grid(-200, 200)])
+    assert 1.5e-3 < worst(OPS.tanh(x), x.tanh()) <= 1.8e-3
+    assert torch.equal(OPS.tanh(-x[x != 0]), -OPS.tanh(x[x != 0]))
+
+
+def test_linear_is_torchs_own() -> None:
+    torch.manual_seed(0)
+    x, weight, bias = torch.randn(2, 3, 4), torch.randn(5, 4), torch.randn(5)
+    torch.testing.assert_close(OPS.linear(x, weight, bias), functional.linear(x, weight, bias))
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10_000), keys=st.integers(2, 130), spread=st.floats(0, 10), peak=st.floats(0, 10))
+def test_softmax_error(seed: int, keys: int, spread: float, peak: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    scores = spread * torch.randn(2, 2, 3, keys, generator=generator, dtype=torch.float64)
+    scores[..., 0] += peak
+    keep = torch.ones(2, 1, 1, keys, dtype=torch.int64)
+    keep[1, ..., 1 + keys // 2 :] = 0
+    own, exact = OPS.softmax(scores, keep), TorchInterpreter().softmax(scores, keep)
+    # Worst for one key against many that lie log(keys) below it, whose exponentials are 4 % low.
+    assert worst(own, exact) <= 0.015
+    assert worst(own.sum(-1), torch.ones(1)) <= 1e-5
+    assert (own[1, ..., 1 + keys // 2 :].abs() <= 1e-9).all()
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10_000), spread=st.floats(0.5, 10), shift=st.floats(-5, 5))
+def test_layer_norm_error(seed: int, spread: float, shift: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(3, 32, generator=generator, dtype=torch.float64)
+    x = (x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True) * spread + shift
+    weight, bias = torch.rand(2, 32, generator=generator, dtype=torch.float64)
+    goal = TorchInterpreter().layer_norm(x, weight, bias, 1e-12)
+    torch.testing.assert_close(OPS.layer_norm(x, weight, bias, 1e-12), goal, rtol=1e-3, atol=1e-3)

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import BertTokenizer
+
+from pibench.contract import Budget, Split
+from pibench.errors import InputError
+from pibench.tasks.encode import SELECTION_MOST, encode_task
+from pibench.tasks.glue import Examples, RawTask, Task
+from pibench.training import finetune
+from pibench.training.batches import Batch, ordered, pad, shuffled
+from pibench.training.distill import recover
+from pibench.training.finetune import label_loss, predict, train
+from tests.conftest import MakeData, MakeModel, MakeSplit
+
+PAD = 0
+sizes = st.integers(1, 40)
+
+
+def check(batch: Batch, split: Split) -> None:
+    assert len(batch.indices) == len(batch.labels) == len(batch.input_ids)
+    for row, index in enumerate(batch.indices):
+        ids, segments = split.input_ids[index], split.token_type_ids[index]
+        assert batch.input_ids[row].tolist()[: len(ids)] == list(ids)
+        assert batch.token_type_ids[row].tolist()[: len(ids)] == list(segments)
+        assert batch.keep[row].tolist() == [1] * len(ids) + [0] * (batch.keep.shape[1] - len(ids))
+        assert (batch.input_ids[row, len(ids) :] == PAD).all()
+        assert (batch.token_type_ids[row, len(ids) :] == 0).all()
+        assert batch.labels[row] == split.labels[index]
+
+
+@settings(max_examples=30)
+@given(examples=sizes, size=sizes, seed=st.integers(0, 100))
+def test_ordered_yields_every_example_once_shortest_first(
+    make_split: MakeSplit, examples: int, size: int, seed: int
+) -> None:
+    split = make_split(examples, seed=seed)
+    batches = list(ordered(split, size, PAD))
+    for batch in batches:
+        check(batch, split)
+        assert batch.input_ids.shape[1] == max(len(split.input_ids[i]) for i in batch.indices)
+    seen = np.concatenate([batch.indices for batch in batches])
+    assert sorted(seen) == list(range(examples))
+    lengths = [len(split.input_ids[i]) for i in seen]
+    assert lengths == sorted(lengths)
+    assert all(len(batch.indices) == size for batch in batches[:-1])
+
+
+@settings(max_examples=30)
+@given(examples=sizes, size=sizes, most=sizes, seed=st.integers(0, 100))
+def test_shuffled_yields_at_most_so_many_examples_once(
+    make_split: MakeSplit, examples: int, size: int, most: int, seed: int
+) -> None:
+    split = make_split(examples)
+    batches = list(shuffled(split, size, PAD, np.random.default_rng(seed), most))
+    for batch in batches:
+        check(batch, split)
+    seen = Counter(int(index) for batch in batches for index in batch.indices)
+    assert seen.total() == len(seen) == min(examples, most)
+    assert len(batches) == -(-min(examples, most) // size)
+
+
+def test_shuffled_follows_the_seed(make_split: MakeSplit) -> None:
+    split = make_split(40)
+
+    def order(seed: int) -> list[int]:
+        rng = np.random.default_rng(seed)
+        return [int(i) for _ in range(2) for b in shuffled(split, 4, PAD, rng, 40) for i in b.indices]
+
+    assert order(1) == order(1) != order(2)
+    assert order(1)[:40] != order(1)[40:]
+
+
+def test_pad_to_a_given_length(make_split: MakeSplit) -> None:
+    split = make_split(3)
+    batch = pad(split, [2, 0], PAD, length=17)
+    assert batch.input_ids.shape == (2, 17)
+    check(batch, split)
+
+
+BUDGET = Budget(epochs=25, examples=64, batch_size=8, learning_rate=3e-3)
+
+
+@torch.no_grad()
+def mean_loss(model: torch.nn.Module, split: Split) -> float:
+    logits = torch.from_numpy(predict(model, split, PAD))
+    return float(finetune.task_loss(logits, split.labels))
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+def test_training_learns_a_separable_task(make_model: MakeModel, make_data: MakeData, outputs: int) -> None:
+    data, model = make_data(64, outputs), make_model(outputs=outputs)
+    before = mean_loss(model, data.selection)
+    trained = train(model, data, BUDGET, label_loss, "test")
+    assert trained is model
+    after = mean_loss(model, data.selection)
+    assert after < 0.1
+    assert after < before / 4
+
+
+def test_training_is_deterministic_by_seed(make_model: MakeModel, make_data: MakeData) -> None:
+    def run(seed: int, noise: int) -> str:
+        torch.manual_seed(noise)
+        budget = replace(BUDGET, epochs=2, seed=seed)
+        return train(make_model(), make_data(), budget, label_loss, "test").fingerprint()
+
+    with torch.random.fork_rng():
+        assert run(1, noise=1) == run(1, noise=2) != run(2, noise=1)
+
+
+def test_training_leaves_the_global_generator_alone(make_model: MakeModel, make_data: MakeData) -> None:
+    state = torch.get_rng_state()
+    train(make_model(), make_data(), replace(BUDGET, epochs=1), label_loss, "test")
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_training_sees_no_more_examples_than_the_budget_has(make_model: MakeModel, make_data: MakeData) -> None:
+    seen: list[int] = []
+
+    def loss(model: torch.nn.Module, batch: Batch, ops: object) -> torch.Tensor:
+        seen.append(len(batch.labels))
+        return label_loss(model, batch, ops)  # type: ignore[arg-type]
+
+    train(make_model(), make_data(40), Budget(epochs=3, examples=20, batch_size=8), loss, "test")
+    assert seen.count(8) == 6
+    assert sum(seen) == 60
+
+
+def test_distilling_brings_a_student_back_to_its_teacher(make_model: MakeModel, make_data: MakeData) -> None:
+    data, teacher = make_data(64), make_model()
+    train(teacher, data, BUDGET, label_loss, "test")
+    before = teacher.fingerprint()
+    student = make_model()
+    student.load_state_dict(teacher.state_dict())
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(1)
+        for value in student.layers.parameters():
+            value.add_(0.1 * torch.randn_like(value))
+
+    def distance() -> float:
+        batch = pad(data.selection, range(len(data.selection)), PAD)
+        with torch.no_grad():
+            own, goal = (model(batch.input_ids, batch.token_type_ids, batch.keep) for model in (student, teacher))
+        keep = batch.keep[:, :, None]
+        gaps = [((a - b) ** 2 * keep).sum() / keep.sum() for a, b in zip(own.hidden, goal.hidden, strict=True)]
+        return float(sum(gaps))
+
+    start = distance()
+    recover(student, teacher, data, BUDGET)
+    assert distance() < start / 2
+    assert teacher.fingerprint() == before
+    assert all(value.grad is None for value in teacher.parameters())
+
+
+def test_fine_tuning_back_ignores_the_teacher(make_model: MakeModel, make_data: MakeData) -> None:
+    data, budget = make_data(), replace(BUDGET, epochs=1, recovery="finetune")
+    results = {recover(make_model(), make_model(seed), data, budget).fingerprint() for seed in (1, 2)}
+    assert results == {train(make_model(), data, budget, label_loss, "test").fingerprint()}
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_prediction_does_not_depend_on_batching(
+    make_model: MakeModel, make_split: MakeSplit, monkeypatch: pytest.MonkeyPatch, outputs: int
+) -> None:
+    model, split = make_model(outputs=outputs), make_split(20, outputs)
+    together = predict(model, split, PAD)
+    assert together.shape == (20, outputs)
+    assert together.dtype == np.float32
+    for size in (1, 3):
+        monkeypatch.setattr(finetune, "EVALUATION_BATCH", size)
+        np.testing.assert_allclose(predict(model, split, PAD), together, atol=1e-5)
+    backwards = Split(split.input_ids[::-1], split.token_type_ids[::-1], split.labels.flip(0))
+    np.testing.assert_allclose(predict(model, backwards, PAD)[::-1], together, atol=1e-5)
+
+
+WORDS = [f"w{i}" for i in range(2000)]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+TOKENIZER = BertTokenizer(vocab={word: i for i, word in enumerate(SPECIAL + WORDS)})
+
+
+def raw(train: int, validation: int = 5, pair: bool = False, outputs: int = 2) -> RawTask:
+    """Every text has a word of its own, so that tokens tell which example they come from."""
+    task = Task("tiny", ("a", "b") if pair else ("a",), outputs, ("accuracy",))
+
+    def part(start: int, count: int) -> Examples:
+        words = WORDS[start : start + count]
+        texts = tuple((word, f"{word} w0") if pair else (word,) for word in words)
+        labels = tuple(i / 10 if outputs == 1 else i % 2 for i in range(count))
+        return Examples(texts, labels)
+
+    return RawTask(task, part(0, train), part(train, validation), "sample")
+
+
+def words(split: Split) -> list[str]:
+    return [WORDS[ids[1] - len(SPECIAL)] for ids in split.input_ids]
+
+
+def test_selection_is_cut_from_train_and_disjoint_from_it() -> None:
+    encoded = encode_task(raw(50), TOKENIZER, 8)
+    train, selection = words(encoded.data.train), words(encoded.data.selection)
+    assert (len(train), len(selection)) == (45, 5)
+    assert sorted(train + selection) == sorted(WORDS[:50])
+    for split in (encoded.data.train, encoded.data.selection):
+        assert [int(word[1:]) % 2 for word in words(split)] == split.labels.tolist()
+
+
+def test_validation_is_left_as_it_is() -> None:
+    for seed in (0, 1):
+        validation = encode_task(raw(50), TOKENIZER, 8, seed).validation
+        assert words(validation) == WORDS[50:55]
+        assert validation.labels.tolist() == [0, 1, 0, 1, 0]
+
+
+def test_cut_follows_the_seed() -> None:
+    cuts = [words(encode_task(raw(50), TOKENIZER, 8, seed).data.selection) for seed in (0, 0, 1)]
+    assert cuts[0] == cuts[1] != cuts[2]
+
+
+def test_selection_has_at_most_a_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert SELECTION_MOST == 1000
+    monkeypatch.setattr("pibench.tasks.encode.SELECTION_MOST", 3)
+    assert len(encode_task(raw(50), TOKENIZER, 8).data.selection) == 3
+
+
+@pytest.mark.parametrize(("count", "enough"), [(10, True), (9, False)])
+def test_needs_enough_examples_for_a_selection(count: int, enough: bool) -> None:
+    if enough:
+        assert len(encode_task(raw(count), TOKENIZER, 8).data.selection) == 1
+    else:
+        with pytest.raises(InputError, match="at least 10"):
+            encode_task(raw(count), TOKENIZER, 8)
+
+
+def test_pairs_are_cut_to_the_length_and_scores_are_floats() -> None:
+    data = encode_task(raw(20, pair=True, outputs=1), TOKENIZER, 5).data
+    assert data.train.labels.dtype == torch.float32
+    assert {len(ids) for ids in data.train.input_ids} == {5}
+    assert all(
+        len(ids) == len(segments) and 1 in segments
+        for ids, segments in zip(data.train.input_ids, data.train.token_type_ids, strict=True)
+    )
+    assert encode_task(raw(20), TOKENIZER, 5).data.train.labels.dtype == torch.int64
+    assert data.pad_id == TOKENIZER.pad_token_id
