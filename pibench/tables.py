@@ -31,28 +31,47 @@ def write_tables(records_folder: str | Path, tables_folder: str | Path) -> list[
 
     Raises :class:`InputError` for records that are unreadable or do not belong together.
     """
-    texts = _texts(Path(records_folder), Path(tables_folder))
-    try:
-        Path(tables_folder).mkdir(parents=True, exist_ok=True)
-        for path, text in texts.items():
+    return _write(_texts(Path(records_folder), Path(tables_folder)))
+
+
+def _write(texts: dict[Path, str]) -> list[Path]:
+    for path, text in texts.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise InputError(f"cannot write tables to {tables_folder}: {error.strerror}; choose another folder") from error
+        except OSError as error:
+            raise InputError(f"cannot write the table {path}: {error.strerror}; choose another folder") from error
     return list(texts)
 
 
-def _texts(records_folder: Path, tables_folder: Path) -> dict[Path, str]:
+def _texts(records_folder: Path, tables_folder: Path, page: Path | None = None) -> dict[Path, str]:
     records = read_all(records_folder)
     if not records:
         raise InputError(f"there are no records in {records_folder}: measure first or name another folder")
     tables = [build(records) for build in (headline, accuracy, latency, communication)]
-    return {
+    texts = {
         tables_folder / f"{table.name}.{form}": render(table, form) for table in tables for form in get_args(Format)
     }
+    if page is not None:
+        texts[page] = _embedded(page, tables)
+    return texts
 
 
-def _differing(records_folder: Path, tables_folder: Path) -> list[Path]:
-    texts = _texts(records_folder, tables_folder)
+def _embedded(page: Path, tables: list[Table]) -> str:
+    """Return the text of ``page`` with each table set between ``<!-- table NAME -->`` and ``<!-- end -->``."""
+    try:
+        text = page.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read the page {page}: {error.strerror}") from error
+    for table in tables:
+        before, start, rest = text.partition(f"<!-- table {table.name} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        if start and end:
+            text = f"{before}{start}{render(table, 'md')}{end}{after}"
+    return text
+
+
+def _differing(texts: dict[Path, str]) -> list[Path]:
     return [
         path
         for path, text in texts.items()
@@ -73,18 +92,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="write nothing; fail if the tables differ from what the records say",
     )
+    parser.add_argument("--page", type=Path, help="a Markdown page that shows tables between its table marks")
     arguments = parser.parse_args(argv)
     try:
+        texts = _texts(arguments.records, arguments.output, arguments.page)
         if arguments.check:
-            differing = _differing(arguments.records, arguments.output)
+            differing = _differing(texts)
             if differing:
                 names = ", ".join(map(str, differing))
                 print(
-                    f"These tables differ from the records, so run python -m pibench.tables: {names}",
+                    f"These tables differ from the records, so run nox -s tables: {names}",
                     file=sys.stderr,
                 )
             return int(bool(differing))
-        for path in write_tables(arguments.records, arguments.output):
+        for path in _write(texts):
             print(path)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from ig3d.pruning import prune_heads
 from pibench.architecture import Architecture, Layer
 from pibench.contract import Lowering
+from pibench.interpreters.crypten.interpreter import SIGMOID_GELU
 from pibench.interpreters.crypten.parties import Parties
 from pibench.interpreters.crypten.party import CLIENT, SERVER, Inference
 from pibench.interpreters.ledger import Ledger, predict
@@ -37,6 +40,12 @@ class SigmoidGelu(TorchInterpreter):
 
 
 FLOATS: dict[Lowering, type[TorchInterpreter]] = {"fair": TorchInterpreter, "stock": SigmoidGelu}
+
+
+def test_the_stand_in_for_gelu_is_as_good_as_stated() -> None:
+    x = torch.linspace(-8, 8, 4001)
+    assert float((x * torch.sigmoid(SIGMOID_GELU * x) - functional.gelu(x)).abs().max()) < 0.0205
+    torch.testing.assert_close(SigmoidGelu().gelu(x), x * torch.sigmoid(SIGMOID_GELU * x))
 
 
 def pruned(make_model: MakeModel) -> Model:
@@ -95,25 +104,56 @@ def test_odd_widths_cost_what_is_predicted(parties: Parties) -> None:
                 assert (cost.bytes, cost.rounds) == (predicted[name].bytes, predicted[name].rounds), (name, length)
 
 
-def sent_over_loopback() -> int:
-    return int(Path("/sys/class/net/lo/statistics/tx_bytes").read_text(encoding="ascii"))
+@pytest.fixture
+def big(parties: Parties) -> Callable[[], int]:
+    """Load a model whose inference sends several megabytes; return a function that runs it and its counted bytes."""
+    architecture = Architecture(64, (Layer(heads=4, head_size=16, ffn_size=64),), outputs=2)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        parties.load("big", Model(architecture, Embeddings(5, 40, 2, 64, 1e-12)))
+    embedded = np.random.default_rng(0).normal(size=(1, 64, 64)).astype(np.float32)
+
+    def infer() -> int:
+        view = parties.infer("big", embedded, np.ones((1, 64), dtype=np.int64))[SERVER]
+        return sum(cost.bytes for cost in view.costs.values())
+
+    assert infer() > 5e6
+    return infer
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="no Linux counters of a process")
+def test_bytes_are_what_the_processes_wrote(parties: Parties, big: Callable[[], int]) -> None:
+    def written() -> np.ndarray:
+        pids = [process.pid for process in parties.processes]
+        counters = [Path(f"/proc/{pid}/io").read_text(encoding="ascii").split() for pid in pids]
+        return np.array([int(values[values.index("wchar:") + 1]) for values in counters])
+
+    before = written()
+    counted = big()
+    overheads = 2 * (written() - before) / counted
+    assert overheads.min() >= 1.0
+    assert overheads.max() <= 1.05
 
 
 @pytest.mark.skipif(not Path("/sys/class/net/lo").exists(), reason="no Linux loopback counters")
-def test_bytes_are_what_the_loopback_interface_sent(parties: Parties) -> None:
-    architecture = Architecture(64, (Layer(heads=4, head_size=16, ffn_size=64),), outputs=2)
-    torch.manual_seed(0)
-    model = Model(architecture, Embeddings(5, 40, 2, 64, 1e-12))
-    embedded = np.random.default_rng(0).normal(size=(1, 64, 64)).astype(np.float32)
-    parties.load("loopback", model)
-    overheads = []
-    for _ in range(4):  # others may use the interface too, which can only add
-        before = sent_over_loopback()
-        view = parties.infer("loopback", embedded, np.ones((1, 64), dtype=np.int64))[SERVER]
-        counted = sum(cost.bytes for cost in view.costs.values())
-        overheads.append((sent_over_loopback() - before) / counted)
-    assert counted > 5e6
-    assert 1.0 <= min(overheads) <= 1.05
+def test_bytes_are_what_the_loopback_interface_sent(big: Callable[[], int]) -> None:
+    def sent() -> int:
+        return int(Path("/sys/class/net/lo/statistics/tx_bytes").read_text(encoding="ascii"))
+
+    def idle() -> bool:
+        before = sent()
+        time.sleep(0.1)
+        return sent() - before < 20_000
+
+    for _ in range(5):
+        quiet, before = idle(), sent()
+        counted = big()
+        overhead = (sent() - before) / counted
+        assert overhead >= 1.0
+        if quiet and idle():
+            assert overhead <= 1.05
+            return
+    pytest.skip("other programs are using the loopback interface")
 
 
 def test_neither_party_is_given_the_other_ones_secrets(

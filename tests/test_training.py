@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,7 +102,7 @@ def test_training_learns_a_separable_task(make_model: MakeModel, make_data: Make
     trained = train(model, data, BUDGET, label_loss, "test")
     assert trained is model
     after = mean_loss(model, data.selection)
-    assert after < 0.1
+    assert after < 0.25
     assert after < before / 4
 
 
@@ -133,28 +134,28 @@ def test_training_sees_no_more_examples_than_the_budget_has(make_model: MakeMode
     assert sum(seen) == 60
 
 
-def test_distilling_brings_a_student_back_to_its_teacher(make_model: MakeModel, make_data: MakeData) -> None:
+def test_distilling_brings_a_student_closer_than_labels_do(make_model: MakeModel, make_data: MakeData) -> None:
     data, teacher = make_data(64), make_model()
-    train(teacher, data, BUDGET, label_loss, "test")
     before = teacher.fingerprint()
-    student = make_model()
-    student.load_state_dict(teacher.state_dict())
-    with torch.no_grad(), torch.random.fork_rng():
-        torch.manual_seed(1)
-        for value in student.layers.parameters():
-            value.add_(0.1 * torch.randn_like(value))
 
-    def distance() -> float:
+    def distance(**changes: Any) -> float:
+        """Mean squared gap of all layers' outputs after recovery from a random knock."""
+        student = make_model()
+        with torch.no_grad(), torch.random.fork_rng():
+            torch.manual_seed(1)
+            for value in student.layers.parameters():
+                value.add_(0.1 * torch.randn_like(value))
+        recover(student, teacher, data, replace(BUDGET, **changes))
         batch = pad(data.selection, range(len(data.selection)), PAD)
         with torch.no_grad():
             own, goal = (model(batch.input_ids, batch.token_type_ids, batch.keep) for model in (student, teacher))
-        keep = batch.keep[:, :, None]
-        gaps = [((a - b) ** 2 * keep).sum() / keep.sum() for a, b in zip(own.hidden, goal.hidden, strict=True)]
+        keep = batch.keep[:, :, None].bool()
+        gaps = [(a - b).square().masked_select(keep).mean() for a, b in zip(own.hidden, goal.hidden, strict=True)]
         return float(sum(gaps))
 
-    start = distance()
-    recover(student, teacher, data, BUDGET)
-    assert distance() < start / 2
+    distilled = distance(recovery="distill")
+    assert distilled < distance(epochs=0) / 5
+    assert distilled < distance(recovery="finetune") / 5
     assert teacher.fingerprint() == before
     assert all(value.grad is None for value in teacher.parameters())
 

@@ -2,7 +2,8 @@
 
 Each party divides its own share, which is right unless the two shares overflow the ring together; then the
 result is off by 2**32 at 16 fractional bits. Nobody can see that in a real run. The audit therefore breaks
-the secrecy of the run it watches: party 1 hands its share to party 0 before each division, past the meter.
+the secrecy of the run it watches: before each division party 1 hands the top byte of its share to party 0,
+past the meter. Shares of a value below 2**62 have top bytes that add up to about 0, or to about 256 if they wrap.
 """
 
 from __future__ import annotations
@@ -40,10 +41,11 @@ def count_wraps(rank: int) -> Iterator[Callable[[], int]]:
 
 
 def _exchange(share: torch.Tensor, rank: int) -> int:
+    """Return party 0's count of elements whose two shares overflow; their top bytes tell."""
+    top = (share >> 56).to(torch.int8)
     if rank == 1:
-        dist.send(share.contiguous(), 0)
+        dist.send(top.contiguous(), 0)
         return 0
-    other = torch.empty_like(share, memory_format=torch.contiguous_format)
+    other = torch.empty_like(top, memory_format=torch.contiguous_format)
     dist.recv(other, 1)
-    same_sign = (share < 0) == (other < 0)
-    return int((same_sign & ((share + other < 0) != (share < 0))).sum())
+    return int(((top.to(torch.int16) + other).abs() > 64).sum())
