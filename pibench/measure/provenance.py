@@ -36,12 +36,15 @@ def environment(threads: int) -> dict[str, Any]:
 
 
 def _git_state() -> tuple[str | None, bool | None]:
-    """Return the commit and whether the tree has changes; both None outside the project's own repository."""
+    """Return the commit and whether the tree has changes; both None outside the project's own repository.
+
+    A run writes to ``results``, so changes there say nothing about the code that ran.
+    """
     top = _git("rev-parse", "--show-toplevel")
     # An installed package may lie in a virtual environment inside somebody else's repository.
     if top is None or Path(top) != _ROOT:
         return None, None
-    commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain")
+    commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", ":(exclude)results")
     return commit, None if status is None else bool(status)
 
 
