@@ -34,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--profile", default="quick", help=f"{' or '.join(PROFILES)} (default: %(default)s)")
     add("--seq-len", type=int, help="longest sequence in tokens (default: the profile's)")
     add("--engine", default="crypten", help="MPC engine (default: %(default)s)")
+    add("--mpc-examples", type=int, help="validation examples scored under MPC (default: the profile's)")
     add("--network", default="lan", help=f"{', '.join(NETWORKS)}, or 'BANDWIDTH,RTT' such as '3Gbit,1ms'")
     add("--seeds", default="0", help="seeds, comma-separated (default: %(default)s)")
     add("--backbone", default="minilm", help="hub id, folder, or minilm (default: %(default)s)")
@@ -60,10 +61,13 @@ def _plan(config: pytest.Config) -> Plan:
     seq_len = profile.seq_len if option("seq_len") is None else option("seq_len")
     if seq_len < 3:
         raise InputError(f"--seq-len {seq_len} leaves no room for text; give at least 3")
+    if option("mpc_examples") is not None and option("mpc_examples") < 1:
+        raise InputError(f"--mpc-examples {option('mpc_examples')} scores nothing; give at least 1")
     return Plan(
         profile=profile,
         seq_len=seq_len,
         backbone=option("backbone"),
+        mpc_examples=profile.mpc_examples if option("mpc_examples") is None else option("mpc_examples"),
         engine=pick("engine", option("engine"), list(ENGINES)),
         glue_dir=option("glue_dir"),
         source=option("data"),

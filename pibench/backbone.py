@@ -45,17 +45,38 @@ def load_backbone(name: str = DEFAULT) -> Backbone:
     path = _default_folder() if name == DEFAULT else name
     try:
         config = AutoConfig.from_pretrained(path)
-        if config.model_type != "bert":
-            raise InputError(f"backbone {name!r} is a {config.model_type} model; only BERT encoders are supported")
-        bert = BertModel.from_pretrained(path, dtype=torch.float32)
-        return Backbone(name, bert.eval(), AutoTokenizer.from_pretrained(path))
-    except (OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = str(error).strip().splitlines()[0]
+        if problem := _unsupported(config):
+            raise InputError(f"backbone {name!r} {problem}")
+        bert: Any
+        bert, loading = BertModel.from_pretrained(path, dtype=torch.float32, output_loading_info=True)
+        tokenizer = AutoTokenizer.from_pretrained(path)
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"backbone {name!r} could not be loaded: give a hub id, a folder or {DEFAULT!r} ({reason})"
+            f"backbone {name!r} could not be loaded: give a hub id, a folder or {DEFAULT!r} "
+            f"({type(error).__name__}: {reason})"
         ) from error
+    missing = [key for key in loading["missing_keys"] if not key.startswith("pooler.")]
+    if missing:
+        raise InputError(f"backbone {name!r} lacks weights that its config.json promises, such as {min(missing)}")
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise InputError(f"backbone {name!r} has no vocabulary: add its tokenizer files")
+    return Backbone(name, bert.eval(), tokenizer)
+
+
+def _unsupported(config: Any) -> str | None:
+    """Say what keeps a checkpoint from being a plain BERT encoder, or nothing."""
+    if config.model_type != "bert":
+        return f"is a {config.model_type} model; only BERT encoders are supported"
+    if config.hidden_act != "gelu":
+        return f"uses the activation {config.hidden_act!r}; only 'gelu' is supported"
+    if getattr(config, "is_decoder", False):
+        return "is a decoder; only encoders are supported"
+    if getattr(config, "position_embedding_type", "absolute") != "absolute":
+        return "has relative positions; only absolute ones are supported"
+    return None
 
 
 def _default_folder() -> str:
@@ -68,22 +89,20 @@ def _default_folder() -> str:
 def build_model(backbone: Backbone, outputs: int, seed: int = 0) -> Model:
     """Return a dense model with the backbone's weights and a fresh classifier drawn from ``seed``."""
     config = backbone.bert.config
-    if config.hidden_act != "gelu":
-        raise InputError(f"backbone {backbone.name!r} uses {config.hidden_act!r}; only 'gelu' is supported")
     layer = Layer(
         heads=config.num_attention_heads,
         head_size=config.hidden_size // config.num_attention_heads,
         ffn_size=config.intermediate_size,
     )
     architecture = Architecture(config.hidden_size, (layer,) * config.num_hidden_layers, outputs, config.layer_norm_eps)
-    embeddings = Embeddings(
-        config.vocab_size,
-        config.max_position_embeddings,
-        config.type_vocab_size,
-        config.hidden_size,
-        config.layer_norm_eps,
-    )
     with torch.random.fork_rng():
+        embeddings = Embeddings(
+            config.vocab_size,
+            config.max_position_embeddings,
+            config.type_vocab_size,
+            config.hidden_size,
+            config.layer_norm_eps,
+        )
         torch.manual_seed(seed)
         model = Model(architecture, embeddings)
     state = model.state_dict() | _from_bert(backbone.bert.state_dict())

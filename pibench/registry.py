@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from importlib.metadata import EntryPoint, entry_points
 
-from pibench.contract import Method
+from pibench.contract import Method, MethodInfo
 from pibench.errors import InputError
 
 GROUP = "pibench.methods"
@@ -45,11 +45,12 @@ def get(name: str) -> Method:
     try:
         method = entry.load()()
     except Exception as error:
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"method {name!r} ({entry.value}) failed to import: {type(error).__name__}: {error}; "
+            f"method {name!r} ({entry.value}) failed to import: {type(error).__name__}: {reason}; "
             "repair or uninstall its plugin"
         ) from error
-    if not isinstance(method, Method):
+    if not isinstance(method, Method) or not isinstance(method.info, MethodInfo):
         raise InputError(f"method {name!r} ({entry.value}) has no `info` and `compress`; see pibench.contract")
     if method.info.name != name:
         raise InputError(f"method {name!r} ({entry.value}) calls itself {method.info.name!r}; names must agree")

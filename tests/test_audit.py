@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pibench.interpreters.crypten import audit
@@ -29,7 +29,7 @@ def other_party(monkeypatch: pytest.MonkeyPatch) -> Receive:
     def holds(share: list[int]) -> None:
         def recv(buffer: torch.Tensor, source: int) -> None:
             assert source == 1
-            buffer.copy_(torch.tensor(share).view_as(buffer))
+            buffer.copy_((torch.tensor(share) >> 56).view_as(buffer))
 
         monkeypatch.setattr(audit, "dist", SimpleNamespace(recv=recv))
 
@@ -38,17 +38,18 @@ def other_party(monkeypatch: pytest.MonkeyPatch) -> Receive:
 
 def test_sees_a_forced_overflow_either_way(other_party: Receive) -> None:
     top = 2**63 - 1
-    other_party([1, -2, -top, 5, top])
-    assert audit._exchange(torch.tensor([top, -top, top, 7, top]), rank=0) == 3
+    other_party([top, -top, 5 - top, 6])  # with the shares below: secrets -2, 2 (both wrapped), 5 and 1
+    assert audit._exchange(torch.tensor([top, -top, top, -5]), rank=0) == 2
 
 
-def test_party_one_sends_its_share_and_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_party_one_sends_top_bytes_and_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[torch.Tensor, int]] = []
     monkeypatch.setattr(audit, "dist", SimpleNamespace(send=lambda share, to: sent.append((share, to))))
-    share = torch.tensor([[1, 2], [3, 4]]).T
-    assert audit._exchange(share, rank=1) == 0
+    top = torch.tensor([[1, -128], [127, -1]])
+    assert audit._exchange(((top << 56) + 12345).T, rank=1) == 0
     ((seen, to),) = sent
-    assert torch.equal(seen, share)
+    assert seen.tolist() == top.T.tolist()
+    assert seen.dtype == torch.int8
     assert seen.is_contiguous()
     assert to == 0
 
@@ -58,12 +59,15 @@ def truncated(word: int) -> int:
 
 
 @settings(max_examples=200)
-@given(own=words, other=words)
-def test_a_wrap_is_counted_exactly_where_truncation_goes_wrong(own: int, other: int) -> None:
-    secret = (own + other + RING // 2) % RING - RING // 2
+@given(own=words, secret=st.integers(-(2**62) + 1, 2**62 - 1))
+@example(own=2**55, secret=-(2**62) + 1)
+@example(own=2**63 - 1, secret=2**62 - 1)
+@example(own=-(2**63), secret=-1)
+def test_a_wrap_is_counted_exactly_where_truncation_goes_wrong(own: int, secret: int) -> None:
+    other = (secret - own + RING // 2) % RING - RING // 2
     wrong = abs(truncated(own) + truncated(other) - truncated(secret)) > 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(audit, "dist", SimpleNamespace(recv=lambda buffer, source: buffer.fill_(other)))
+        patch.setattr(audit, "dist", SimpleNamespace(recv=lambda buffer, source: buffer.fill_(other >> 56)))
         assert audit._exchange(torch.tensor([own]), rank=0) == wrong
 
 
@@ -75,14 +79,14 @@ def test_counts_at_crypten_s_own_division_and_takes_itself_out(
 
     plain = ArithmeticSharedTensor.div_
     monkeypatch.setattr(arithmetic.comm, "get", lambda: SimpleNamespace(get_world_size=lambda: 2))
-    other_party([2**62, -3])
+    other_party([2**63 - 1, -3])
 
     def divide() -> Any:
-        return ArithmeticSharedTensor.from_shares(torch.tensor([2**62, 65536 * 5])).div_(65536)
+        return ArithmeticSharedTensor.from_shares(torch.tensor([2**63 - 1, 65536 * 5])).div_(65536)
 
     with audit.count_wraps(rank=0) as wraps:
         assert wraps() == 0
-        assert divide().share.tolist() == [2**46, 5]
+        assert divide().share.tolist() == [2**47 - 1, 5]
         divide()
         assert wraps() == 2
     assert ArithmeticSharedTensor.div_ is plain

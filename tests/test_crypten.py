@@ -145,15 +145,19 @@ def test_bytes_are_what_the_loopback_interface_sent(big: Callable[[], int]) -> N
         time.sleep(0.1)
         return sent() - before < 20_000
 
+    overheads = []
     for _ in range(5):
         quiet, before = idle(), sent()
         counted = big()
         overhead = (sent() - before) / counted
         assert overhead >= 1.0
         if quiet and idle():
-            assert overhead <= 1.05
-            return
-    pytest.skip("other programs are using the loopback interface")
+            overheads.append(overhead)
+            if overhead <= 1.05:
+                break
+    if not overheads:
+        pytest.skip("other programs are using the loopback interface")
+    assert min(overheads) <= 1.05
 
 
 def test_neither_party_is_given_the_other_ones_secrets(

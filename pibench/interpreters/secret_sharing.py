@@ -13,7 +13,7 @@ from abc import abstractmethod
 from pibench.interpreters.base import Domain, Interpreter, Value
 
 EXP_SQUARINGS = 8
-"""(1 + x / 256)**256: relative error x**2 / 512, so below 2.6e-3 in absolute terms for x <= 0."""
+"""(1 + x / 256)**256: relative error x**2 / 512, at most 2.6e-3 in absolute terms on [-506, 0]."""
 
 INVERSE_SQRT_DOMAIN = (0.08, 256.0)
 _START_SQUARINGS = 6
@@ -45,7 +45,7 @@ class SecretSharing(Interpreter):
         return self.sub(a, self.mul(a, self.negative(a)))
 
     def exp(self, a: Value) -> Value:
-        """Square (1 + a / 256) eight times. 8 r; a must lie in [-512, 0]."""
+        """Square (1 + a / 256) eight times. 8 r; a must lie in [-506, 0]."""
         return self._power(self.shift(self.scale(a, 0.5**EXP_SQUARINGS), 1.0), EXP_SQUARINGS)
 
     def max(self, a: Value) -> Value:
@@ -67,7 +67,7 @@ class SecretSharing(Interpreter):
         centre = 2.0 ** round(math.log2(low * high) / 2)
         b = self.scale(b, 1 / centre)
         start = 2 * centre / (low + high)
-        error = (high - low) / (high + low)
+        error = max(high - low, _ACCURACY) / (high + low)
         steps = max(3, math.ceil(math.log2(math.log(_ACCURACY) / math.log(error))))
         deviation = self.scale(b, start)
         factor = self._two_minus(deviation)

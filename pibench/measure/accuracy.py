@@ -34,7 +34,7 @@ def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
         return {"status": "skipped", "error": model.reason}
     task = bench.task(cell.task, cell.seed)
     logits = predict(model, task.validation, task.data.pad_id)
-    subset = _subset(task.validation, bench.plan.profile.mpc_examples)
+    subset = _subset(task.validation, bench.plan.mpc_examples)
     check = score_under_mpc(bench, cell, model, task.validation, subset, logits[subset])
     return float_scores(task, logits) | {
         "weights_hash": model.fingerprint(),

@@ -74,6 +74,7 @@ class Plan:
     seq_len: int
     backbone: str
     engine: str
+    mpc_examples: int
     glue_dir: Path | None
     source: str
     output: Path

@@ -33,6 +33,8 @@ _ACCURACY = [
     Column("fixed", "fixed point", 1),
     Column("mpc", "MPC", 1),
     Column("float_on_subset", "float on the MPC subset", 1),
+    Column("labels_agree", "same label", 0),
+    Column("logit_difference", "largest logit difference", 3),
     Column("n", "n", 0),
     Column("n_mpc", "n MPC", 0),
     Column("wraps", "wraps", 0),
@@ -110,7 +112,10 @@ def accuracy(records: Iterable[Record]) -> Table:
             if found:
                 cells.append([task, *row, found[0]["metric"], *rows.accuracy_cells(found)])
     about = [
-        "Percent, mean over seeds; n MPC and wraps (examples corrupted by fixed-point truncation) are sums over seeds.",
+        "Percent, mean over seeds; same label (float and MPC answer alike), n MPC and wraps are sums over seeds.",
+        "Wraps are elements corrupted by fixed-point truncation; batches with one are left out of the largest "
+        "logit difference between float and MPC.",
+        *notes.training_speed(study),
         *notes.provenance(study),
         *notes.reasons(list(study.accuracy)),
     ]

@@ -66,6 +66,15 @@ def clock(study: Study) -> list[str]:
     return notes
 
 
+def training_speed(study: Study) -> list[str]:
+    """Return a note on how our training step compares with transformers', where that was measured."""
+    ratios = [record.get("extra", {}).get("training_step_ratio") for record in study.accuracy]
+    measured = ", ".join(
+        f"{ratio:.2f} ({record['task']})" for ratio, record in zip(ratios, study.accuracy, strict=True) if ratio
+    )
+    return [f"Time of our training step over transformers' own, interleaved: {measured}."] if measured else []
+
+
 def reasons(records: list[Record]) -> list[str]:
     """Return one note for each record that is not ok, with its reason on one line."""
     return [

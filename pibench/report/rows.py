@@ -81,16 +81,21 @@ def accuracy_cells(records: list[Record]) -> list[Cell]:
     """Return the numbers of one task and row over its seeds: float to majority, then the number of seeds."""
     status = worst_status(records)
     if status != "ok":
-        return [status, *[None] * 8, len(records)]
+        return [status, *[None] * 10, len(records)]
     scores = [record["float"] for record in records]
     checks = [record["mpc_check"] for record in records if record["mpc_check"]]
-    wraps = [check["truncation_wraps"] for check in checks if check["truncation_wraps"] is not None]
+    wraps, agreed, differences = (
+        [check[key] for check in checks if check[key] is not None]
+        for key in ("truncation_wraps", "labels_agree", "max_logit_difference")
+    )
     return [
         fmean(scores),
         stdev(scores) if len(scores) > 1 else None,
         _mean(record["fixed"] for record in records),
         _mean(record["mpc"] for record in records),
         _mean(check["float_on_subset"] for check in checks),
+        sum(agreed) if agreed else None,
+        max(differences, default=None),
         records[0]["n"],
         sum(record["n_mpc"] for record in records),
         sum(wraps) if wraps else None,

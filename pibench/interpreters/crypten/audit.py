@@ -48,4 +48,4 @@ def _exchange(share: torch.Tensor, rank: int) -> int:
         return 0
     other = torch.empty_like(top, memory_format=torch.contiguous_format)
     dist.recv(other, 1)
-    return int(((top.to(torch.int16) + other).abs() > 64).sum())
+    return int(((top.to(torch.int16) + other).abs() > 128).sum())

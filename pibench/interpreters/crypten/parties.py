@@ -152,6 +152,7 @@ class Parties:
 
 def _free_port(port: int | None) -> int:
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port or 0))
         except OSError as error:
