@@ -10,8 +10,8 @@ import pytest
 
 from pibench import registry
 from pibench.contract import Variant
-from pibench.errors import InputError
-from pibench.measure.plan import ENGINES, PROFILES, Cell, Plan, pick
+from pibench.errors import InputError, pick
+from pibench.measure.plan import ENGINES, PROFILES, Cell, Plan
 from pibench.measure.workbench import Workbench
 from pibench.network import NETWORKS, Network, parse_network
 from pibench.records import read_all

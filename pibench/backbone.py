@@ -47,8 +47,8 @@ def load_backbone(name: str = DEFAULT) -> Backbone:
         config = AutoConfig.from_pretrained(path)
         if problem := _unsupported(config):
             raise InputError(f"backbone {name!r} {problem}")
-        bert: Any
-        bert, loading = BertModel.from_pretrained(path, dtype=torch.float32, output_loading_info=True)
+        load: Any = BertModel.from_pretrained
+        bert, loading = load(path, dtype=torch.float32, output_loading_info=True)
         tokenizer = AutoTokenizer.from_pretrained(path)
     except InputError:
         raise

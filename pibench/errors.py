@@ -1,5 +1,24 @@
 """The one exception for anything a user can put right."""
 
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Bad input: its text is one sentence that says what is wrong, where, and what to do."""
+
+
+def pick(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return ``name`` if it is known.
+
+    Raises:
+        InputError: it is not; the sentence lists what is, and the nearest match.
+    """
+    known = list(known)
+    if name in known:
+        return name
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    advice = f"did you mean {near[0]!r}? Known are" if near else "use one of"
+    raise InputError(f"unknown {kind} {name!r}: {advice} {', '.join(known)}")

@@ -5,11 +5,10 @@ Listing names imports no method; a method is imported when it is asked for.
 
 from __future__ import annotations
 
-import difflib
 from importlib.metadata import EntryPoint, entry_points
 
 from pibench.contract import Method, MethodInfo
-from pibench.errors import InputError
+from pibench.errors import InputError, pick
 
 GROUP = "pibench.methods"
 
@@ -37,11 +36,7 @@ def get(name: str) -> Method:
         InputError: the name is unknown, its plugin does not import, or it breaks the contract.
     """
     found = _entry_points()
-    if name not in found:
-        near = difflib.get_close_matches(name, found, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "install its plugin or choose one of these."
-        raise InputError(f"unknown method {name!r}; known: {', '.join(names())}; {hint}")
-    entry = found[name]
+    entry = found[pick("method", name, names())]
     try:
         method = entry.load()()
     except Exception as error:

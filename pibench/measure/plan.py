@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
 from pibench.contract import Budget, Variant
-from pibench.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -91,16 +89,3 @@ class Plan:
     def models(self) -> Path:
         """Where trained models are kept for ``--resume``."""
         return Path("runs/models")
-
-
-def pick(kind: str, name: str, known: list[str]) -> str:
-    """Return ``name`` if it is known.
-
-    Raises:
-        InputError: it is not; the sentence lists what is, and the nearest match.
-    """
-    if name in known:
-        return name
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise InputError(f"unknown {kind} {name!r}; known: {', '.join(known)}{hint}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import logging
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pibench.errors import InputError
+from pibench.errors import InputError, pick
 from pibench.tasks import sources
 
 log = logging.getLogger("pibench")
@@ -85,11 +84,7 @@ class RawTask:
 
 def get_task(name: str) -> Task:
     """Return the task called ``name``; raise ``InputError`` with the known names if there is none."""
-    if name in TASKS:
-        return TASKS[name]
-    near = difflib.get_close_matches(name.lower(), TASKS, n=1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise InputError(f"unknown task {name!r}{hint}: use one of {', '.join(TASKS)}.")
+    return TASKS[pick("task", name, TASKS)]
 
 
 def load(name: str, glue_dir: Path | None = None, source: str = "auto") -> RawTask:
@@ -105,8 +100,7 @@ def load(name: str, glue_dir: Path | None = None, source: str = "auto") -> RawTa
             unreadable or malformed.
     """
     task = get_task(name)
-    if source not in SOURCES:
-        raise InputError(f"unknown source {source!r}: use one of {', '.join(SOURCES)}.")
+    pick("source", source, SOURCES)
     root = glue_dir or os.environ.get("PIBENCH_GLUE_DIR")
     if source == "folder" and not root:
         raise InputError("no GLUE folder is named: pass one, or set PIBENCH_GLUE_DIR.")
