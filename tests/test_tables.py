@@ -319,3 +319,18 @@ def test_command_line_help(capsys: pytest.CaptureFixture[str]) -> None:
         tables.main(["--help"])
     text = capsys.readouterr().out
     assert "--check" in text and "results/records" in text
+
+
+def test_a_page_shows_the_table_between_its_marks_and_keeps_the_rest(tmp_path: Path) -> None:
+    write_study(tmp_path / "records")
+    page = tmp_path / "README.md"
+    page.write_text(
+        "before\n<!-- table glue -->\nold\n<!-- end -->\nafter\n<!-- table unknown -->\nkept\n<!-- end -->\n"
+    )
+    arguments = ["--records", str(tmp_path / "records"), "--output", str(tmp_path / "tables"), "--page", str(page)]
+    assert tables.main(arguments) == 0
+    glue = (tmp_path / "tables" / "glue.md").read_text()
+    assert page.read_text() == f"before\n<!-- table glue -->\n{glue}<!-- end -->\n{rest}"
+    assert tables.main([*arguments, "--check"]) == 0
+    page.write_text(page.read_text().replace("dense", "typed by hand"))
+    assert tables.main([*arguments, "--check"]) == 1

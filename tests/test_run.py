@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pibench import records
+from pibench.errors import InputError
+from pibench.interpreters.crypten.parties import PartyFailed, PartyTimeout
+from pibench.measure.plan import PROFILES, Plan
+from pibench.measure.run import CellFailed, run_cell
+from pibench.measure.workbench import Workbench
+from tests.made_up import accuracy_record
+
+DONE = accuracy_record("rte", "dense", "fair", 60.0)
+BLANK = DONE | {"status": "failed", "float": None}
+
+
+def workbench(output: Path, resume: bool = False) -> Workbench:
+    plan = Plan(PROFILES["quick"], 32, "minilm", "crypten", 8, None, "sample", output, resume, None, 60.0)
+    return Workbench(plan)
+
+
+def stored(output: Path) -> dict[str, Any]:
+    return records.read(output / "records" / records.file_name(BLANK))
+
+
+def raising(error: Exception) -> Any:
+    def measure() -> dict[str, Any]:
+        raise error
+
+    return measure
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        (PartyFailed("party 1 (client) was killed by signal 9"), "failed", "party 1 (client) was killed by signal 9"),
+        (PartyTimeout("party 0 (server) gave no answer"), "timeout", "party 0 (server) gave no answer"),
+        (InputError("a sentence"), "failed", "a sentence"),
+        (ValueError("two\nlines"), "failed", "ValueError: two lines"),
+    ],
+)
+def test_a_failure_is_recorded_and_reported(tmp_path: Path, error: Exception, status: str, text: str) -> None:
+    with pytest.raises(CellFailed, match=status):
+        run_cell(workbench(tmp_path), BLANK, raising(error))
+    record = stored(tmp_path)
+    assert (record["status"], record["error"], record["float"]) == (status, text, None)
+
+
+def test_a_finished_cell_is_kept_on_resume_and_a_failed_one_is_run_again(tmp_path: Path) -> None:
+    with pytest.raises(CellFailed):
+        run_cell(workbench(tmp_path), BLANK, raising(ValueError("first try")))
+    assert run_cell(workbench(tmp_path, resume=True), BLANK, lambda: dict(DONE))["status"] == "ok"
+    again = run_cell(workbench(tmp_path, resume=True), BLANK, raising(ValueError("never called")))
+    assert again["float"] == stored(tmp_path)["float"] == 60.0
+
+
+def test_without_resume_a_finished_cell_is_measured_again_once(tmp_path: Path) -> None:
+    run_cell(workbench(tmp_path), BLANK, lambda: dict(DONE))
+    bench = workbench(tmp_path)
+    assert run_cell(bench, BLANK, lambda: DONE | {"float": 61.0})["float"] == 61.0
+    assert run_cell(bench, BLANK, raising(ValueError("never called")))["float"] == 61.0
+
+
+def test_an_incomplete_record_is_completed(tmp_path: Path) -> None:
+    run_cell(workbench(tmp_path), BLANK, lambda: dict(DONE))
+    done = run_cell(
+        workbench(tmp_path, resume=True), BLANK, lambda: DONE | {"float": 62.0}, lambda record: record["float"] == 62
+    )
+    assert done["float"] == 62.0
+
+
+def test_a_disk_that_takes_nothing_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "records").write_text("a file where a folder should be")
+    with pytest.raises(InputError, match=r"cannot write the record .*choose another folder"):
+        run_cell(workbench(tmp_path), BLANK, lambda: dict(DONE))
