@@ -64,6 +64,13 @@ def test_without_resume_a_finished_cell_is_measured_again_once(tmp_path: Path) -
     assert run_cell(bench, BLANK, raising(ValueError("never called")))["float"] == 61.0
 
 
+def test_a_record_of_another_budget_does_not_stand_for_the_cell(tmp_path: Path) -> None:
+    run_cell(workbench(tmp_path), BLANK, lambda: dict(DONE))
+    richer = BLANK | {"budget": BLANK["budget"] | {"epochs": 9}}
+    done = run_cell(workbench(tmp_path, resume=True), richer, lambda: {"status": "ok", "float": 63.0})
+    assert (done["float"], done["budget"]["epochs"]) == (63.0, 9)
+
+
 def test_an_incomplete_record_is_completed(tmp_path: Path) -> None:
     run_cell(workbench(tmp_path), BLANK, lambda: dict(DONE))
     done = run_cell(

@@ -324,9 +324,8 @@ def test_command_line_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_page_shows_the_table_between_its_marks_and_keeps_the_rest(tmp_path: Path) -> None:
     write_study(tmp_path / "records")
     page = tmp_path / "README.md"
-    page.write_text(
-        "before\n<!-- table glue -->\nold\n<!-- end -->\nafter\n<!-- table unknown -->\nkept\n<!-- end -->\n"
-    )
+    rest = "after\n<!-- table unknown -->\nkept\n<!-- end -->\n"
+    page.write_text(f"before\n<!-- table glue -->\nold\n<!-- end -->\n{rest}")
     arguments = ["--records", str(tmp_path / "records"), "--output", str(tmp_path / "tables"), "--page", str(page)]
     assert tables.main(arguments) == 0
     glue = (tmp_path / "tables" / "glue.md").read_text()

@@ -13,6 +13,10 @@ from pibench.measure.workbench import Workbench
 from pibench.records import Record, file_name, read, write
 
 
+IDENTITY = ("suite_version", "data_fingerprint", "backbone", "method_version", "budget", "seq_len")
+"""What must agree, beside the file name, for an earlier record to stand for a cell."""
+
+
 class CellFailed(Exception):
     """A cell ended as failed or timeout; its record says why."""
 
@@ -32,7 +36,7 @@ def run_cell(
         InputError: the record cannot be written.
     """
     path = bench.plan.records / file_name(blank)
-    if (bench.plan.resume or path in bench.written) and (done := finished(path)) and complete(done):
+    if (bench.plan.resume or path in bench.written) and (done := finished(path, blank)) and complete(done):
         return done
     start = time.perf_counter()
     try:
@@ -49,12 +53,13 @@ def run_cell(
     return record
 
 
-def finished(path: Path) -> Record | None:
-    """Return the record in ``path`` if its cell needs no second run."""
+def finished(path: Path, blank: Record) -> Record | None:
+    """Return the record in ``path`` if it is of the cell that ``blank`` describes and needs no second run."""
     if not path.exists():
         return None
     record = read(path)
-    return record if record["status"] in ("ok", "skipped") else None
+    same = all(record.get(key) == blank.get(key) for key in IDENTITY)
+    return record if same and record["status"] in ("ok", "skipped") else None
 
 
 def describe(error: Exception) -> str:
