@@ -12,7 +12,6 @@ from pibench.interpreters.crypten.parties import PartyFailed, PartyTimeout
 from pibench.measure.workbench import Workbench
 from pibench.records import Record, file_name, read, write
 
-
 IDENTITY = ("suite_version", "data_fingerprint", "backbone", "method_version", "budget", "seq_len")
 """What must agree, beside the file name, for an earlier record to stand for a cell."""
 
