@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from pibench import registry
-from pibench.contract import Variant
+from pibench.contract import Recovery, Variant
 from pibench.errors import InputError, pick
 from pibench.measure.plan import ENGINES, PROFILES, Cell, Plan
 from pibench.measure.workbench import Workbench
@@ -38,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--network", default="lan", help=f"{', '.join(NETWORKS)}, or 'BANDWIDTH,RTT' such as '3Gbit,1ms'")
     add("--seeds", default="0", help="seeds, comma-separated (default: %(default)s)")
     add("--backbone", default="minilm", help="hub id, folder, or minilm (default: %(default)s)")
+    add("--recovery", default="distill", help="distill from the dense model, or finetune (default: %(default)s)")
     add("--resume", action="store_true", help="keep finished cells and trained models of an earlier run")
     add("--glue-dir", type=Path, help="folder of GLUE parquet files (default: $PIBENCH_GLUE_DIR)")
     add("--data", default="auto", help="auto, folder, hub or sample (default: %(default)s)")
@@ -65,6 +68,7 @@ def _plan(config: pytest.Config) -> Plan:
         raise InputError(f"--mpc-examples {option('mpc_examples')} scores nothing; give at least 1")
     return Plan(
         profile=profile,
+        budget=replace(profile.budget, recovery=pick("recovery", option("recovery"), get_args(Recovery))),
         seq_len=seq_len,
         backbone=option("backbone"),
         mpc_examples=profile.mpc_examples if option("mpc_examples") is None else option("mpc_examples"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pibench.tasks.glue import Task
 
 Lowering = Literal["fair", "stock"]
+Recovery = Literal["distill", "finetune"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Budget:
     batch_size: int = 32
     learning_rate: float = 5e-5
     tolerance: float = 2.3
-    recovery: Literal["distill", "finetune"] = "distill"
+    recovery: Recovery = "distill"
     seed: int = 0
 
 

@@ -51,6 +51,7 @@ def glue_folder(folder: Path, **changes: object) -> Path:
         (["--network=fast"], ["'fast' is no network", "wan"]),
         (["--seeds=one"], ["--seeds has 'one'"]),
         (["--seq-len=2"], ["--seq-len 2"]),
+        (["--recovery=prayer"], ["unknown recovery 'prayer'", "distill, finetune"]),
         (["--mpc-examples=0"], ["--mpc-examples 0"]),
         (["--seq-len=41"], ["--seq-len 41", "position table", "40"]),
         (["--backbone=./no-such-folder"], ["backbone './no-such-folder'"]),

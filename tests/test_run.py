@@ -18,7 +18,20 @@ BLANK = DONE | {"status": "failed", "float": None}
 
 
 def workbench(output: Path, resume: bool = False) -> Workbench:
-    plan = Plan(PROFILES["quick"], 32, "minilm", "crypten", 8, None, "sample", output, resume, None, 60.0)
+    plan = Plan(
+        PROFILES["quick"],
+        PROFILES["quick"].budget,
+        32,
+        "minilm",
+        "crypten",
+        8,
+        None,
+        "sample",
+        output,
+        resume,
+        None,
+        60.0,
+    )
     return Workbench(plan)
 
 

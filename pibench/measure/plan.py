@@ -69,6 +69,7 @@ class Plan:
     """Everything that the options of a run decide."""
 
     profile: Profile
+    budget: Budget
     seq_len: int
     backbone: str
     engine: str

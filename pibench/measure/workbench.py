@@ -84,7 +84,7 @@ class Workbench:
 
     def budget(self, cell: Cell) -> Budget:
         """Return what the cell may spend."""
-        return replace(self.plan.profile.budget, seed=cell.seed)
+        return replace(self.plan.budget, seed=cell.seed)
 
     def dense(self, cell: Cell) -> Model:
         """Return the dense model of the cell's task and seed, fine-tuned on the task."""
