@@ -24,15 +24,8 @@ def install(session: nox.Session, *extras: str) -> None:
 def bench(session: nox.Session) -> None:
     """Run the benchmarks and print the three tables; see `nox -s bench -- --help`."""
     install(session, "bench", "hub", "mpc")
-    arguments = session.posargs
-    if "--help" in arguments or "-h" in arguments:
-        session.run("python", "-m", "pytest", "benchmarks", "--help", silent=False)
-        return
-    session.run(
-        *("python", "-m", "pytest", "benchmarks", "-s", "-q"),
-        *("-W", "default", "-p", "no:cacheprovider", "--benchmark-disable-gc"),
-        *arguments,
-    )
+    run = ("python", "-m", "pytest", "benchmarks", "-s", "-q", "-W", "default", "-p", "no:cacheprovider")
+    session.run(*run, *session.posargs)
 
 
 @nox.session
