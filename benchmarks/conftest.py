@@ -18,7 +18,7 @@ from pibench.measure.workbench import Workbench
 from pibench.network import NETWORKS, Network, parse_network
 from pibench.records import read_all
 from pibench.report.build import accuracy, communication, latency, modelled_latency
-from pibench.report.render import render
+from pibench.report.render import Table, render
 from pibench.tables import write_tables
 from pibench.tasks.glue import get_task
 
@@ -26,6 +26,8 @@ PLAN = pytest.StashKey[Plan]()
 CELLS = pytest.StashKey[list[Cell]]()
 NETWORK = pytest.StashKey[Network]()
 BENCH = pytest.StashKey[Workbench]()
+TABLES = pytest.StashKey[list[Table]]()
+PROBLEM = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--seq-len", type=int, help="longest sequence in tokens (default: the profile's)")
     add("--engine", default="crypten", help="MPC engine (default: %(default)s)")
     add("--mpc-examples", type=int, help="validation examples scored under MPC (default: the profile's)")
-    add("--network", default="lan", help=f"{', '.join(NETWORKS)}, or 'BANDWIDTH,RTT' such as '3Gbit,1ms'")
+    add("--network", default="lan", help="one more link to model, such as '3Gbit,1ms'; lan and wan always are")
     add("--seeds", default="0", help="seeds, comma-separated (default: %(default)s)")
     add("--backbone", default="minilm", help="hub id, folder, or minilm (default: %(default)s)")
     add("--recovery", default="distill", help="distill from the dense model, or finetune (default: %(default)s)")
@@ -75,7 +77,7 @@ def _plan(config: pytest.Config) -> Plan:
         engine=pick("engine", option("engine"), list(ENGINES)),
         glue_dir=option("glue_dir"),
         source=option("data"),
-        output=option("output") or profile.output,
+        output=option("output") or Path(profile.output),
         resume=option("resume"),
         port=option("port"),
         deadline=option("deadline"),
@@ -132,11 +134,14 @@ def pytest_collection_modifyitems(config: pytest.Config) -> None:
     """Load the backbone and the data before the first cell, so that bad input ends the run at once."""
     if config.getoption("collectonly"):
         return
-    config.stash[BENCH] = bench = Workbench(config.stash[PLAN])
+    bench = Workbench(config.stash[PLAN])
     try:
-        bench.check({cell.task for cell in config.stash[CELLS]})
+        source = bench.check(config.stash[CELLS])
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
+    config.stash[BENCH] = bench
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    reporter.write_line(f"data: {'the built-in sample, not GLUE' if source == 'sample' else source}")
 
 
 @pytest.fixture(scope="session")
@@ -175,22 +180,33 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     session.config.pluginmanager.register(Progress(reporter))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
-    """Write all tables and print the three that people ask for."""
-    plan = config.stash[PLAN]
-    if BENCH not in config.stash or not plan.records.exists():
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write all tables; records that make none end the run as failed."""
+    config = session.config
+    if BENCH not in config.stash:
         return
+    plan, link = config.stash[BENCH].plan, config.stash[NETWORK]
     try:
-        paths = write_tables(plan.records, plan.output / "tables")
+        write_tables(plan.records, plan.tables)
         records = read_all(plan.records)
-        tables = [accuracy(records), latency(records), communication(records)]
-        if config.stash[NETWORK].name not in NETWORKS:
-            tables.append(modelled_latency(records, config.stash[NETWORK]))
-        for table in tables:
-            terminalreporter.write_line("")
-            terminalreporter.write_line(render(table, "md"))
-        terminalreporter.write_line(f"tables: {paths[0].parent}   records: {plan.records}")
+        config.stash[TABLES] = [accuracy(records), latency(records), communication(records)]
+        if link.name not in NETWORKS:
+            config.stash[TABLES].append(modelled_latency(records, link))
     except InputError as error:
-        terminalreporter.write_line(f"error: {error}", red=True)
+        config.stash[PROBLEM] = str(error)
+        session.exitstatus = pytest.ExitCode.INTERRUPTED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
+    """Print the three tables that people ask for."""
+    if BENCH not in config.stash:
+        return
+    for table in config.stash.get(TABLES, []):
+        terminalreporter.write_line("")
+        terminalreporter.write_line(render(table, "md"))
+    if PROBLEM in config.stash:
+        terminalreporter.write_line(f"error: {config.stash[PROBLEM]}", red=True)
+    plan = config.stash[BENCH].plan
+    terminalreporter.write_line(f"tables: {plan.tables}   records: {plan.records}")
     if exitstatus != pytest.ExitCode.OK:
         terminalreporter.write_line("finished cells are kept: run again with --resume to do only the rest")

@@ -7,7 +7,12 @@ from pibench.measure.accuracy import blank_accuracy, measure_accuracy
 from pibench.measure.plan import Cell
 from pibench.measure.run import run_cell
 from pibench.measure.workbench import Workbench
+from pibench.records import Record
 
 
 def test_accuracy(bench: Workbench, cell: Cell) -> None:
-    finish(lambda: run_cell(bench, blank_accuracy(bench, cell), lambda: measure_accuracy(bench, cell)))
+    def complete(record: Record) -> bool:
+        return record["status"] == "skipped" or record["n_mpc"] >= min(bench.plan.mpc_examples, record["n"])
+
+    blank = blank_accuracy(bench, cell)
+    finish(lambda: run_cell(bench, blank, lambda: measure_accuracy(bench, cell), complete))

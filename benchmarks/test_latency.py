@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.outcome import finish, model_of
-from pibench.measure.cost import Runner, blank_cost, communication, latency, predicted
+from pibench.measure.cost import Runner, blank_cost, communication, latency
 from pibench.measure.plan import Cell
 from pibench.measure.run import run_cell
 from pibench.measure.workbench import Workbench
@@ -34,7 +34,6 @@ def test_latency(bench: Workbench, cell: Cell, request: pytest.FixtureRequest) -
         own.run()
         dense.run()
         benchmark.pedantic(pair, rounds=bench.plan.profile.pairs, iterations=1)
-        ledger = predicted(model, lowering, bench.plan.seq_len)
-        return communication(own.runs[0], ledger) | latency(own, dense)
+        return communication(own.runs[0], own.ledger) | latency(own, dense)
 
     finish(lambda: run_cell(bench, blank_cost(bench, model, lowering), measure, is_timed))

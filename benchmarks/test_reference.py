@@ -41,21 +41,21 @@ def measure(bench: Workbench, cell: Cell) -> dict[str, Any]:
 
 
 def training_speed(ours: Model, theirs: Any, bench: Workbench, cell: Cell) -> dict[str, float]:
-    """Return the median ratio of our training step's time to transformers', pair by pair on real batches."""
+    """Return the median ratio of our forward and backward time to transformers', pair by pair on real batches."""
     data, budget = bench.task(cell.task, cell.seed).data, bench.budget(cell)
     rng = np.random.default_rng(cell.seed)
     batches = list(shuffled(data.train, budget.batch_size, data.pad_id, rng, STEPS * budget.batch_size))
-    own, other = [], []
-    for batch in batches:
-        own.append(seconds(lambda batch=batch: training_step(ours, batch, label_loss)))
-        other.append(seconds(lambda batch=batch: training_step(theirs, batch, transformers_loss)))
+    own: list[float] = []
+    other: list[float] = []
+    ours.train()
+    theirs.train()
+    for index, batch in enumerate(batches):
+        turns = [(own, ours, label_loss), (other, theirs, transformers_loss)]
+        for times, model, loss in turns if index % 2 else turns[::-1]:
+            start = time.perf_counter()
+            training_step(model, batch, loss)
+            times.append(time.perf_counter() - start)
     return {"training_step_ratio": paired_ratio(own[1:], other[1:]).median, "training_steps": len(own) - 1}
-
-
-def seconds(step: Any) -> float:
-    start = time.perf_counter()
-    step()
-    return time.perf_counter() - start
 
 
 def logits(model: Any, batch: Batch) -> torch.Tensor:

@@ -153,11 +153,11 @@ def test_bytes_are_what_the_loopback_interface_sent(big: Callable[[], int]) -> N
         assert overhead >= 1.0
         if quiet and idle():
             overheads.append(overhead)
-            if overhead <= 1.05:
+            if overhead <= 1.06:
                 break
     if not overheads:
         pytest.skip("other programs are using the loopback interface")
-    assert min(overheads) <= 1.05
+    assert min(overheads) <= 1.06
 
 
 def test_neither_party_is_given_the_other_ones_secrets(

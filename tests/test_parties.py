@@ -84,7 +84,7 @@ def test_starting_has_a_deadline_and_leaves_no_process() -> None:
 @mpc
 @pytest.mark.usefixtures("need_crypten")
 def test_the_same_port_can_be_used_again_at_once() -> None:
-    port = parties._free_port(None)
+    port = parties.free_port(None)
     for _ in range(2):
         with Parties(deadline=120, port=port) as running:
             assert all(process.is_alive() for process in running.processes)
@@ -96,7 +96,7 @@ def test_a_busy_port_is_refused_in_one_sentence() -> None:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         port = busy.getsockname()[1]
-        with pytest.raises(InputError, match=f"^port {port} on 127.0.0.1 is busy; choose another one[^\n]*$"):
+        with pytest.raises(InputError, match=f"^port {port} on 127.0.0.1 is busy or invalid; choose another[^\n]*$"):
             Parties(port=port)
 
 

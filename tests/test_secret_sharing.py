@@ -52,14 +52,14 @@ def test_gelu_error_anywhere(value: float) -> None:
 def test_inverse_sqrt_error() -> None:
     low, high = INVERSE_SQRT_DOMAIN
     x = torch.cat([grid(low, 1), grid(1, high, 200_001)])
-    assert worst(OPS.inverse_sqrt(x) * x.sqrt(), torch.ones_like(x)) <= 1.5e-4
+    assert worst(OPS.inverse_sqrt(x) * x.sqrt(), torch.ones_like(x)) <= 1.6e-3
 
 
 @settings(max_examples=200)
 @given(st.floats(*INVERSE_SQRT_DOMAIN))
 def test_inverse_sqrt_error_anywhere(value: float) -> None:
     x = torch.tensor([value], dtype=torch.float64)
-    assert worst(OPS.inverse_sqrt(x) * x.sqrt(), torch.ones_like(x)) <= 1.5e-4
+    assert worst(OPS.inverse_sqrt(x) * x.sqrt(), torch.ones_like(x)) <= 1.6e-3
 
 
 @settings(max_examples=100)

@@ -71,7 +71,7 @@ def blank_accuracy(bench: Workbench, cell: Cell) -> Record:
         "task": cell.task,
         "data": task.source,
         "data_fingerprint": task.fingerprint,
-        "backbone": bench.plan.backbone,
+        "backbone": bench.plan.backbone_name,
         "weights_hash": None,
         "method": cell.method,
         "method_version": _version(cell.method),
@@ -130,7 +130,8 @@ def score_under_mpc(
     name = f"{model.fingerprint()}-{cell.variant.lowering}"
     bench.parties.load(name, model, cell.variant.lowering)
     logits = np.zeros_like(floats)
-    difference, wraps = 0.0, 0
+    differences: list[float] = []
+    wraps = 0
     for start in range(0, len(subset), bench.plan.profile.mpc_batch):
         rows = slice(start, start + bench.plan.profile.mpc_batch)
         embedded, keep = embed(model, split, subset[rows], task.pad_id)
@@ -138,13 +139,13 @@ def score_under_mpc(
         logits[rows] = result.logits
         wraps += result.wraps or 0
         if not result.wraps:
-            difference = max(difference, float(np.abs(result.logits - floats[rows]).max()))
+            differences.append(float(np.abs(result.logits - floats[rows]).max()))
     own, theirs = answers(task.task, logits), answers(task.task, floats)
     labels = split.labels.numpy()[subset]
     return {
         "mpc": score(task.task, own, labels)["score"],
         "float_on_subset": score(task.task, theirs, labels)["score"],
-        "max_logit_difference": difference,
+        "max_logit_difference": max(differences, default=None),
         "labels_agree": None if task.task.regression else int((own == theirs).sum()),
         "n": len(subset),
         "truncation_wraps": wraps,

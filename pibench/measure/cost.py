@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +29,20 @@ def predicted(model: Model, lowering: Lowering, seq_len: int) -> dict[str, Cost]
     return predict(model.architecture, BATCH, seq_len, LEDGERS[lowering]()).costs
 
 
+class LedgerMismatch(Exception):
+    """What CrypTen sent is not what the ledger predicts."""
+
+
+def _compare(measured: dict[str, Cost], ledger: dict[str, Cost]) -> None:
+    for name in sorted(measured.keys() | ledger.keys()):
+        sent, expected = measured.get(name, Cost()), ledger.get(name, Cost())
+        if (sent.bytes, sent.rounds) != (expected.bytes, expected.rounds):
+            raise LedgerMismatch(
+                f"{name} sent {sent.bytes} bytes in {sent.rounds} rounds where the ledger predicts "
+                f"{expected.bytes} in {expected.rounds}"
+            )
+
+
 @dataclass
 class Runner:
     """Times one model between the parties on the first validation example, padded to the sequence length."""
@@ -41,16 +55,25 @@ class Runner:
 
     def __post_init__(self) -> None:
         task = self.bench.task(self.cell.task, self.cell.seed)
+        self.ledger = predicted(self.model, self.lowering, self.bench.plan.seq_len)
         self._name = f"{self.model.fingerprint()}-{self.lowering}"
         self._input = embed(self.model, task.validation, np.arange(BATCH), task.data.pad_id, self.bench.plan.seq_len)
 
     def run(self) -> Inference:
-        """Run one inference and return the slower party's times with the server's costs."""
+        """Run one inference; the times are those of the slower and of the busier party.
+
+        Raises:
+            LedgerMismatch: a party counted other bytes or rounds than the ledger predicts.
+        """
         self.bench.parties.load(self._name, self.model, self.lowering)
         both = self.bench.parties.infer(self._name, *self._input)
-        slowest = max(both, key=lambda view: view.seconds)
-        both[SERVER].seconds, both[SERVER].compute_seconds = slowest.seconds, slowest.compute_seconds
-        return both[SERVER]
+        for view in both:
+            _compare(view.costs, self.ledger)
+        return replace(
+            both[SERVER],
+            seconds=max(view.seconds for view in both),
+            compute_seconds=max(view.compute_seconds for view in both),
+        )
 
     def timed(self) -> float:
         """Run one inference, keep it, and return its seconds."""

@@ -22,7 +22,8 @@ class Profile:
     mpc_examples: int
     mpc_batch: int
     pairs: int
-    output: Path
+    output: str
+    """Default output folder; ``{data}`` becomes the data source."""
 
 
 PROFILES = {
@@ -33,7 +34,7 @@ PROFILES = {
         mpc_examples=8,
         mpc_batch=8,
         pairs=3,
-        output=Path("runs/quick"),
+        output="runs/quick-{data}",
     ),
     "full": Profile(
         "full",
@@ -42,7 +43,7 @@ PROFILES = {
         mpc_examples=64,
         mpc_batch=8,
         pairs=8,
-        output=Path("results"),
+        output="results",
     ),
 }
 
@@ -82,9 +83,19 @@ class Plan:
     deadline: float
 
     @property
+    def backbone_name(self) -> str:
+        """The backbone as records name it: a folder by its last part alone."""
+        return Path(self.backbone).name if Path(self.backbone).is_dir() else self.backbone
+
+    @property
     def records(self) -> Path:
         """Where records go."""
         return self.output / "records"
+
+    @property
+    def tables(self) -> Path:
+        """Where tables go."""
+        return self.output / "tables"
 
     @property
     def models(self) -> Path:

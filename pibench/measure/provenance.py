@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[2]
-_PACKAGES = ("torch", "transformers", "crypten", "spu", "jax", "numpy", "scipy", "scikit-learn", "datasets")
+_PACKAGES = ("torch", "transformers", "crypten", "numpy", "scipy", "scikit-learn", "datasets")
 
 
 def environment(threads: int) -> dict[str, Any]:

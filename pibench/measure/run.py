@@ -44,6 +44,9 @@ def run_cell(
         bench.stop_parties()
         status = "timeout" if isinstance(error, PartyTimeout) else "failed"
         record = blank | {"status": status, "error": describe(error)}
+        if done := finished(path, blank):  # what it says is still true; only the rest is missing
+            write(done | {"extra": done.get("extra", {}) | {"error": describe(error)}}, path)
+            raise CellFailed(f"{status}: {describe(error)}") from error
     record["seconds_total"] = time.perf_counter() - start
     write(record, path)
     bench.written.add(path)

@@ -16,7 +16,7 @@ SECURITY: dict[str, dict[str, Any]] = {
     },
 }
 
-OFFLINE = {"crypten": "not counted: dealer"}
+OFFLINE = {"crypten": "bytes not counted: dealer; its computing is inside the clock"}
 
-SCOPE = ["share input", "encoder", "head", "reveal"]
-"""The stages inside the clock and the byte count; weights are shared once, before."""
+SCOPE = ["share input", "generate triples", "encoder", "head", "reveal to both parties"]
+"""The stages inside the clock; weights are shared once, before. Triples are made locally and send nothing."""

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import torch
 
@@ -19,10 +20,12 @@ from pibench.architecture import Architecture
 from pibench.backbone import Backbone, build_model, load_backbone
 from pibench.contract import Budget, Skip
 from pibench.errors import InputError
-from pibench.interpreters.crypten.parties import Parties
+from pibench.interpreters.crypten.compat import import_crypten
+from pibench.interpreters.crypten.parties import Parties, free_port
 from pibench.measure.plan import Cell, Plan
 from pibench.measure.provenance import environment
 from pibench.model import Model
+from pibench.records import read_all
 from pibench.tasks.encode import EncodedTask, encode_task
 from pibench.tasks.glue import RawTask, load
 from pibench.training.finetune import label_loss, train
@@ -38,7 +41,7 @@ class Workbench:
         self.written: set[Path] = set()
         self._raw: dict[str, RawTask] = {}
         self._encoded: dict[tuple[str, int], EncodedTask] = {}
-        self._models: dict[str, Model] = {}
+        self._models: dict[str, Model | Skip] = {}
         self._failures: dict[str, Exception] = {}
         self._parties: Parties | None = None
         self._running = ExitStack()
@@ -63,21 +66,42 @@ class Workbench:
             )
         return backbone
 
-    def check(self, tasks: set[str]) -> None:
-        """Load the backbone and the tasks' texts, and try the output folder.
+    def check(self, cells: list[Cell]) -> str:
+        """Load all that the cells need, before the first of them runs, and return the data source.
 
         Raises:
-            InputError: any of them is bad.
+            InputError: backbone, data, CrypTen, port or output folder is bad, or the folder holds other records.
         """
+        import_crypten()
+        free_port(self.plan.port)
+        sources = {self.task(cell.task, cell.seed).data.source for cell in cells}
+        if len(sources) > 1:
+            raise InputError(f"the tasks come from {' and '.join(sorted(sources))}: choose one with --data")
+        (source,) = sources
+        self.plan = replace(self.plan, output=Path(str(self.plan.output).format(data=source)))
         writable(self.plan.records)
-        _ = self.backbone
-        for name in sorted(tasks):
-            self._raw[name] = load(name, self.plan.glue_dir, self.plan.source)
+        self._refuse_other_records(source)
+        return source
+
+    def _refuse_other_records(self, source: str) -> None:
+        own = {
+            "data": source,
+            "backbone": self.plan.backbone_name,
+            "seq_len": self.plan.seq_len,
+            "suite_version": pibench.__version__,
+        }
+        for record in read_all(self.plan.records):
+            for key in own.keys() & record.keys():
+                if record[key] != own[key]:
+                    raise InputError(
+                        f"{self.plan.records} holds records with {key} {record[key]}, but this run has {own[key]}: "
+                        "choose another --output, or remove that folder"
+                    )
 
     def task(self, name: str, seed: int) -> EncodedTask:
         """Return a task, tokenised, with its selection split cut by ``seed``."""
         if name not in self._raw:
-            self.check({name})
+            self._raw[name] = load(name, self.plan.glue_dir, self.plan.source)
         if (name, seed) not in self._encoded:
             self._encoded[name, seed] = encode_task(self._raw[name], self.backbone.tokenizer, self.plan.seq_len, seed)
         return self._encoded[name, seed]
@@ -107,7 +131,8 @@ class Workbench:
             data = self.task(cell.task, cell.seed).data
             return method.compress(dense, data, self.budget(cell), cell.variant)
 
-        return self._cached(self._key(cell, cell.method, cell.variant.name, method.info.version), make)
+        version = f"{pibench.__version__} {method.info.version} {dict(cell.variant.options)}"
+        return self._cached(self._key(cell, cell.method, cell.variant.name, version), make)
 
     @property
     def parties(self) -> Parties:
@@ -125,7 +150,7 @@ class Workbench:
         task = self.task(cell.task, cell.seed).data
         parts = [self.plan.backbone, task.fingerprint, self.plan.seq_len, asdict(self.budget(cell)), method]
         digest = hashlib.sha256(json.dumps([*parts, variant, version]).encode()).hexdigest()[:8]
-        return f"{cell.task}--{method}--{variant}--s{cell.seed}--{digest}"
+        return quote(f"{cell.task}--{method}--{variant}--s{cell.seed}--{digest}", safe="")
 
     def _cached(self, key: str, make: Any) -> Model | Skip:
         """Return the model of ``key``: from this run, from disk when resuming, or made and saved now."""
@@ -142,11 +167,10 @@ class Workbench:
             except Exception as error:
                 self._failures[key] = error
                 raise
-            if isinstance(model, Skip):
-                return model
-            _save(model, path)
-        self._models[key] = model
-        return model
+            self._models[key] = model
+            if isinstance(model, Model):
+                _save(model, path)
+        return self._models.setdefault(key, model)
 
     def _load(self, path: Path) -> Model:
         saved = torch.load(path, weights_only=True)

@@ -95,6 +95,7 @@ def _headline_notes(study: Study, informative: list[str]) -> list[str]:
         f"{rows.INFORMATIVE_MARGIN:g} points or more: {', '.join(informative) or 'none'}.",
         "Reduction and speed-ups are relative to dense/fair. A row with several architectures shows mean MB "
         "and rounds, and geometric means of ratios.",
+        "A compressed model is trained twice: as the dense model, then as long again to recover.",
         *rows.partial_costs(study),
         *notes.provenance(study),
         *notes.clock(study),
@@ -115,6 +116,7 @@ def accuracy(records: Iterable[Record]) -> Table:
         "Percent, mean over seeds; same label (float and MPC answer alike), n MPC and wraps are sums over seeds.",
         "Wraps are elements corrupted by fixed-point truncation; batches with one are left out of the largest "
         "logit difference between float and MPC.",
+        "Under MPC each example is padded to the longest of its batch.",
         *notes.training_speed(study),
         *notes.provenance(study),
         *notes.reasons(list(study.accuracy)),

@@ -72,12 +72,21 @@ def training_speed(study: Study) -> list[str]:
     measured = ", ".join(
         f"{ratio:.2f} ({record['task']})" for ratio, record in zip(ratios, study.accuracy, strict=True) if ratio
     )
-    return [f"Time of our training step over transformers' own, interleaved: {measured}."] if measured else []
+    return (
+        [f"Time of our training step (forward and backward) over transformers' own, interleaved: {measured}."]
+        if measured
+        else []
+    )
 
 
 def reasons(records: list[Record]) -> list[str]:
     """Return one note for each record that is not ok, with its reason on one line."""
-    return [
+    unfinished = [
+        f"{label(record)}: its last measurement failed: {record['extra']['error']}"
+        for record in records
+        if "error" in record.get("extra", {})
+    ]
+    return unfinished + [
         f"{label(record)}: {record['status']}: {' '.join(record['error'].split())[:200]}"
         for record in records
         if record["status"] != "ok"

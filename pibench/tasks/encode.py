@@ -52,6 +52,6 @@ def _pick(examples: Examples, indices: np.ndarray) -> Examples:
 
 def _tokenise(examples: Examples, task: Task, tokenizer: Any, seq_len: int) -> Split:
     columns = [list(column) for column in zip(*examples.texts, strict=True)]
-    encoded = tokenizer(*columns, truncation=True, max_length=seq_len)
+    encoded = tokenizer(*columns, truncation=True, max_length=seq_len, return_token_type_ids=True)
     labels = torch.tensor(examples.labels, dtype=torch.float32 if task.regression else torch.int64)
     return Split(tuple(map(tuple, encoded["input_ids"])), tuple(map(tuple, encoded["token_type_ids"])), labels)

@@ -19,7 +19,7 @@ import numpy as np
 from pibench.contract import Lowering
 from pibench.errors import InputError
 from pibench.interpreters.crypten.compat import import_crypten
-from pibench.interpreters.crypten.party import CLIENT, SERVER, Inference, main
+from pibench.interpreters.crypten.party import CLIENT, SERVER, Failure, Inference, main
 from pibench.model import Model
 
 NAMES = {SERVER: "party 0 (server)", CLIENT: "party 1 (client)"}
@@ -48,7 +48,7 @@ class Parties:
     def __init__(self, deadline: float = 600.0, port: int | None = None) -> None:
         import_crypten()
         self._deadline = deadline
-        self._port = _free_port(port)
+        self._port = free_port(port)
         self._processes: list[SpawnProcess] = []
         self._connections: list[Connection] = []
         self._loaded: set[str] = set()
@@ -106,40 +106,43 @@ class Parties:
             try:
                 self._connections[rank].send((command, arguments))
             except OSError as error:
-                raise self._failure(rank, "cannot be reached") from error
+                raise self._blame({rank: Failure(time.monotonic(), "cannot be reached")}) from error
         return self._answers()
 
     def _answers(self) -> list[Any]:
         answers: dict[int, Any] = {}
         end = time.monotonic() + self._deadline
-        while len(answers) < len(self._connections):
+        while len(answers) < len(NAMES):
             waiting = [rank for rank in NAMES if rank not in answers]
             ready = wait([self._connections[rank] for rank in waiting], max(0.0, end - time.monotonic()))
             if not ready:
-                late = ", ".join(NAMES[rank] for rank in waiting)
-                raise PartyTimeout(f"{late} gave no answer within {self._deadline:g} s")
+                break
             for rank in waiting:
                 if self._connections[rank] in ready:
                     answers[rank] = self._receive(rank)
+                    if isinstance(answers[rank], Failure):
+                        end = min(end, time.monotonic() + _GRACE)
+        failures = {rank: answer for rank, answer in answers.items() if isinstance(answer, Failure)}
+        if failures:
+            raise self._blame(failures)
+        if late := [name for rank, name in NAMES.items() if rank not in answers]:
+            raise PartyTimeout(f"{', '.join(late)} gave no answer within {self._deadline:g} s")
         return [answers[rank] for rank in (SERVER, CLIENT)]
 
     def _receive(self, rank: int) -> Any:
         try:
-            answer = self._connections[rank].recv()
-        except (EOFError, OSError) as error:
-            raise self._failure(rank, "closed its connection") from error
-        if isinstance(answer, RuntimeError):
-            raise self._failure(rank, str(answer))
-        return answer
+            return self._connections[rank].recv()
+        except (EOFError, OSError):
+            return Failure(time.monotonic(), "closed its connection")
 
-    def _failure(self, rank: int, what: str) -> PartyFailed:
-        """Blame a party that died by itself rather than the one that noticed."""
-        for suspect in (1 - rank, rank):
-            process = self._processes[suspect]
+    def _blame(self, failures: dict[int, Failure]) -> PartyFailed:
+        """Name a party that was killed, else the one that failed first: the other only noticed."""
+        for rank, process in enumerate(self._processes):
             process.join(_GRACE)
             if process.exitcode is not None and process.exitcode < 0:
-                return PartyFailed(f"{NAMES[suspect]} was killed by signal {-process.exitcode}")
-        return PartyFailed(f"{NAMES[rank]} failed: {what}")
+                return PartyFailed(f"{NAMES[rank]} was killed by signal {-process.exitcode}")
+        first = min(failures, key=lambda rank: failures[rank].when)
+        return PartyFailed(f"{NAMES[first]} failed: {failures[first].what}")
 
     def _kill(self) -> None:
         for process in self._processes:
@@ -150,11 +153,18 @@ class Parties:
             connection.close()
 
 
-def _free_port(port: int | None) -> int:
+def free_port(port: int | None) -> int:
+    """Return ``port``, or any free one.
+
+    Raises:
+        InputError: it is busy, or no port at all.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port or 0))
-        except OSError as error:
-            raise InputError(f"port {port} on 127.0.0.1 is busy; choose another one or leave it out") from error
+        except (OSError, OverflowError) as error:
+            raise InputError(
+                f"port {port} on 127.0.0.1 is busy or invalid; choose another one or leave it out"
+            ) from error
         return probe.getsockname()[1]

@@ -34,6 +34,14 @@ INTERPRETERS: dict[Lowering, type[CrypTenInterpreter]] = {
 
 
 @dataclass
+class Failure:
+    """What went wrong in a party, and when (monotonic seconds, the same clock for both)."""
+
+    when: float
+    what: str
+
+
+@dataclass
 class Inference:
     """One party's view of an inference: revealed logits, times in seconds, costs by operator, wraps seen."""
 
@@ -107,7 +115,7 @@ class Party:
 
 
 def main(rank: int, port: int, connection: Connection) -> None:
-    """Join the other party on loopback and answer commands until told to stop."""
+    """Join the other party on loopback and answer commands while the launcher lives."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to handle
     os.environ.update(
@@ -123,11 +131,11 @@ def main(rank: int, port: int, connection: Connection) -> None:
         crypten.init()
         party = Party(rank, Meter(crypten.comm.get()))
         connection.send(None)
-        while (command := connection.recv()) is not None:
-            name, arguments = command
+        while True:
+            name, arguments = connection.recv()
             connection.send(getattr(party, name)(*arguments))
     except EOFError:
         pass  # the launcher is gone
     except BaseException as error:
-        connection.send(RuntimeError(f"{type(error).__name__}: {error}"))
+        connection.send(Failure(time.monotonic(), f"{type(error).__name__}: {error}"))
         raise
