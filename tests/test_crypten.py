@@ -104,6 +104,11 @@ def test_odd_widths_cost_what_is_predicted(parties: Parties) -> None:
                 assert (cost.bytes, cost.rounds) == (predicted[name].bytes, predicted[name].rounds), (name, length)
 
 
+def test_a_dropped_model_can_be_loaded_again(parties: Parties, make_model: MakeModel) -> None:
+    for seed in (1, 2, 3, 1):
+        assert run(parties, make_model(seed))[1] < 0.02
+
+
 @pytest.fixture
 def big(parties: Parties) -> Callable[[], int]:
     """Load a model whose inference sends several megabytes; return a function that runs it and its counted bytes."""

@@ -23,6 +23,7 @@ from pibench.interpreters.crypten.party import CLIENT, SERVER, Failure, Inferenc
 from pibench.model import Model
 
 NAMES = {SERVER: "party 0 (server)", CLIENT: "party 1 (client)"}
+MODELS_AT_ONCE = 2
 _GRACE = 2.0
 """Seconds in which a party's death may explain the other one's broken connection."""
 
@@ -51,7 +52,7 @@ class Parties:
         self._port = free_port(port)
         self._processes: list[SpawnProcess] = []
         self._connections: list[Connection] = []
-        self._loaded: set[str] = set()
+        self._loaded: list[str] = []
 
     def __enter__(self) -> Parties:
         context = multiprocessing.get_context("spawn")
@@ -80,9 +81,15 @@ class Parties:
         return self._processes
 
     def load(self, name: str, model: Model, lowering: Lowering = "fair") -> None:
-        """Secret-share ``model`` between the parties under ``name``; only the server is given its weights."""
+        """Secret-share ``model`` between the parties under ``name``; only the server is given its weights.
+
+        The two models loaded last are kept, to compare them; older ones are dropped.
+        """
         if name in self._loaded:
             return
+        if len(self._loaded) == MODELS_AT_ONCE:
+            oldest = self._loaded.pop(0)
+            self._call("drop", (oldest,), (oldest,))
         state = {
             key: value.detach().numpy()
             for key, value in model.state_dict().items()
@@ -90,7 +97,7 @@ class Parties:
         }
         head = (name, model.architecture, lowering)
         self._call("load", (*head, state), (*head, None))
-        self._loaded.add(name)
+        self._loaded.append(name)
 
     def infer(self, name: str, embedded: np.ndarray, keep: np.ndarray, audit: bool = False) -> list[Inference]:
         """Run one batch and return what the server and the client saw.

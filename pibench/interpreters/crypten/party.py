@@ -78,6 +78,10 @@ class Party:
         head = {key: self._share_weight(f"head.{key}", value, state) for key, value in weights.head.items()}
         self.models[name] = architecture, lowering, Weights(layers, head)
 
+    def drop(self, name: str) -> None:
+        """Forget a model."""
+        del self.models[name]
+
     def _share_weight(self, name: str, blank: torch.Tensor, state: dict[str, np.ndarray] | None) -> Any:
         value = torch.zeros(blank.shape) if state is None else torch.from_numpy(state[name])
         if name.endswith(PUBLIC_SUFFIX):
