@@ -24,7 +24,19 @@ def install(session: nox.Session, *extras: str) -> None:
 def bench(session: nox.Session) -> None:
     """Run the benchmarks and print the three tables; see `nox -s bench -- --help`."""
     install(session, "bench", "hub", "mpc")
-    run = ("python", "-m", "pytest", "benchmarks", "-s", "-q", "-W", "default", "-p", "no:cacheprovider")
+    run = (
+        "python",
+        "-m",
+        "pytest",
+        "benchmarks",
+        "-s",
+        "-q",
+        "-W",
+        "default",
+        "-p",
+        "no:cacheprovider",
+        "--benchmark-quiet",
+    )
     session.run(*run, *session.posargs)
 
 
