@@ -77,6 +77,13 @@ def test_without_resume_a_finished_cell_is_measured_again_once(tmp_path: Path) -
     assert run_cell(bench, BLANK, raising(ValueError("never called")))["float"] == 61.0
 
 
+def test_a_failure_replaces_a_record_that_an_earlier_run_left(tmp_path: Path) -> None:
+    run_cell(workbench(tmp_path), BLANK, lambda: dict(DONE))
+    with pytest.raises(CellFailed):
+        run_cell(workbench(tmp_path), BLANK, raising(ValueError("no longer works")))
+    assert (stored(tmp_path)["status"], stored(tmp_path)["float"]) == ("failed", None)
+
+
 def test_a_record_of_another_budget_does_not_stand_for_the_cell(tmp_path: Path) -> None:
     run_cell(workbench(tmp_path), BLANK, lambda: dict(DONE))
     richer = BLANK | {"budget": BLANK["budget"] | {"epochs": 9}}

@@ -35,7 +35,9 @@ def run_cell(
         InputError: the record cannot be written.
     """
     path = bench.plan.records / file_name(blank)
-    if (bench.plan.resume or path in bench.written) and (done := finished(path, blank)) and complete(done):
+    reusable = bench.plan.resume or path in bench.written
+    done = finished(path, blank) if reusable else None
+    if done and complete(done):
         return done
     start = time.perf_counter()
     try:
@@ -44,7 +46,7 @@ def run_cell(
         bench.stop_parties()
         status = "timeout" if isinstance(error, PartyTimeout) else "failed"
         record = blank | {"status": status, "error": describe(error)}
-        if done := finished(path, blank):  # what it says is still true; only the rest is missing
+        if done:  # what it says is still true; only the rest is missing
             write(done | {"extra": done.get("extra", {}) | {"error": describe(error)}}, path)
             raise CellFailed(f"{status}: {describe(error)}") from error
     record["seconds_total"] = time.perf_counter() - start
