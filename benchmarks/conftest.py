@@ -18,6 +18,7 @@ from pibench.measure.workbench import Workbench
 from pibench.network import NETWORKS, Network, parse_network
 from pibench.records import read_all
 from pibench.report.build import accuracy, communication, latency, modelled_latency
+from pibench.report.cost import LINKS
 from pibench.report.render import Table, render
 from pibench.tables import write_tables
 from pibench.tasks.glue import get_task
@@ -39,7 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--seq-len", type=int, help="longest sequence in tokens (default: the profile's)")
     add("--engine", default="crypten", help="MPC engine (default: %(default)s)")
     add("--mpc-examples", type=int, help="validation examples scored under MPC (default: the profile's)")
-    add("--network", default="lan", help="one more link to model, such as '3Gbit,1ms'; lan and wan always are")
+    links = ", ".join(name for name in NETWORKS if name not in LINKS)
+    add("--network", default="lan", help=f"one more link to model: {links}, or such as '3Gbit,1ms'")
     add("--seeds", default="0", help="seeds, comma-separated (default: %(default)s)")
     add("--backbone", default="minilm", help="hub id, folder, or minilm (default: %(default)s)")
     add("--recovery", default="distill", help="distill from the dense model, or finetune (default: %(default)s)")
@@ -120,6 +122,11 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the studies of the engine to a run that names them, such as ``nox -s engine``."""
+    return True if collection_path.name == "engine" and not any("engine" in name for name in config.args) else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "cell" in metafunc.fixturenames:
         cells = metafunc.config.stash[CELLS]
@@ -130,9 +137,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("reference", references, ids=[cell.name for cell in references])
 
 
-def pytest_collection_modifyitems(config: pytest.Config) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Load the backbone and the data before the first cell, so that bad input ends the run at once."""
-    if config.getoption("collectonly"):
+    if config.getoption("collectonly") or not any("bench" in getattr(item, "fixturenames", ()) for item in items):
         return
     bench = Workbench(config.stash[PLAN])
     try:
@@ -186,11 +193,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if BENCH not in config.stash:
         return
     plan, link = config.stash[BENCH].plan, config.stash[NETWORK]
+    if not any(plan.records.rglob("*.json")):
+        return  # nothing but studies ran
     try:
         write_tables(plan.records, plan.tables)
         records = read_all(plan.records)
         config.stash[TABLES] = [accuracy(records), latency(records), communication(records)]
-        if link.name not in NETWORKS:
+        if link.name not in LINKS:
             config.stash[TABLES].append(modelled_latency(records, link))
     except InputError as error:
         config.stash[PROBLEM] = str(error)

@@ -6,9 +6,8 @@ predicts costs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 import torch
 
@@ -18,6 +17,9 @@ from pibench.operators.activation import ACTIVATION
 from pibench.operators.norm import NORM
 from pibench.operators.softmax import SOFTMAX
 
+PUBLIC_SUFFIX = "_coefficients"
+"""Weights with this ending are public to both parties: an operator's polynomial coefficients."""
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -25,6 +27,11 @@ class Weights:
 
     layers: Sequence[Mapping[str, Value]]
     head: Mapping[str, Value]
+
+    def map(self, change: Callable[[str, Value], Value]) -> Weights:
+        """Return ``change(name, weight)`` of every weight; the name is that within the layer or the head."""
+        layers = [{name: change(name, value) for name, value in layer.items()} for layer in self.layers]
+        return Weights(layers, {name: change(name, value) for name, value in self.head.items()})
 
 
 @dataclass(frozen=True)
@@ -72,12 +79,11 @@ def _attention(
 ) -> Value:
     batch, length, _ = hidden.shape
     with ops.scope("qkv"):
-        qkv = ops.linear(hidden, weights["qkv_weight"], weights["qkv_bias"])
+        qkv = ops.linear(hidden, weights["qkv_weight"], weights["qkv_bias"], parts=3)
     qkv = qkv.reshape(batch, length, 3, layer.heads, layer.head_size).transpose(1, 3)
     query, key, value = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
     with ops.scope("scores"):
-        query = ops.scale(query, 1 / sqrt(layer.head_size))
-        scores = ops.matmul(query, key.transpose(2, 3))
+        scores = ops.attention_scores(query, key)
     with ops.scope("softmax"):
         attention = SOFTMAX[layer.softmax](ops, scores, keep)
     with ops.scope("context"):

@@ -11,12 +11,9 @@ import torch
 from torch import nn
 
 from pibench.architecture import Architecture, Layer
-from pibench.forward import Output, Weights, encode
+from pibench.forward import PUBLIC_SUFFIX, Output, Weights, encode  # noqa: F401
 from pibench.interpreters.base import Interpreter
 from pibench.interpreters.torch import TorchInterpreter
-
-PUBLIC_SUFFIX = "_coefficients"
-"""Weights with this ending are public to both parties: an operator's polynomial coefficients."""
 
 
 class Embeddings(nn.Module):

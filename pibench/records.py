@@ -92,4 +92,6 @@ def file_name(record: Record) -> str:
     part = {key: quote(str(value), safe="") for key, value in record.items()}
     if record["kind"] == "accuracy":
         return "accuracy/{data}/{task}--{method}--{variant}--s{seed}.json".format_map(part)
+    if record["kind"] == "study":
+        return "study/{name}.json".format_map(part)
     return "cost/{architecture}--{engine}--{lowering}--len{seq_len}--b{batch}.json".format_map(part)

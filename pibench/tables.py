@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import get_args
 
 from pibench.errors import InputError
-from pibench.records import read_all
+from pibench.records import Record, read_all
 from pibench.report.build import accuracy, communication, headline, latency
 from pibench.report.render import Column, Format, Table, render
+from pibench.report.studies import study_tables
 
 __all__ = [
     "Column",
@@ -27,7 +28,7 @@ __all__ = [
 
 
 def write_tables(records_folder: str | Path, tables_folder: str | Path) -> list[Path]:
-    """Write the four tables of the records, each as md, tex and csv, and return their paths.
+    """Write the four tables of the records and one for each study, each as md, tex and csv; return their paths.
 
     Raises :class:`InputError` for records that are unreadable or do not belong together.
     """
@@ -48,13 +49,18 @@ def _texts(records_folder: Path, tables_folder: Path, page: Path | None = None) 
     records = read_all(records_folder)
     if not records:
         raise InputError(f"there are no records in {records_folder}: measure first or name another folder")
-    tables = [build(records) for build in (headline, accuracy, latency, communication)]
+    tables = [build(records) for build in (headline, accuracy, latency, communication)] if _has_cells(records) else []
+    tables += study_tables(records)
     texts = {
         tables_folder / f"{table.name}.{form}": render(table, form) for table in tables for form in get_args(Format)
     }
     if page is not None:
         texts[page] = _embedded(page, tables)
     return texts
+
+
+def _has_cells(records: list[Record]) -> bool:
+    return any(record["kind"] != "study" for record in records)
 
 
 def _embedded(page: Path, tables: list[Table]) -> str:

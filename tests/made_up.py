@@ -27,6 +27,7 @@ SHARED = {
     "error": None,
     "engine": "crypten",
     "security": {"parties": 2, "adversary": "semi-honest"},
+    "switches": {"raw_sockets": True, "prefetch": False, "fraction_bits": 13},
     "seq_len": 128,
     "environment": ENVIRONMENT,
     "started_utc": "2026-01-02T03:04:05Z",
@@ -60,6 +61,8 @@ def accuracy_record(task: str, method: str, variant: str, score: float | None, *
             "n_mpc": 0,
             "majority": 50.0,
             "mpc_check": None,
+            "fixed_check": None,
+            "outside_domain": None,
             "architecture": "dense",
         }
         | changes
@@ -87,7 +90,8 @@ def cost_record(architecture: str, bytes_sent: list[int], seconds: list[float], 
             "seconds": seconds,
             "compute_seconds": [value / 2 for value in seconds],
             "baseline": None,
-            "offline": "not counted: dealer",
+            "offline": {"source": "dealer", "elements": 5_000_000, "bytes_if_sent": 250_000_000, "seconds": [0.5]},
+            "round_trips": 2.0,
             "scope": ["share", "encoder", "reveal"],
         }
         | changes
@@ -102,4 +106,5 @@ def dense_baseline(seconds: list[float], **changes: Any) -> dict[str, Any]:
         "compute_seconds": [value / 2 for value in seconds],
         "bytes_total": 8_000_000,
         "rounds": 20,
+        "round_trips": 2.0,
     } | changes

@@ -12,6 +12,10 @@ def test_profiles() -> None:
         "loopback": ("loopback", math.inf, 0.0),
         "lan": ("lan", 1e9, 1e-3),
         "wan": ("wan", 100e6, 40e-3),
+        "nimbus-lan": ("nimbus-lan", 3e9, 1e-3),
+        "nimbus-wan": ("nimbus-wan", 400e6, 10e-3),
+        "ditto-lan": ("ditto-lan", 5e9, 0.4e-3),
+        "ditto-wan": ("ditto-wan", 400e6, 40e-3),
     }
 
 
@@ -19,6 +23,7 @@ def test_profiles() -> None:
     ("text", "bandwidth", "rtt"),
     [
         ("WAN", 100e6, 40e-3),
+        (" Ditto-LAN ", 5e9, 0.4e-3),
         ("3Gbit,1ms", 3e9, 1e-3),
         (" 400 Mbit/s, 10 ms ", 400e6, 10e-3),
         ("56.6kbit,0.2s", 56.6e3, 0.2),
@@ -42,6 +47,7 @@ def test_latency() -> None:
     # 1.5 s, and 100 exchanges of two 10 ms round trips, and 8e6 bits at 4e6 bits/s.
     assert latency(Network("x", 4e6, 10e-3), 1.5, 1e6, 100) == pytest.approx(1.5 + 2.0 + 2.0)
     assert latency(Network("x", 4e6, 10e-3), 1.5, 1e6, 100, round_trips_per_round=1) == pytest.approx(4.5)
+    assert latency(Network("x", 4e6, 10e-3), 1.5, 1e6, 100, round_trips_per_round=0.5) == pytest.approx(4.0)
 
 
 def test_loopback_adds_nothing() -> None:

@@ -100,6 +100,17 @@ def test_a_busy_port_is_refused_in_one_sentence() -> None:
             Parties(port=port)
 
 
+@pytest.mark.usefixtures("need_crypten")
+def test_only_the_models_loaded_last_are_kept(make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[tuple[str, str]] = []
+    running = Parties(models_at_once=2)
+    monkeypatch.setattr(running, "_call", lambda command, server, client: commands.append((command, client[0])))
+    model = make_model()
+    for name in ("a", "b", "a", "c", "a"):
+        running.load(name, model)
+    assert commands == [("load", name) for name in "ab"] + [("drop", "a"), ("load", "c"), ("drop", "b"), ("load", "a")]
+
+
 def test_missing_crypten_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "crypten"]:
         monkeypatch.delitem(sys.modules, name)

@@ -186,8 +186,29 @@ def test_communication_table_groups_operators() -> None:
     found = {row["architecture"]: row for row in rows(tables.communication(study()))}
     groups = [found["a"][f"megabytes_{group}"] for group in ("linear", "softmax", "activation", "norm", "other")]
     assert groups == ["0.5", "3", "0", "0.25", "0.25"]
-    assert found["a"]["offline"] == "not counted: dealer"
     assert found["b"]["megabytes_softmax"] == ""
+
+
+def test_offline_costs_stand_in_columns_of_their_own() -> None:
+    found = {row["architecture"]: row for row in rows(tables.communication(study()))}
+    assert (found["a"]["offline_elements"], found["a"]["offline_gigabytes"]) == ("5", "0.25")
+    assert found["a"]["megabytes"] == "4"
+
+
+def test_totals_are_multiples_of_the_dense_linear_layers() -> None:
+    made_up = study()
+    operators = [{"name": "layer0.qkv", "calls": 1, "bytes": 2_000_000, "rounds": 1, "multiplications": None}]
+    made_up[8] = cost_record("dense", [4_000_000] * 2, [4.0, 4.0], rounds=20, operators=operators)
+    found = {(row["architecture"], row["lowering"]): row for row in rows(tables.communication(made_up))}
+    assert found["dense", "fair"]["over_floor"] == "4"
+    assert found["a", "fair"]["over_floor"] == "2"
+
+
+def test_rounds_over_raw_sockets_take_a_quarter_of_the_time_of_gloo() -> None:
+    made_up = study()
+    made_up[8] = cost_record("dense", [4_000_000] * 2, [4.0, 4.0], rounds=20, round_trips=0.5)
+    found = {(row["architecture"], row["lowering"]): row for row in rows(tables.latency(made_up))}
+    assert found["dense", "fair"]["seconds_wan"] == "2.72"
 
 
 def test_costs_alone_make_tables() -> None:

@@ -94,8 +94,11 @@ class Interpreter(ABC):
         """Return the batched matrix product of two values."""
 
     @abstractmethod
-    def linear(self, a: Value, weight: Value, bias: Value) -> Value:
-        """Return a @ weight.T + bias; shapes (..., in), (out, in), (out,) -> (..., out)."""
+    def linear(self, a: Value, weight: Value, bias: Value, parts: int = 1) -> Value:
+        """Return a @ weight.T + bias; shapes (..., in), (out, in), (out,) -> (..., out).
+
+        ``parts`` is the number of projections that ``weight`` joins.
+        """
 
     @abstractmethod
     def relu(self, a: Value) -> Value:
@@ -125,6 +128,10 @@ class Interpreter(ABC):
     def gelu(self, a: Value) -> Value:
         """Return x * Phi(x), the exact GELU (Hendrycks & Gimpel 2016)."""
 
+    def attention_scores(self, query: Value, key: Value) -> Value:
+        """Return query @ key.T / sqrt(head size); shapes (..., seq, head size) -> (..., seq, seq)."""
+        return self.matmul(self.scale(query, query.shape[-1] ** -0.5), key.transpose(-1, -2))
+
     def mask_scores(self, scores: Value, keep: torch.Tensor) -> Value:
         """Return scores with :data:`MASK_VALUE` added where the public 0/1 mask is 0."""
         return self.shift(scores, (1 - keep) * MASK_VALUE)
@@ -135,10 +142,13 @@ class Interpreter(ABC):
         weights = self.exp(self.sub(scores, self.max(scores)))
         return self.divide(weights, self.sum(weights), domain=(1.0, float(scores.shape[-1])))
 
-    def layer_norm(self, a: Value, weight: Value, bias: Value, eps: float) -> Value:
-        """Return LayerNorm over the last dimension, with secret scale and shift."""
+    def standardise(self, a: Value, eps: float) -> Value:
+        """Return a less its mean, over its standard deviation, along the last dimension."""
         size = a.shape[-1]
         centred = self.sub(a, self.scale(self.sum(a), 1 / size))
         variance = self.scale(self.sum(self.square(centred)), 1 / size)
-        normalised = self.mul(centred, self.inverse_sqrt(self.shift(variance, eps)))
-        return self.add(self.mul(normalised, weight), bias)
+        return self.mul(centred, self.inverse_sqrt(self.shift(variance, eps)))
+
+    def layer_norm(self, a: Value, weight: Value, bias: Value, eps: float) -> Value:
+        """Return LayerNorm over the last dimension, with secret scale and shift."""
+        return self.add(self.mul(self.standardise(a, eps), weight), bias)

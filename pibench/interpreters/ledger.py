@@ -1,26 +1,27 @@
 """Predicts what a forward pass costs from shapes alone: no arithmetic, no parties, milliseconds.
 
-Counting rules of two-party CrypTen with a dealer (both directions, eight-byte words): a Beaver product opens
-both operands once, in one round; a square opens one operand; a comparison is an addition circuit of seven
-AND levels on two shares and the conversion of one bit.
+The ledger *is* the protocol, run on shapes (torch meta tensors) with a link that joins nobody and a dealer
+that only counts. Bytes are those of both directions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
 from pibench.architecture import Architecture
-from pibench.forward import encode
+from pibench.forward import PUBLIC_SUFFIX, Weights
 from pibench.interpreters.base import Value
-from pibench.interpreters.secret_sharing import SecretSharing
+from pibench.interpreters.beaver import Beaver, private_inference
+from pibench.interpreters.dealer import Dealer, Make
+from pibench.interpreters.link import ShapesLink
+from pibench.interpreters.shared import Mask, Opening, Shared
+from pibench.interpreters.switches import LEAN, Switches
 
 OPEN = 16
 """Bytes to open one element: each party sends its eight-byte share."""
-COMPARE = 432
-COMPARE_ROUNDS = 8
-SHARE_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -35,70 +36,75 @@ class Cost:
         return Cost(self.bytes + other.bytes, self.rounds + other.rounds, self.multiplications + other.multiplications)
 
 
-class Ledger(SecretSharing):
-    """Books each protocol step under the operator it belongs to; values are shapes (torch meta tensors)."""
+class CountingDealer(Dealer):
+    """Counts the tuples' correlated elements, and the tuples' bytes if they were sent to both parties as they are.
 
-    def __init__(self) -> None:
-        super().__init__()
+    ``multiply`` is told of every product of secret numbers.
+    """
+
+    def __init__(self, multiply: Callable[[int], None]) -> None:
+        self.elements = self.bytes = 0
+        self._multiply = multiply
+
+    def share(
+        self, shape: torch.Size, make: Make | None = None, kind: torch.dtype = torch.int64, live: int | None = None
+    ) -> Mask:
+        self.elements += shape.numel() if make else 0
+        self.bytes += 2 * shape.numel() * kind.itemsize
+        return Mask(torch.empty(shape, dtype=kind, device="meta"))
+
+    def product(self, operation: str, a: Mask, b: Mask) -> torch.Tensor:
+        share = super().product(operation, a, b)
+        self._multiply(share.numel() * (a.share.shape[-1] if operation == "matmul" else 1))
+        return share
+
+    def zero(self, shape: torch.Size) -> torch.Tensor:
+        """Count nothing: parties hide inputs behind randomness that they make themselves."""
+        return torch.empty(shape, dtype=torch.int64, device="meta")
+
+
+class Ledger(Beaver):
+    """Books each protocol step under the operator that it belongs to; values have shapes only."""
+
+    def __init__(self, switches: Switches = LEAN) -> None:
+        self.offline = CountingDealer(lambda count: self._add(Cost(multiplications=count)))
+        super().__init__(0, ShapesLink(self.book), self.offline, switches)
         self.costs: dict[str, Cost] = {}
 
-    def book(self, elements: int, rounds: int = 1, multiplications: int = 0, unit: int = OPEN) -> None:
-        """Add ``elements`` times ``unit`` bytes to the current operator."""
-        cost = Cost(elements * unit, rounds, multiplications)
-        self.costs[self.operator] = self.costs.get(self.operator, Cost()) + cost
+    def book(self, count: int, rounds: int = 1) -> None:
+        """Add bytes and rounds to the current operator."""
+        self._add(Cost(count, rounds))
 
     def total(self) -> Cost:
         """Return the sum over all operators."""
         return sum(self.costs.values(), Cost())
 
-    def mul(self, a: Value, b: Value) -> Value:
-        out = a * b
-        self.book(a.numel() + b.numel(), multiplications=out.numel())
-        return out
-
-    def square(self, a: Value) -> Value:
-        self.book(a.numel(), multiplications=a.numel())
-        return torch.empty_like(a)
-
-    def matmul(self, a: Value, b: Value) -> Value:
-        out = a @ b
-        self.book(a.numel() + b.numel(), multiplications=out.numel() * a.shape[-1])
-        return out
-
-    def negative(self, a: Value) -> Value:
-        self.book(a.numel(), COMPARE_ROUNDS, unit=COMPARE)
-        return torch.empty_like(a)
-
-    def scale(self, a: Value, constant: float | torch.Tensor) -> Value:
-        return torch.empty_like(a)
-
-    def shift(self, a: Value, constant: float | torch.Tensor) -> Value:
-        return torch.empty_like(a)
-
-    def mask(self, a: Value, keep: torch.Tensor) -> Value:
-        return torch.empty_like(a)
-
-    def receive(self, batch: int, seq_len: int) -> None:
-        """Book the client's input: shares cost nothing (common randomness), its public mask one broadcast."""
-        with self.scope("input"):
-            self.book(batch * seq_len, unit=SHARE_BYTES)
-
-    def reveal(self, a: Value) -> None:
-        """Book the opening of the result to both parties."""
-        with self.scope("reveal"):
-            self.book(a.numel())
+    def _add(self, cost: Cost) -> None:
+        self.costs[self.operator] = self.costs.get(self.operator, Cost()) + cost
 
 
 def predict(architecture: Architecture, batch: int, seq_len: int, ledger: Ledger | None = None) -> Ledger:
     """Return the ledger of one inference of ``batch`` examples padded to ``seq_len``, logits revealed."""
+    ledger = ledger or Ledger()
+    weights = secret_shapes(architecture, ledger.switches)
+    embedded = torch.empty(batch, seq_len, architecture.hidden_size, device="meta")
+    keep = torch.ones(batch, seq_len, dtype=torch.int64)
+    private_inference(ledger, architecture, weights, embedded, keep)
+    return ledger
+
+
+def secret_shapes(architecture: Architecture, switches: Switches) -> Weights:
+    """Return weights of which the shapes alone are known; public coefficients are ones."""
     from pibench.model import Embeddings, Model
 
-    ledger = ledger or Ledger()
-    ledger.receive(batch, seq_len)
     with torch.device("meta"):
-        model = Model(architecture, Embeddings(1, 1, 1, architecture.hidden_size, architecture.norm_eps))
-        embedded = torch.empty(batch, seq_len, architecture.hidden_size)
-        keep = torch.ones(batch, seq_len)
-        with torch.no_grad():
-            ledger.reveal(encode(ledger, architecture, model.weights(), embedded, keep).logits)
-    return ledger
+        weights = Model(architecture, Embeddings(1, 1, 1, architecture.hidden_size, architecture.norm_eps)).weights()
+
+    def share(name: str, value: torch.Tensor) -> Value:
+        if name.endswith(PUBLIC_SUFFIX):
+            return torch.ones(value.shape)
+        words = torch.empty(value.shape, dtype=torch.int64, device="meta")
+        opened = switches.weight_masks and name.endswith("weight")
+        return Shared(words, switches.fraction_bits, Opening(words, Mask(words)) if opened else None)
+
+    return weights.map(share)

@@ -9,14 +9,24 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
 
 from pibench.interpreters.base import Domain, Interpreter, Value
+from pibench.interpreters.switches import CRYPTEN, Switches
 
 EXP_SQUARINGS = 8
 """(1 + x / 256)**256: relative error x**2 / 512, at most 2.6e-3 in absolute terms on [-506, 0]."""
+QUADRATIC_EXP_SQUARINGS = 7
+QUADRATIC_EXP_DOMAIN = (-244.0, 0.0)
+"""(1 + t + t**2 / 2)**128 for t = x / 128: absolute error at most 1.4e-5 before fixed-point rounding."""
 
 INVERSE_SQRT_DOMAIN = (0.08, 1024.0)
 """Wide, because a few tokens of real checkpoints have variances hundreds of times the median."""
+_STARTS = 32
+_LOOKUP_STEPS = 2
 _START_SQUARINGS = 8
 _START = (107140 / 2**16, 75 / 2**16, 7125 / 2**16, 6 / 2**16)
 """a (1 - b x)**256 + c - d x: the start value whose worst error after the Newton steps is least on the domain.
@@ -24,6 +34,10 @@ _START = (107140 / 2**16, 75 / 2**16, 7125 / 2**16, 6 / 2**16)
 Multiples of 2**-16, so that 16 fractional bits hold them exactly.
 """
 _NEWTON_STEPS = 4
+
+_GELU_EDGE = 3.25
+_GELU_TAIL = (-0.00187533, 0.53727033, -0.53994491, 0.18339765, -0.02094522)
+"""t (1 - Phi(t)) on [0, 3.25] by the minimax polynomial that ends in 0; error at most 1.9e-3, also beyond."""
 
 _TAIL = (0.76431926, 0.38369842)
 """1 - Phi(t) = 0.5 exp(-(p t + q t**2)) fitted for t >= 0: GELU's error is at most 7e-4, for |x| <= 34."""
@@ -34,11 +48,19 @@ _ACCURACY = 1e-5
 class SecretSharing(Interpreter):
     """The fair lowering: the best one we have for additive shares with a dealer."""
 
+    def __init__(self, switches: Switches = CRYPTEN) -> None:
+        super().__init__()
+        self.switches = switches
+
     @abstractmethod
     def negative(self, a: Value) -> Value:
         """Return 1 where a < 0, else 0."""
 
-    def linear(self, a: Value, weight: Value, bias: Value) -> Value:
+    def open(self, *values: Value) -> object:
+        """Let the products and comparisons that follow share one opening, where an engine can. At most 1 r."""
+        return None
+
+    def linear(self, a: Value, weight: Value, bias: Value, parts: int = 1) -> Value:
         """Flatten the leading dimensions, so that one matrix product opens each operand once. 1 r."""
         rows = a.reshape(-1, a.shape[-1])
         product = self.matmul(rows, weight.transpose(0, 1))
@@ -49,7 +71,14 @@ class SecretSharing(Interpreter):
         return self.sub(a, self.mul(a, self.negative(a)))
 
     def exp(self, a: Value) -> Value:
-        """Square (1 + a / 256) eight times. 8 r; a must lie in [-506, 0]."""
+        """Raise the start of the exponential series to a power of two.
+
+        8 r; a in [-506, 0] from 1 + a / 256, in [-244, 0], but more exact, from the quadratic start.
+        """
+        if self.switches.quadratic_exp:
+            a = self.scale(a, 0.5**QUADRATIC_EXP_SQUARINGS)
+            start = self.shift(self.add(a, self.scale(self.square(a), 0.5)), 1.0)
+            return self._power(start, QUADRATIC_EXP_SQUARINGS)
         return self._power(self.shift(self.scale(a, 0.5**EXP_SQUARINGS), 1.0), EXP_SQUARINGS)
 
     def max(self, a: Value) -> Value:
@@ -85,18 +114,35 @@ class SecretSharing(Interpreter):
         return self.scale(self.mul(a, inverse), 1 / centre)
 
     def inverse_sqrt(self, a: Value) -> Value:
-        """Newton's iteration y (3 - a y**2) / 2, two rounds a step, from a start value without division. 16 r.
+        """Newton's iteration y (3 - a y**2) / 2, two rounds a step, from a start value without division.
 
-        The worst relative error on :data:`INVERSE_SQRT_DOMAIN` is 1.6e-3 before fixed-point rounding.
+        The worst relative error on :data:`INVERSE_SQRT_DOMAIN` is 1.6e-3 before fixed-point rounding, from a
+        power 16 r; with a start looked up by comparisons 1e-4, 10 r.
         """
-        scale, slope, constant, decline = _START
-        base = self.shift(self.scale(a, -slope), 1.0)
-        y = self.shift(self.scale(self._power(base, _START_SQUARINGS), scale), constant)
-        y = self.sub(y, self.scale(a, decline))
-        for _ in range(_NEWTON_STEPS):
+        looked_up = self.switches.lookup_start
+        y = self._looked_up_start(a) if looked_up else self._power_start(a)
+        for _ in range(_LOOKUP_STEPS if looked_up else _NEWTON_STEPS):
             squared, scaled = self._mul_both(y, a, y)
             y = self.sub(self.scale(y, 1.5), self.scale(self.mul(squared, scaled), 0.5))
         return y
+
+    def _power_start(self, a: Value) -> Value:
+        scale, slope, constant, decline = _START
+        base = self.shift(self.scale(a, -slope), 1.0)
+        y = self.shift(self.scale(self._power(base, _START_SQUARINGS), scale), constant)
+        return self.sub(y, self.scale(a, decline))
+
+    def _looked_up_start(self, a: Value) -> Value:
+        """Select a**-0.5 at the middle of the interval, of 32 with equal ratio, that a lies in. 6 r."""
+        low, high = INVERSE_SQRT_DOMAIN
+        ratio = (high / low) ** (1 / _STARTS)
+        self.open(a)
+        edges = [low * ratio**i for i in range(1, _STARTS)]
+        below = self.negative(self.stack([self.shift(a, -edge) for edge in edges]))
+        middle = [(low * ratio ** (i + 0.5)) ** -0.5 for i in range(_STARTS)]
+        steps = torch.tensor([left - right for left, right in pairwise(middle)])
+        start = self.scale(below, steps.reshape(-1, *[1] * len(a.shape)))
+        return self.shift(start.sum(0), middle[-1])
 
     def tanh(self, a: Value) -> Value:
         """(1 - e**-2t) / (1 + e**-2t) for t = abs(a), with the sign of a."""
@@ -106,7 +152,9 @@ class SecretSharing(Interpreter):
         return self.mul(ratio, sign)
 
     def gelu(self, a: Value) -> Value:
-        """relu(a) - t (1 - Phi(t)) for t = abs(a), the tail by one power. 1 comparison, 19 r."""
+        """relu(a) - t (1 - Phi(t)) for t = abs(a), the tail by one power, 19 r, or by a polynomial, 8 r."""
+        if self.switches.piecewise_gelu:
+            return self._piecewise_gelu(a)
         size = self.sub(a, self.scale(self.mul(a, self.negative(a)), 2))
         linear, quadratic = (coefficient * 0.5**EXP_SQUARINGS for coefficient in _TAIL)
         exponent = self.add(self.scale(size, linear), self.scale(self.square(size), quadratic))
@@ -114,6 +162,27 @@ class SecretSharing(Interpreter):
         base = self.shift(self.scale(exponent, -half), half)
         tail = self.mul(size, self._power(base, EXP_SQUARINGS))
         return self.sub(self.scale(self.add(a, size), 0.5), tail)
+
+    def _piecewise_gelu(self, a: Value) -> Value:
+        self.open(a)
+        edges = (_GELU_EDGE, 0.0, -_GELU_EDGE)
+        bits = self.negative(self.stack([self.shift(a, edge) for edge in edges]))
+        far_below, negative, inside = (part[0] for part in (bits[:1], bits[1:2], bits[2:]))
+        low, part, high = (self.mul(a, bit) for bit in (far_below, negative, inside))
+        # abs(a) within the edges and the edge beyond them; the products are of bits and come without rounding
+        size = self.add(self.sub(high, self.scale(part, 2)), low)
+        beyond = self.shift(self.sub(far_below, inside), 1.0)
+        t = self.add(size, self.scale(beyond, _GELU_EDGE))
+        squared = self.square(t)
+        powers = [t, squared, self.mul(t, squared), self.square(squared)]
+        tail = self._weighted(powers, _GELU_TAIL[1:])
+        return self.sub(self.sub(a, part), self.shift(tail, _GELU_TAIL[0]))
+
+    def _weighted(self, values: Sequence[Value], factors: Sequence[float]) -> Value:
+        total = self.scale(values[0], factors[0])
+        for value, factor in zip(values[1:], factors[1:], strict=True):
+            total = self.add(total, self.scale(value, factor))
+        return total
 
     def _power(self, a: Value, squarings: int) -> Value:
         for _ in range(squarings):

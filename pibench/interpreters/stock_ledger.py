@@ -8,6 +8,7 @@ import torch
 
 from pibench.interpreters.base import Value
 from pibench.interpreters.ledger import OPEN, Ledger
+from pibench.interpreters.switches import CRYPTEN_STEPS
 
 EXP_SQUARINGS = 8
 RECIPROCAL_STEPS = 10
@@ -21,6 +22,9 @@ EQUAL = 6 * 2 * OPEN + OPEN
 
 class StockLedger(Ledger):
     """The ledger of the stock lowering."""
+
+    def __init__(self) -> None:
+        super().__init__(CRYPTEN_STEPS)
 
     def softmax(self, scores: Value, keep: torch.Tensor) -> Value:
         """Book ``CrypTensor.softmax``, with the argmax that its maximum builds and softmax throws away."""
@@ -64,23 +68,23 @@ class StockLedger(Ledger):
             rest = rest[..., : half.shape[-1] + rest.shape[-1] % 2]
         self._pairwise_argmax(rest)
         self.mul(rest, rest)
-        self.book(a.numel(), EQUAL_ROUNDS, unit=EQUAL)
+        self.book(a.numel() * EQUAL, EQUAL_ROUNDS)
         self._break_ties(a)
         return a[..., :1]
 
     def _pairwise_argmax(self, a: Value) -> None:
         width = a.shape[-1]
-        copies = torch.empty(max(width - 1, 1), *a.shape, device="meta")
+        copies = self.stack([a] * max(width - 1, 1))
         self.negative(copies)
-        while len(copies) > 1:
-            half = len(copies) // 2
+        while (count := copies.shape[0]) > 1:
+            half = count // 2
             self.mul(copies[:half], copies[:half])
-            copies = copies[: half + len(copies) % 2]
+            copies = copies[: half + count % 2]
         self._break_ties(a)
 
     def _break_ties(self, a: Value) -> None:
         """Book ``weighted_index``: a random threshold a row, made of random bits, and a comparison."""
         rows = a[..., :1]
-        self.book(rows.numel() * PRECISION_BITS)
+        self.book(rows.numel() * PRECISION_BITS * OPEN)
         self.mul(rows, rows)
         self.negative(a)

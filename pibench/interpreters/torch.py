@@ -30,7 +30,7 @@ class TorchInterpreter(Interpreter):
     def matmul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return a @ b
 
-    def linear(self, a: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    def linear(self, a: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, parts: int = 1) -> torch.Tensor:
         return functional.linear(a, weight, bias)
 
     def relu(self, a: torch.Tensor) -> torch.Tensor:

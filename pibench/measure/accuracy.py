@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,8 +11,12 @@ import torch
 
 import pibench
 from pibench import registry
-from pibench.contract import Skip, Split
-from pibench.interpreters.crypten.party import SERVER
+from pibench.contract import Lowering, Skip, Split
+from pibench.interpreters.beaver import SERVER
+from pibench.interpreters.calibrate import calibrate
+from pibench.interpreters.crypten.party import SWITCHES
+from pibench.interpreters.fixed_point import predict_fixed
+from pibench.interpreters.switches import Switches
 from pibench.measure.plan import Cell
 from pibench.measure.security import SECURITY
 from pibench.measure.workbench import Workbench
@@ -40,12 +45,41 @@ def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
         "weights_hash": model.fingerprint(),
         "architecture": model.architecture.key,
         "architecture_spec": model.architecture.spec(),
+        **fixed_scores(task, model, cell),
         "mpc": check.pop("mpc"),
         "n_mpc": len(subset),
         "mpc_check": check,
         "engine": bench.plan.engine,
         "security": SECURITY[bench.plan.engine],
+        "switches": asdict(scoring_switches(cell.variant.lowering)),
     }
+
+
+def fixed_scores(task: EncodedTask, model: Model, cell: Cell) -> dict[str, Any]:
+    """Return the score on the whole validation split in emulated fixed point, and what went wrong there.
+
+    The emulation is of the fair lowering; the stock one has none.
+    """
+    if cell.variant.lowering != "fair":
+        return {}
+    emulated = predict_fixed(model, task.validation, task.data.pad_id, SWITCHES["fair"], cell.seed)
+    labels = task.validation.labels.numpy()
+    return {
+        "fixed": score(task.data.task, answers(task.data.task, emulated.logits), labels)["score"],
+        "fixed_check": {
+            "wraps": sum(emulated.wraps.values()),
+            "expected_wraps": sum(emulated.expected_wraps.values()),
+            "overflows": emulated.overflows,
+        },
+        "outside_domain": outside_domain(task, model),
+    }
+
+
+def outside_domain(task: EncodedTask, model: Model) -> list[dict[str, Any]]:
+    """Return what left an operator's domain on the selection split, by layer; empty if nothing did."""
+    ranges = calibrate(model, task.data.selection, task.data.pad_id, SWITCHES["fair"])
+    names = ("operator", "primitive", "low", "high", "domain_low", "domain_high", "outside", "count")
+    return [{name: getattr(seen, name) for name in names} for seen in ranges if seen.outside]
 
 
 def float_scores(task: EncodedTask, logits: np.ndarray) -> dict[str, Any]:
@@ -90,10 +124,13 @@ def blank_accuracy(bench: Workbench, cell: Cell) -> Record:
         "n_mpc": 0,
         "majority": None,
         "mpc_check": None,
+        "fixed_check": None,
+        "outside_domain": None,
         "architecture": None,
         "architecture_spec": None,
         "engine": None,
         "security": None,
+        "switches": None,
         "seq_len": bench.plan.seq_len,
         "environment": bench.environment,
         "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -113,6 +150,11 @@ def answers(task: Task, logits: np.ndarray) -> np.ndarray:
     return logits[:, 0] if task.regression else logits.argmax(axis=1)
 
 
+def scoring_switches(lowering: Lowering) -> Switches:
+    """Return a lowering's switches with tuples made as they are needed: batches that nobody times take less memory."""
+    return SWITCHES[lowering].without("prefetch")
+
+
 def _subset(split: Split, count: int) -> np.ndarray:
     """Return the first ``count`` examples, the shortest first, so that batches need little padding."""
     first = np.arange(min(count, len(split)))
@@ -127,8 +169,8 @@ def score_under_mpc(
     Batches in which a truncation wrapped are counted and kept out of the largest logit difference.
     """
     task = bench.task(cell.task, cell.seed).data
-    name = f"{model.fingerprint()}-{cell.variant.lowering}"
-    bench.parties.load(name, model, cell.variant.lowering)
+    name = f"{model.fingerprint()}-{cell.variant.lowering}-scored"
+    bench.parties.load(name, model, cell.variant.lowering, scoring_switches(cell.variant.lowering))
     logits = np.zeros_like(floats)
     differences: list[float] = []
     wraps = 0

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 import pibench
+from pibench.architecture import Architecture
 from pibench.contract import Lowering
-from pibench.interpreters.crypten.party import SERVER, Inference
+from pibench.interpreters.beaver import SERVER
+from pibench.interpreters.crypten.party import SWITCHES, Inference
 from pibench.interpreters.ledger import Cost, Ledger, predict
 from pibench.interpreters.stock_ledger import StockLedger
+from pibench.interpreters.switches import CRYPTEN_STEPS, Switches
 from pibench.measure.accuracy import embed
 from pibench.measure.plan import Cell
-from pibench.measure.security import OFFLINE, SCOPE, SECURITY
+from pibench.measure.security import DEALER, SCOPE, SECURITY
 from pibench.measure.workbench import Workbench
 from pibench.model import Model
 from pibench.records import SCHEMA_VERSION, Record
 
-LEDGERS: dict[Lowering, type[Ledger]] = {"fair": Ledger, "stock": StockLedger}
 BATCH = 1
 
 
-def predicted(model: Model, lowering: Lowering, seq_len: int) -> dict[str, Cost]:
-    """Return the ledger's cost of one inference, by operator."""
-    return predict(model.architecture, BATCH, seq_len, LEDGERS[lowering]()).costs
+def predicted(architecture: Architecture, lowering: Lowering, switches: Switches, batch: int, seq_len: int) -> Ledger:
+    """Return the ledger of one inference."""
+    steps = switches if switches.direct_shares else CRYPTEN_STEPS
+    return predict(architecture, batch, seq_len, StockLedger() if lowering == "stock" else Ledger(steps))
 
 
 class LedgerMismatch(Exception):
@@ -43,6 +46,24 @@ def _compare(measured: dict[str, Cost], ledger: dict[str, Cost]) -> None:
             )
 
 
+def checked(both: list[Inference], ledger: Ledger) -> Inference:
+    """Return the inference of both parties' views; the times are those of the slower and of the busier party.
+
+    Raises:
+        LedgerMismatch: a party counted other bytes or rounds than the ledger predicts.
+    """
+    for view in both:
+        _compare(view.costs, ledger.costs)
+    offline = [view.offline_seconds for view in both if view.offline_seconds is not None]
+    return replace(
+        both[SERVER],
+        seconds=max(view.seconds for view in both),
+        compute_seconds=max(view.compute_seconds for view in both),
+        peak_memory=max(view.peak_memory for view in both),
+        offline_seconds=max(offline, default=None),
+    )
+
+
 @dataclass
 class Runner:
     """Times one model between the parties on the first validation example, padded to the sequence length."""
@@ -55,25 +76,17 @@ class Runner:
 
     def __post_init__(self) -> None:
         task = self.bench.task(self.cell.task, self.cell.seed)
-        self.ledger = predicted(self.model, self.lowering, self.bench.plan.seq_len)
+        self.switches = SWITCHES[self.lowering]
+        seq_len = self.bench.plan.seq_len
+        self.ledger = predicted(self.model.architecture, self.lowering, self.switches, BATCH, seq_len)
         self._name = f"{self.model.fingerprint()}-{self.lowering}"
-        self._input = embed(self.model, task.validation, np.arange(BATCH), task.data.pad_id, self.bench.plan.seq_len)
+        self._input = embed(self.model, task.validation, np.arange(BATCH), task.data.pad_id, seq_len)
 
     def run(self) -> Inference:
-        """Run one inference; the times are those of the slower and of the busier party.
-
-        Raises:
-            LedgerMismatch: a party counted other bytes or rounds than the ledger predicts.
-        """
+        """Run one inference; raises :class:`LedgerMismatch` like :func:`checked`."""
         self.bench.parties.load(self._name, self.model, self.lowering)
         both = self.bench.parties.infer(self._name, *self._input)
-        for view in both:
-            _compare(view.costs, self.ledger)
-        return replace(
-            both[SERVER],
-            seconds=max(view.seconds for view in both),
-            compute_seconds=max(view.compute_seconds for view in both),
-        )
+        return checked(both, self.ledger)
 
     def timed(self) -> float:
         """Run one inference, keep it, and return its seconds."""
@@ -93,6 +106,8 @@ def blank_cost(bench: Workbench, model: Model, lowering: Lowering) -> Record:
         "engine": engine,
         "lowering": lowering,
         "security": SECURITY[engine],
+        "switches": asdict(SWITCHES[lowering]),
+        "round_trips": SWITCHES[lowering].round_trips,
         "seq_len": bench.plan.seq_len,
         "batch": BATCH,
         "status": "failed",
@@ -105,7 +120,7 @@ def blank_cost(bench: Workbench, model: Model, lowering: Lowering) -> Record:
         "seconds": None,
         "compute_seconds": None,
         "baseline": None,
-        "offline": OFFLINE[engine],
+        "offline": None,
         "scope": SCOPE,
         "environment": bench.environment,
         "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -113,7 +128,7 @@ def blank_cost(bench: Workbench, model: Model, lowering: Lowering) -> Record:
     }
 
 
-def communication(inference: Inference, ledger: dict[str, Cost]) -> dict[str, Any]:
+def communication(inference: Inference, ledger: Ledger) -> dict[str, Any]:
     """Return the measured bytes and rounds of a record, multiplications from the ledger."""
     total = sum(inference.costs.values(), Cost())
     client_only = inference.costs["input"].bytes
@@ -123,19 +138,21 @@ def communication(inference: Inference, ledger: dict[str, Cost]) -> dict[str, An
         "bytes_total": total.bytes,
         "bytes_sent": [server, total.bytes - server],
         "rounds": total.rounds,
-        "multiplications": sum(cost.multiplications for cost in ledger.values()),
-        "operators": [
-            {
-                "name": name,
-                "calls": 1,
-                "bytes": cost.bytes,
-                "rounds": cost.rounds,
-                "multiplications": ledger[name].multiplications,
-            }
-            for name, cost in inference.costs.items()
-        ],
+        "multiplications": ledger.total().multiplications,
+        "operators": [{"name": name, "calls": 1} | asdict(cost) for name, cost in ledger.costs.items()],
+        "offline": offline([inference], ledger),
         "seconds": [],
         "compute_seconds": [],
+    }
+
+
+def offline(runs: list[Inference], ledger: Ledger) -> dict[str, Any]:
+    """Return what the dealer brings for one inference, and how long that took here."""
+    return {
+        "source": DEALER,
+        "elements": ledger.offline.elements,
+        "bytes_if_sent": ledger.offline.bytes,
+        "seconds": [run.offline_seconds for run in runs if run.offline_seconds is not None],
     }
 
 
@@ -143,6 +160,7 @@ def latency(own: Runner, baseline: Runner) -> dict[str, Any]:
     """Return the interleaved times of a record."""
     dense = sum(baseline.runs[0].costs.values(), Cost())
     return {
+        "offline": offline(own.runs, own.ledger),
         "seconds": [run.seconds for run in own.runs],
         "compute_seconds": [run.compute_seconds for run in own.runs],
         "baseline": {
@@ -152,5 +170,6 @@ def latency(own: Runner, baseline: Runner) -> dict[str, Any]:
             "compute_seconds": [run.compute_seconds for run in baseline.runs],
             "bytes_total": dense.bytes,
             "rounds": dense.rounds,
+            "round_trips": baseline.switches.round_trips,
         },
     }

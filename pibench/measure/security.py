@@ -10,13 +10,13 @@ SECURITY: dict[str, dict[str, Any]] = {
         "adversary": "semi-honest",
         "dealer": "trusted first party: stands in for the offline phase, no privacy against party 0",
         "ring_bits": 64,
-        "fraction_bits": 16,
         "public": "architecture, sequence length, attention mask, polynomial coefficients",
         "embedding": "at the client",
     },
 }
 
-OFFLINE = {"crypten": "bytes not counted: dealer; its computing is inside the clock"}
+DEALER = "dealer"
+"""Where the offline phase's correlated randomness comes from."""
 
-SCOPE = ["share input", "generate triples", "encoder", "head", "reveal to both parties"]
-"""The stages inside the clock; weights are shared once, before. Triples are made locally and send nothing."""
+SCOPE = ["share input", "encoder", "head", "reveal to both parties"]
+"""The stages inside the clock; weights are shared, and the dealer's tuples made, before."""

@@ -1,7 +1,7 @@
 """Attention weights from scores: the exact softmax and what papers put in its place.
 
 Each function takes scores of shape (batch, heads, queries, keys) and a public 0/1 mask that broadcasts to
-them, and returns weights of the same shape that sum to 1 over the keys; masked keys get none.
+them, and returns weights of the same shape, zero for masked keys; unless it says otherwise, they sum to 1.
 """
 
 from __future__ import annotations
@@ -36,4 +36,15 @@ def two_quad(ops: Interpreter, scores: Value, keep: torch.Tensor) -> Value:
     return ops.divide(weights, ops.sum(weights), domain=(low, high))
 
 
-SOFTMAX: dict[str, Softmax] = {"exact": exact, "two_quad": two_quad}
+def quad(ops: Interpreter, scores: Value, keep: torch.Tensor) -> Value:
+    """Return (x + 5)**2 / (25 n), n the keys that are kept: a quadratic without normalisation by its own sum.
+
+    MPCFormer's numerator (section 3.2) over what it is for scores of zero; rows sum to 1 only roughly.
+    """
+    shifted = ops.scale(ops.shift(scores, QUAD_OFFSET), 0.25)
+    weights = ops.mask(ops.square(shifted), keep)
+    kept = keep.sum(-1, keepdim=True).clamp(min=1)
+    return ops.scale(weights, 16 / QUAD_OFFSET**2 / kept)
+
+
+SOFTMAX: dict[str, Softmax] = {"exact": exact, "two_quad": two_quad, "quad": quad}

@@ -57,7 +57,9 @@ _COMMUNICATION = [
     *_COST_ROW,
     *_TOTALS,
     *(Column(f"megabytes_{group}", f"{group} (MB)", 2) for group in GROUPS),
-    Column("offline", "offline"),
+    Column("over_floor", "total over dense linear layers", 2),
+    Column("offline_elements", "offline (dealer): million elements", 1),
+    Column("offline_gigabytes", "offline (dealer): GB if sent", 2),
 ]
 
 
@@ -117,6 +119,8 @@ def accuracy(records: Iterable[Record]) -> Table:
         "Wraps are elements corrupted by fixed-point truncation; batches with one are left out of the largest "
         "logit difference between float and MPC.",
         "Under MPC each example is padded to the longest of its batch.",
+        "Fixed point emulates the engine's rounding and wraps on the whole validation split, without parties.",
+        *notes.domains(study),
         *notes.training_speed(study),
         *notes.provenance(study),
         *notes.reasons(list(study.accuracy)),
@@ -166,17 +170,31 @@ def communication(records: Iterable[Record]) -> Table:
     """Return one row per method, variant and architecture: online megabytes, rounds, and operator shares."""
     study = join(records)
     cells: list[list[Cell]] = []
+    floor = _floor(study)
     for names, record in rows.cost_rows(study):
         if record["status"] != "ok":
-            cells.append([*names, record["status"], *[None] * (2 + len(GROUPS)), record["offline"]])
+            cells.append([*names, record["status"], *[None] * (5 + len(GROUPS))])
             continue
         cost = summarise(record, study.is_reference(record))
         totals = [cost.megabytes, cost.rounds, reduction(cost.byte_ratio)]
-        cells.append([*names, *totals, *group_megabytes(record).values(), record["offline"]])
+        offline = record["offline"]
+        dealt = [offline["elements"] / 1e6, offline["bytes_if_sent"] / 1e9] if offline else [None, None]
+        over = [cost.megabytes / floor if floor else None]
+        cells.append([*names, *totals, *group_megabytes(record).values(), *over, *dealt])
     about = [
         "Online bytes of one inference, summed over the parties that send them; 1 MB is 1e6 bytes. Rounds "
         "are sequential exchanges.",
+        "The linear layers of dense/fair alone are the floor: what a model of this shape sends without any softmax, "
+        "activation or norm.",
+        "The offline phase is a dealer's and sends nothing here: in no total, it is what the dealer would have to send "
+        "to both parties, every tuple as it is.",
         *notes.provenance(study),
         *notes.reasons(list(study.costs.values())),
     ]
     return Table("communication", notes.title(study, "Communication"), _COMMUNICATION, cells, about)
+
+
+def _floor(study: Study) -> float | None:
+    """Return the megabytes of the fair dense model's linear layers, if its cost was measured."""
+    dense = [cost for cost in study.costs.values() if study.is_reference(cost) and cost["status"] == "ok"]
+    return group_megabytes(dense[0])["linear"] if dense else None

@@ -77,7 +77,8 @@ def modelled_seconds(run: Record | None, network: Network) -> float | None:
     """Return the latency of a cost record, or of its baseline, on another network; None where nothing was timed."""
     if run is None or not run["seconds"]:
         return None
-    return latency(network, median(run["compute_seconds"]), run["bytes_total"] / PARTIES, run["rounds"])
+    one_way = run["bytes_total"] / PARTIES
+    return latency(network, median(run["compute_seconds"]), one_way, run["rounds"], run["round_trips"])
 
 
 def _seconds(run: Record) -> dict[str, float | None]:

@@ -85,7 +85,7 @@ def join(records: Iterable[Record]) -> Study:
 
     Raises :class:`InputError` naming the first two records that do not belong in one table.
     """
-    by_kind: dict[str, list[Record]] = {"accuracy": [], "cost": []}
+    by_kind: dict[str, list[Record]] = {"accuracy": [], "cost": [], "study": []}
     for record in records:
         by_kind[record["kind"]].append(record)
     accuracy = sorted(by_kind["accuracy"], key=lambda r: (r["task"], r["method"], r["variant"], r["seed"]))
@@ -115,8 +115,12 @@ def _refuse_mixtures(accuracy: list[Record], costs: list[Record]) -> None:
     for method in sorted({record["method"] for record in accuracy}):
         of_method = [record for record in accuracy if record["method"] == method]
         _agree(of_method, "method_version", itemgetter("method_version"))
-    for key in ("batch", "scope", "offline"):
+    for key in ("batch", "scope"):
         _agree(costs, key, itemgetter(key))
+    for records in (accuracy, costs):
+        for lowering in ("fair", "stock"):
+            of_lowering = [record for record in records if record["lowering"] == lowering]
+            _agree(of_lowering, "switches", itemgetter("switches"))
     _agree([cost for cost in costs if cost["status"] == "ok"], "machine class", _machine_class)
 
 

@@ -45,7 +45,18 @@ def _engine(records: list[Record]) -> list[str]:
     if not engines:
         return []
     security = ", ".join(f"{key} {value}" for key, value in sorted(models[0].items())) if models else "not stated"
-    return [f"Engine {engines[0]}; security model: {security}."]
+    return [f"Engine {engines[0]}; security model: {security}.", *_switches(records)]
+
+
+def _switches(records: list[Record]) -> list[str]:
+    """Return the switches that are on, by lowering."""
+    found = {record["lowering"]: record["switches"] for record in records if record["switches"]}
+    return [
+        f"Engine switches of the {lowering} lowering: "
+        f"{', '.join(name for name, value in switches.items() if value is True) or 'none'}; "
+        f"{switches['fraction_bits']} fractional bits."
+        for lowering, switches in sorted(found.items())
+    ]
 
 
 def clock(study: Study) -> list[str]:
@@ -77,6 +88,20 @@ def training_speed(study: Study) -> list[str]:
         if measured
         else []
     )
+
+
+def domains(study: Study) -> list[str]:
+    """Return one note for each model in which an input left its operator's domain, naming the layers."""
+    found = []
+    for record in study.accuracy:
+        seen = [
+            f"{row['operator']} ({row['primitive']} {row['low']:.3g} to {row['high']:.3g}, {row['outside']} of "
+            f"{row['count']} outside {row['domain_low']:.3g} to {row['domain_high']:.3g})"
+            for row in record["outside_domain"] or []
+        ]
+        if seen:
+            found.append(f"{label(record)}: outside an operator's domain on the selection split: {', '.join(seen)}.")
+    return found
 
 
 def reasons(records: list[Record]) -> list[str]:

@@ -1,31 +1,38 @@
-"""Counts a party's bytes and rounds under the operator that caused them, at CrypTen's own counter."""
+"""Counts a party's bytes and rounds under the operator that caused them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from pibench.interpreters.base import Interpreter
-from pibench.interpreters.ledger import SHARE_BYTES, Cost
+from pibench.interpreters.ledger import Cost
+
+_WORD = 8
 
 
 class Meter:
-    """Takes over a communicator's log; ``costs`` hold both directions, as the ledger's do."""
+    """What passes the wires: ``costs`` hold the bytes of both directions, as the ledger's do."""
 
-    def __init__(self, communicator: Any) -> None:
+    def __init__(self) -> None:
         self.costs: dict[str, Cost] = {}
         self.seconds = 0.0
         self._ops: Interpreter | None = None
-        communicator._log_communication = self._log
-        communicator._log_communication_time = self._log_time
+
+    def attach(self, communicator: Any) -> None:
+        """Take over the log of CrypTen's communicator."""
+        communicator._log_communication = lambda elements: self.log(int(elements * _WORD), 0.0)
+        communicator._log_communication_time = self._wait
 
     def start(self, ops: Interpreter) -> None:
         """Begin a new count for the operators of ``ops``."""
         self._ops, self.costs, self.seconds = ops, {}, 0.0
 
-    def _log(self, elements: int) -> None:
+    def log(self, count: int, seconds: float) -> None:
+        """Count one round of ``count`` bytes, both directions, that took ``seconds``."""
+        self._wait(seconds)
         if self._ops is not None:
             name = self._ops.operator
-            self.costs[name] = self.costs.get(name, Cost()) + Cost(int(elements * SHARE_BYTES), 1)
+            self.costs[name] = self.costs.get(name, Cost()) + Cost(count, 1)
 
-    def _log_time(self, seconds: float) -> None:
+    def _wait(self, seconds: float) -> None:
         self.seconds += seconds

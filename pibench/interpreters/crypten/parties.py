@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 
 from pibench.contract import Lowering
+from pibench.emulation import End
 from pibench.errors import InputError
 from pibench.interpreters.crypten.compat import import_crypten
 from pibench.interpreters.crypten.party import CLIENT, SERVER, Failure, Inference, main
+from pibench.interpreters.switches import Switches
 from pibench.model import Model
 
 NAMES = {SERVER: "party 0 (server)", CLIENT: "party 1 (client)"}
-MODELS_AT_ONCE = 2
+_LOOPBACK = End(namespace="", address="127.0.0.1", interface="lo")
 _GRACE = 2.0
 """Seconds in which a party's death may explain the other one's broken connection."""
 
@@ -39,17 +41,26 @@ class PartyTimeout(PartyFailed):
 class Parties:
     """A running server and client; use as a context manager.
 
-    ``deadline`` is the longest wait for any one answer, in seconds. Without ``port`` a free one is taken.
+    ``deadline`` is the longest wait for any one answer, in seconds. Without ``port`` a free one is taken. With
+    ``ends`` each party runs at its end of an emulated link instead of on loopback.
 
     Raises:
         InputError: CrypTen is missing, or the port is busy.
         PartyFailed: a party did not start.
     """
 
-    def __init__(self, deadline: float = 600.0, port: int | None = None) -> None:
+    def __init__(
+        self,
+        deadline: float = 600.0,
+        port: int | None = None,
+        models_at_once: int = 2,
+        ends: tuple[End, End] | None = None,
+    ) -> None:
         import_crypten()
         self._deadline = deadline
         self._port = free_port(port)
+        self._models_at_once = models_at_once
+        self._ends = ends or (_LOOPBACK, _LOOPBACK)
         self._processes: list[SpawnProcess] = []
         self._connections: list[Connection] = []
         self._loaded: list[str] = []
@@ -58,7 +69,8 @@ class Parties:
         context = multiprocessing.get_context("spawn")
         for rank in (SERVER, CLIENT):
             own, theirs = context.Pipe()
-            process = context.Process(target=main, args=(rank, self._port, theirs), daemon=True)
+            where = (rank, self._port, self._ends[SERVER].address, self._ends[rank], theirs)
+            process = context.Process(target=main, args=where, daemon=True)
             process.start()
             theirs.close()
             self._processes.append(process)
@@ -80,14 +92,15 @@ class Parties:
         """The server's and the client's process."""
         return self._processes
 
-    def load(self, name: str, model: Model, lowering: Lowering = "fair") -> None:
+    def load(self, name: str, model: Model, lowering: Lowering = "fair", switches: Switches | None = None) -> None:
         """Secret-share ``model`` between the parties under ``name``; only the server is given its weights.
 
-        The two models loaded last are kept, to compare them; older ones are dropped.
+        ``switches`` are those of the lowering unless given. The ``models_at_once`` models loaded last are kept,
+        to compare them; older ones are dropped.
         """
         if name in self._loaded:
             return
-        if len(self._loaded) == MODELS_AT_ONCE:
+        if len(self._loaded) == self._models_at_once:
             oldest = self._loaded.pop(0)
             self._call("drop", (oldest,), (oldest,))
         state = {
@@ -95,7 +108,7 @@ class Parties:
             for key, value in model.state_dict().items()
             if not key.startswith("embeddings.")
         }
-        head = (name, model.architecture, lowering)
+        head = (name, model.architecture, lowering, switches)
         self._call("load", (*head, state), (*head, None))
         self._loaded.append(name)
 

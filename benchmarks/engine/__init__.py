@@ -1,0 +1,1 @@
+"""What ``nox -s engine`` runs: studies of the CrypTen engine itself."""

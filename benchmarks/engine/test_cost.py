@@ -1,0 +1,57 @@
+"""What each switch is worth, and how cost grows with depth, batch and length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.engine.conftest import Save
+from pibench.interpreters.crypten.parties import Parties
+from pibench.interpreters.switches import CRYPTEN
+from pibench.measure.engine import MINILM_LAYER, RECIPE_LAYER, Setup, Timed, ablation, interleaved, layers
+
+Tell = Callable[[str], None]
+MODEL_ROUNDS = {1: 8, 8: 3}
+SCALING_ROUNDS = 3
+
+
+def test_ablation(save: Save, tell: Tell) -> None:
+    setups = ablation()
+    setups.append(Setup("IG-3D's recipe: 6 heads, quad, quadratic", layers(RECIPE_LAYER)))
+    with Parties(models_at_once=len(setups)) as parties:
+        timed = interleaved(parties, setups, tell=tell)
+    save("ablation", _rows(timed))
+
+
+def test_whole_model(save: Save, tell: Tell) -> None:
+    rows = []
+    dense = layers(MINILM_LAYER, 6)
+    for batch, rounds in MODEL_ROUNDS.items():
+        setups = [
+            Setup("lean", dense, batch=batch),
+            Setup("IG-3D's recipe, lean", layers(RECIPE_LAYER, 6), batch=batch),
+            Setup("CrypTen, fair, dealer in the clock", dense, "fair", CRYPTEN.without("prefetch"), batch),
+        ]
+        if batch == 1:  # CrypTen's tuples for more do not fit into memory
+            setups.append(Setup("CrypTen, fair lowering", dense, "fair", CRYPTEN))
+            setups.append(Setup("CrypTen, stock lowering", dense, "stock", CRYPTEN))
+        with Parties(models_at_once=len(setups)) as parties:
+            rows += _rows(interleaved(parties, setups, rounds, tell))
+    save("model", rows)
+
+
+def test_scaling(save: Save, tell: Tell) -> None:
+    points = [Setup("dense", layers(MINILM_LAYER), batch=batch) for batch in (1, 2, 4, 8, 16)]
+    points += [Setup("dense", layers(MINILM_LAYER), seq_len=length) for length in (32, 64, 256, 512)]
+    points += [replace(point, name="IG-3D's recipe", architecture=layers(RECIPE_LAYER)) for point in points]
+    rows = []
+    for point in points:
+        tell(f"{point.name}, batch {point.batch}, length {point.seq_len}")
+        with Parties() as parties:  # a fresh pair, so that peak memory is this point's own
+            rows += [timed.row() for timed in interleaved(parties, [point], SCALING_ROUNDS)]
+    save("scaling", rows)
+
+
+def _rows(timed: list[Timed]) -> list[dict[str, Any]]:
+    return [one.row(timed[0]) for one in timed]

@@ -1,0 +1,58 @@
+"""How many fractional bits does accuracy need? Chosen on the selection split, which no table reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.conftest import CELLS
+from benchmarks.engine.conftest import Save
+from pibench.interpreters.fixed_point import predict_fixed
+from pibench.interpreters.switches import LEAN
+from pibench.measure.accuracy import answers
+from pibench.measure.plan import Cell
+from pibench.measure.workbench import Workbench
+from pibench.tasks.metrics import score
+from pibench.training.finetune import predict
+
+BITS = (8, 9, 10, 11, 12, 13, 14, 16)
+
+
+def test_precision(bench: Workbench, save: Save, tell: Callable[[str], None], request: pytest.FixtureRequest) -> None:
+    dense = {cell.task: cell for cell in request.config.stash[CELLS] if cell.method == "dense"}
+    save("precision", [row for cell in dense.values() for row in against_precision(bench, cell, tell)])
+
+
+def against_precision(bench: Workbench, cell: Cell, tell: Callable[[str], None]) -> list[dict[str, Any]]:
+    model, data = bench.dense(cell), bench.task(cell.task, cell.seed).data
+    floats = predict(model, data.selection, data.pad_id)
+    labels = data.selection.labels.numpy()
+
+    def measured(logits: np.ndarray) -> float:
+        return score(data.task, answers(data.task, logits), labels)["score"]
+
+    rows = []
+    for bits in BITS:
+        tell(f"{cell.task}: {bits} fractional bits")
+        switches = replace(LEAN, fraction_bits=bits)
+        emulated = predict_fixed(model, data.selection, data.pad_id, switches, cell.seed, inject=False)
+        difference = np.abs(emulated.logits - floats)
+        same = (answers(data.task, emulated.logits) == answers(data.task, floats)).mean()
+        rows.append(
+            {
+                "task": cell.task,
+                "fraction_bits": bits,
+                "score": measured(emulated.logits),
+                "float": measured(floats),
+                "labels_agree": None if data.task.regression else 100 * float(same),
+                "mean_difference": float(difference.mean()),
+                "largest_difference": float(difference.max()),
+                "expected_wraps": sum(emulated.expected_wraps.values()) / len(labels),
+                "examples": len(labels),
+            }
+        )
+    return rows

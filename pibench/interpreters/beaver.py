@@ -1,0 +1,236 @@
+"""The protocol steps of two-party additive sharing with a dealer, on plain tensors of ring elements.
+
+CrypTen's protocol (Beaver products, local truncation, semi-honest parties) without its tensor classes. Every
+value is opened under a fresh, uniformly random mask of its own, so what a party receives is uniformly random
+whatever the secrets are. A mask may serve several products of the *same* value: nothing new is opened then.
+That is why a weight, which does not change, may keep its mask for a session.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+
+from pibench.architecture import Architecture
+from pibench.forward import Weights, encode
+from pibench.interpreters.base import Value
+from pibench.interpreters.comparison import sign_by_packed_bits, sign_by_words, to_arithmetic
+from pibench.interpreters.dealer import Dealer
+from pibench.interpreters.link import Link, ShapesLink
+from pibench.interpreters.secret_sharing import SecretSharing
+from pibench.interpreters.shared import Opening, Shared, joined
+from pibench.interpreters.switches import LEAN, Switches
+
+SERVER, CLIENT = 0, 1
+Watch = Callable[[torch.Tensor], None]
+
+
+class Beaver(SecretSharing):
+    """Runs the forward pass on one party's shares; values are :class:`Shared`.
+
+    ``watch`` is shown every share just before a truncation divides it.
+    """
+
+    def __init__(
+        self, rank: int, link: Link, dealer: Dealer, switches: Switches = LEAN, watch: Watch | None = None
+    ) -> None:
+        super().__init__(switches)
+        self._rank, self._link, self._dealer, self._watch = rank, link, dealer, watch
+        self._device = "meta" if isinstance(link, ShapesLink) else "cpu"
+
+    def secret(self, value: torch.Tensor, owner: int) -> Shared:
+        """Share the owner's float tensor; the other party passes one of the same shape. No communication."""
+        share = self._dealer.zero(value.shape)
+        if self._rank == owner:
+            share = share + self._encoded(value, self.switches.fraction_bits)
+        return Shared(share, self.switches.fraction_bits)
+
+    def broadcast(self, value: torch.Tensor, owner: int) -> torch.Tensor:
+        """Return the owner's tensor, which is public. 1 r."""
+        return self._link.broadcast(value, owner)
+
+    def reveal(self, a: Shared) -> torch.Tensor:
+        """Open a result to both parties, as floats. 1 r."""
+        (opened,) = self._link.sum([a.share])
+        return opened.double().div_(2.0**a.fraction).float()
+
+    def open(self, *values: Shared) -> list[Opening]:
+        """Open what is not open yet, each value under a mask of its own; a bit also as a number. 1 r, or none."""
+        values = tuple(
+            value.closed() if value.opening and value.opening.sign is not None else value for value in values
+        )
+        closed = [value for value in values if value.opening is None]
+        if not self.switches.open_once:
+            fresh = iter(self._open_now(closed))
+            return [value.opening or next(fresh) for value in values]
+        self.keep_open(*closed)
+        return [value.opening for value in values if value.opening is not None]
+
+    def keep_open(self, *values: Shared) -> None:
+        """Open values once for all products that they will ever enter. 1 r, or none."""
+        closed = list({id(value): value for value in values if value.opening is None}.values())
+        for value, opening in zip(closed, self._open_now(closed), strict=True):
+            value.opening = opening
+
+    def _open_now(self, values: list[Shared]) -> list[Opening]:
+        if not values:
+            return []
+        masks = [self._dealer.share(value.shape) for value in values]
+        publics = self._link.sum([value.share - mask.share for value, mask in zip(values, masks, strict=True)])
+        return [Opening(public, mask) for public, mask in zip(publics, masks, strict=True)]
+
+    def mul(self, a: Shared, b: Shared) -> Shared:
+        """Multiply elementwise. 1 r, less what is open already."""
+        if b.opening is not None and b.opening.sign is not None:
+            return self._select(a, b)
+        if a.opening is not None and a.opening.sign is not None:
+            return self._select(b, a)
+        return self._product("mul", a, b)
+
+    def matmul(self, a: Shared, b: Shared) -> Shared:
+        return self._product("matmul", a, b)
+
+    def square(self, a: Shared) -> Shared:
+        if not self.switches.squares:
+            return self.mul(a, a)
+        (x,) = self.open(a)
+        share = self._dealer.product("mul", x.mask, x.mask)
+        share.addcmul_(x.public, a.share + x.mask.share)
+        return self._truncated(share, a.fraction, a.fraction)
+
+    def negative(self, a: Shared) -> Shared:
+        """Return a bit. 6 r, 8 r without packed comparison."""
+        packed = self.switches.packed_comparison
+        if packed:
+            (opened,) = self.open(a)
+            sign = sign_by_packed_bits(self._rank, self._link, self._dealer, opened)
+        else:
+            sign = sign_by_words(self._rank, self._link, self._dealer, a.share)
+        share, opening = to_arithmetic(self._rank, self._link, self._dealer, sign, packed)
+        return Shared(share, 0, opening if self.switches.open_once else None)
+
+    def linear(self, a: Shared, weight: Shared, bias: Shared, parts: int = 1) -> Shared:
+        if self.switches.folded_weights and a.normalised is not None:
+            a = a.normalised
+        if parts == 1 or self.switches.fused_qkv:
+            return super().linear(a, weight, bias)
+        size = weight.shape[0] // parts
+        rows = [slice(part * size, (part + 1) * size) for part in range(parts)]
+        return self.concat([super(Beaver, self).linear(a, weight[row], bias[row]) for row in rows], -1)
+
+    def layer_norm(self, a: Shared, weight: Shared, bias: Shared, eps: float) -> Shared:
+        normalised = self.standardise(a, eps)
+        out = self.add(self.mul(normalised, weight), bias)
+        out.normalised = normalised
+        return out
+
+    def attention_scores(self, query: Shared, key: Shared) -> Shared:
+        if self.switches.folded_weights:
+            return self.matmul(query, key.transpose(-1, -2))
+        return super().attention_scores(query, key)
+
+    def scale(self, a: Shared, constant: float | torch.Tensor) -> Shared:
+        """Multiply by a public constant, which keeps as many significant bits as a number has fractional ones."""
+        own = self.switches.fraction_bits
+        if isinstance(constant, torch.Tensor):
+            largest = float(constant.abs().max())
+        elif float(constant).is_integer():
+            return Shared(a.share * int(constant), a.fraction)
+        else:
+            largest = abs(constant)
+        if a.fraction == 0:
+            return Shared(a.share * self._encoded(constant, own), own)
+        bits = own - min(0, math.floor(math.log2(largest)) if largest else 0)
+        return self._truncated(a.share * self._encoded(constant, bits), bits, a.fraction)
+
+    def shift(self, a: Shared, constant: float | torch.Tensor) -> Shared:
+        encoded = self._encoded(constant, a.fraction)
+        share = a.share + encoded if self._rank == 0 else a.share.clone()
+        opening = a.opening
+        if opening is None or opening.sign is not None:
+            return Shared(share, a.fraction)
+        return Shared(share, a.fraction, Opening(opening.public + encoded, opening.mask))
+
+    def _encoded(self, constant: float | torch.Tensor, fraction: int) -> torch.Tensor:
+        """Return a public constant as ring elements, on the device (real, or shapes only) of this run."""
+        return _encode(torch.as_tensor(constant), fraction).to(self._device)
+
+    def mask(self, a: Shared, keep: torch.Tensor) -> Shared:
+        return Shared(a.share * keep.to(self._device, torch.int64), a.fraction)
+
+    def concat(self, values: Sequence[Value], dim: int) -> Shared:
+        return joined(values, lambda tensors: torch.cat(tensors, dim))
+
+    def stack(self, values: Sequence[Value]) -> Shared:
+        return joined(values, torch.stack)
+
+    def _product(self, operation: str, a: Shared, b: Shared) -> Shared:
+        x, y = self.open(a, b)
+        share = self._dealer.product(operation, x.mask, y.mask)
+        _accumulate(operation, share, x.public, y.mask.share)
+        if self.switches.two_products:
+            _accumulate(operation, share, a.share, y.public)
+        else:
+            _accumulate(operation, share, x.mask.share, y.public)
+            both = getattr(torch, operation)(x.public, y.public)
+            if self._rank == 0:
+                share += both
+        return self._truncated(share, min(a.fraction, b.fraction), max(a.fraction, b.fraction))
+
+    def _mul_both(self, a: Shared, b: Shared, factor: Shared) -> tuple[Shared, Shared]:
+        if not self.switches.open_once:
+            return super()._mul_both(a, b, factor)
+        self.open(a, b, factor)
+        return self.mul(a, factor), self.mul(b, factor)
+
+    def _select(self, a: Shared, bit: Shared) -> Shared:
+        """Multiply by an opened bit: public * a + sign * mask * a, and only ``a`` need be opened for that."""
+        (x,) = self.open(a)
+        choice = bit.opening
+        assert choice is not None and choice.sign is not None
+        share = self._dealer.product("mul", x.mask, choice.mask)
+        share += x.public * choice.mask.share
+        share *= choice.sign
+        share += choice.public * a.share
+        return Shared(share, a.fraction)
+
+    def _truncated(self, share: torch.Tensor, bits: int, fraction: int) -> Shared:
+        """Drop ``bits`` bits in place: party 0 rounds its share down and party 1 up, which is right on average."""
+        if bits == 0:
+            return Shared(share, fraction)
+        if self._watch is not None:
+            self._watch(share)
+        if self._rank == 0:
+            share >>= bits
+        else:
+            share.add_((1 << bits) - 1).bitwise_right_shift_(bits)
+        return Shared(share, fraction)
+
+
+def _accumulate(operation: str, share: torch.Tensor, a: torch.Tensor, b: torch.Tensor) -> None:
+    if operation == "mul":
+        share.addcmul_(a, b)
+    else:
+        share += torch.matmul(a, b)
+
+
+def _encode(value: torch.Tensor, fraction: int) -> torch.Tensor:
+    return (value.double() * 2.0**fraction).round().long()
+
+
+def private_inference(
+    ops: Beaver, architecture: Architecture, weights: Weights, embedded: torch.Tensor, keep: torch.Tensor
+) -> torch.Tensor:
+    """Share the client's input, run the model and reveal the logits (batch, outputs) to both parties.
+
+    The client passes ``embedded`` (batch, seq, hidden) and the mask ``keep`` (batch, seq; int64), the server
+    tensors of their shapes.
+    """
+    with ops.scope("input"):
+        secret = ops.secret(embedded, CLIENT)
+        mask = ops.broadcast(keep, CLIENT)
+    logits = encode(ops, architecture, weights, secret, mask).logits
+    with ops.scope("reveal"):
+        return ops.reveal(logits)

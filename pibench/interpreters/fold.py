@@ -1,0 +1,41 @@
+"""Folds public scales and LayerNorm's affine map into the next weights; the server does it to its own floats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from pibench.architecture import Architecture
+from pibench.forward import Weights
+
+
+def fold(weights: Weights, architecture: Architecture) -> Weights:
+    """Return weights that take normalised values, before LayerNorm's scale g and shift h, as their input.
+
+    W (g x + h) + b = (W diag(g)) x + (W h + b). The query's rows also carry 1 / sqrt(head size). The
+    LayerNorm's own scale and shift stay, for the residual.
+    """
+    layers = []
+    before: Mapping[str, torch.Tensor] | None = None
+    for layer, own in zip(architecture.layers, weights.layers, strict=True):
+        new = dict(own)
+        if before is not None:
+            _absorb(new, "qkv", before["ffn_norm_weight"], before["ffn_norm_bias"])
+        _absorb(new, "ffn_in", own["attention_norm_weight"], own["attention_norm_bias"])
+        query = torch.ones(3, layer.heads * layer.head_size)
+        query[0] = layer.head_size**-0.5
+        new["qkv_weight"] = new["qkv_weight"] * query.reshape(-1, 1)
+        new["qkv_bias"] = new["qkv_bias"] * query.reshape(-1)
+        layers.append(new)
+        before = own
+    head = dict(weights.head)
+    if before is not None:
+        _absorb(head, "pooler", before["ffn_norm_weight"], before["ffn_norm_bias"])
+    return Weights(layers, head)
+
+
+def _absorb(weights: dict[str, torch.Tensor], name: str, scale: torch.Tensor, shift: torch.Tensor) -> None:
+    weight = weights[f"{name}_weight"]
+    weights[f"{name}_bias"] = weights[f"{name}_bias"] + weight @ shift
+    weights[f"{name}_weight"] = weight * scale

@@ -1,0 +1,132 @@
+"""Studies of the engine itself: what each switch is worth, and how cost grows with batch, length and depth.
+
+Every setup of a study runs in one session, interleaved: forwards in one round, backwards in the next, so that
+drift divides out of ratios that are taken round by round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+
+from pibench.architecture import Architecture, Layer
+from pibench.contract import Lowering
+from pibench.interpreters.crypten.parties import Parties
+from pibench.interpreters.crypten.party import Inference
+from pibench.interpreters.ledger import Cost
+from pibench.interpreters.switches import CRYPTEN, LEAN, NEED_DIRECT_SHARES, Switches
+from pibench.measure.cost import checked, predicted
+from pibench.model import Embeddings, Model
+
+MINILM_LAYER = Layer(heads=12, head_size=32, ffn_size=1536)
+RECIPE_LAYER = Layer(heads=6, head_size=32, ffn_size=1536, softmax="quad", activation="quadratic")
+"""The recipe that IG-3D's abstract describes: half the heads, an unnormalised quadratic softmax, a quadratic GELU."""
+HIDDEN = 384
+ROUNDS = 8
+WORDS = 100
+
+SAME_LOWERING = {"lookup_start": False, "piecewise_gelu": False, "quadratic_exp": False, "fraction_bits": 16}
+"""What the lean engine must leave off to compute as CrypTen's tensors do under the fair lowering."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One row of a study."""
+
+    name: str
+    architecture: Architecture
+    lowering: Lowering = "fair"
+    switches: Switches = LEAN
+    batch: int = 1
+    seq_len: int = 128
+
+
+@dataclass
+class Timed:
+    """A setup and its inferences, one a round."""
+
+    setup: Setup
+    runs: list[Inference] = field(default_factory=list)
+
+    def row(self, reference: Timed | None = None) -> dict[str, Any]:
+        """Return the raw numbers of a study's row; ``reference`` ran in the same rounds."""
+        setup = self.setup
+        ledger = predicted(setup.architecture, setup.lowering, setup.switches, setup.batch, setup.seq_len)
+        total = sum(self.runs[0].costs.values(), Cost())
+        return {
+            "setup": setup.name,
+            "architecture": setup.architecture.key,
+            "lowering": setup.lowering,
+            "batch": setup.batch,
+            "seq_len": setup.seq_len,
+            "bytes_total": total.bytes,
+            "rounds": total.rounds,
+            "round_trips": setup.switches.round_trips,
+            "offline_elements": ledger.offline.elements,
+            "offline_bytes_if_sent": ledger.offline.bytes,
+            "offline_seconds": [run.offline_seconds for run in self.runs if run.offline_seconds is not None],
+            "seconds": [run.seconds for run in self.runs],
+            "compute_seconds": [run.compute_seconds for run in self.runs],
+            "reference_seconds": [run.seconds for run in reference.runs] if reference else None,
+            "peak_memory_bytes": max(run.peak_memory for run in self.runs),
+        }
+
+
+def layers(layer: Layer, count: int = 1) -> Architecture:
+    """Return an encoder of ``count`` equal layers of MiniLM's width, with two outputs."""
+    return Architecture(HIDDEN, (layer,) * count, outputs=2)
+
+
+def ablation(layer: Layer = MINILM_LAYER) -> list[Setup]:
+    """Return the lean engine, the engine less one switch at a time, and CrypTen's own tensors."""
+    dense = layers(layer)
+    same = Switches(**(asdict(LEAN) | SAME_LOWERING))
+    own = {
+        "CrypTen, stock lowering": Setup("", dense, "stock", CRYPTEN),
+        "CrypTen, fair lowering": Setup("", dense, "fair", CRYPTEN),
+        "CrypTen, fair, dealer in the clock": Setup("", dense, "fair", CRYPTEN.without("prefetch")),
+        "CrypTen, fair + plain_config": Setup("", dense, "fair", Switches(prefetch=True, plain_config=True)),
+        "CrypTen, fair + plain_config + raw_sockets": Setup(
+            "", dense, "fair", Switches(prefetch=True, plain_config=True, raw_sockets=True)
+        ),
+        "lean, CrypTen's fair lowering": Setup("", dense, "fair", same),
+    }
+    named = [Setup(name, setup.architecture, setup.lowering, setup.switches) for name, setup in own.items()]
+    switches = ("raw_sockets", "prefetch", *NEED_DIRECT_SHARES[1:])
+    less_one = [Setup(f"lean less {name}", dense, "fair", LEAN.without(name)) for name in switches]
+    return [Setup("lean", dense), *named, *less_one]
+
+
+def interleaved(
+    parties: Parties, setups: Sequence[Setup], rounds: int = ROUNDS, tell: Callable[[str], None] = lambda line: None
+) -> list[Timed]:
+    """Run every setup ``rounds`` times, after one run that warms it up; each run is checked against its ledger."""
+    timed = [Timed(setup) for setup in setups]
+    for setup in setups:
+        model, embedded, keep = example(setup)
+        parties.load(setup.name, model, setup.lowering, setup.switches)
+        _run(parties, setup, embedded, keep)
+    for number in range(rounds):
+        tell(f"round {number + 1} of {rounds}")
+        for one in timed if number % 2 == 0 else reversed(timed):
+            _, embedded, keep = example(one.setup)
+            one.runs.append(_run(parties, one.setup, embedded, keep))
+    return timed
+
+
+def _run(parties: Parties, setup: Setup, embedded: torch.Tensor, keep: torch.Tensor) -> Inference:
+    ledger = predicted(setup.architecture, setup.lowering, setup.switches, setup.batch, setup.seq_len)
+    return checked(parties.infer(setup.name, embedded.numpy(), keep.numpy()), ledger)
+
+
+def example(setup: Setup, seed: int = 0) -> tuple[Model, torch.Tensor, torch.Tensor]:
+    """Return a model with random weights, embedded random words and a mask without padding."""
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        architecture = setup.architecture
+        model = Model(architecture, Embeddings(WORDS, setup.seq_len, 1, HIDDEN, architecture.norm_eps)).eval()
+        ids = torch.randint(WORDS, (setup.batch, setup.seq_len))
+        return model, model.embeddings(ids, torch.zeros_like(ids)), torch.ones_like(ids)

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import NoReturn
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from pibench.interpreters.dealer import Dealer, FirstParty, Store
+from pibench.interpreters.shared import Mask
+from tests.two_parties import fix_private_randomness
+
+KINDS = pytest.mark.parametrize(
+    ("kind", "live"), [(torch.int64, None), (torch.int64, -1), (torch.int16, -1), (torch.uint8, 1), (torch.uint8, 15)]
+)
+SHAPE = torch.Size((3, 7))
+
+
+@pytest.fixture
+def dealers() -> tuple[Dealer, Dealer]:
+    return FirstParty(0, seed=1), FirstParty(1, seed=1)
+
+
+def whole(first: Mask, second: Mask, live: int | None) -> torch.Tensor:
+    return first.share + second.share if live is None else first.share ^ second.share
+
+
+def never() -> NoReturn:
+    raise AssertionError("made at party 1")
+
+
+@KINDS
+def test_shares_of_a_random_mask_join_to_what_the_dealer_knows(
+    dealers: tuple[Dealer, Dealer], kind: torch.dtype, live: int | None
+) -> None:
+    for _ in range(3):
+        first, second = (dealer.share(SHAPE, kind=kind, live=live) for dealer in dealers)
+        assert torch.equal(whole(first, second, live), first.plain)
+        assert first.share.shape == SHAPE
+        assert first.share.dtype == second.share.dtype == kind
+        assert second.plain is None
+        if live is not None:
+            assert not any((words & ~live).any() for words in (first.share, second.share, first.plain))
+
+
+@KINDS
+def test_shares_of_what_is_made_join_to_it_and_party_one_never_makes_it(
+    dealers: tuple[Dealer, Dealer], kind: torch.dtype, live: int | None
+) -> None:
+    made = torch.arange(21).reshape(SHAPE).to(kind) & (-1 if live is None else live)
+    first = dealers[0].share(SHAPE, lambda: made, kind, live)
+    second = dealers[1].share(SHAPE, never, kind, live)
+    assert torch.equal(whole(first, second, live), made)
+    assert torch.equal(first.plain, made)
+    assert first.share.count_nonzero() > 0
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.sampled_from([torch.int64, torch.int16, torch.uint8])), max_size=8))
+def test_the_parties_stay_in_step_whatever_is_asked_for(requests: list[tuple[int, torch.dtype]]) -> None:
+    dealers = FirstParty(0, seed=5), FirstParty(1, seed=5)
+    for count, kind in [*requests, (4, torch.int64)]:
+        first, second = (dealer.share(torch.Size((count,)), kind=kind, live=-1) for dealer in dealers)
+        assert torch.equal(first.share ^ second.share, first.plain)
+
+
+def test_products_of_masks_broadcast(dealers: tuple[Dealer, Dealer]) -> None:
+    a = [dealer.share(torch.Size((2, 1, 4))) for dealer in dealers]
+    b = [dealer.share(torch.Size((3, 4))) for dealer in dealers]
+    c = [dealer.share(torch.Size((4, 5))) for dealer in dealers]
+    first, second = (dealer.product("mul", x, y) for dealer, x, y in zip(dealers, a, b, strict=True))
+    assert torch.equal(first + second, a[0].plain * b[0].plain)
+    first, second = (dealer.product("matmul", x, y) for dealer, x, y in zip(dealers, a, c, strict=True))
+    assert torch.equal(first + second, a[0].plain @ c[0].plain)
+
+
+def test_conjunctions_of_bits_and_shares_of_zero(dealers: tuple[Dealer, Dealer]) -> None:
+    a = [dealer.share(torch.Size((3, 4)), kind=torch.uint8, live=15) for dealer in dealers]
+    b = [dealer.share(torch.Size((2, 3, 4)), kind=torch.uint8, live=15) for dealer in dealers]
+    first, second = (dealer.conjunction(x, y, 15) for dealer, x, y in zip(dealers, a, b, strict=True))
+    assert torch.equal(first ^ second, a[0].plain & b[0].plain)
+    first, second = (dealer.zero(SHAPE) for dealer in dealers)
+    assert torch.equal(first, -second)
+    assert first.count_nonzero() == first.numel()
+
+
+def test_each_share_alone_and_the_mask_itself_are_uniform(monkeypatch: pytest.MonkeyPatch) -> None:
+    fix_private_randomness(monkeypatch)
+    size = torch.Size((4096,))
+    for live in (None, -1):
+        first, second = (FirstParty(rank, seed=2).share(size, live=live) for rank in (0, 1))
+        made = FirstParty(0, seed=3).share(size, lambda: torch.zeros(size, dtype=torch.int64), live=live)
+        for words in (first.share, second.share, first.plain, made.share):
+            assert words.unique().numel() == size.numel()
+            for byte in words.view(torch.uint8).reshape(-1, 8).T:
+                assert stats.chisquare(np.bincount(byte, minlength=256)).pvalue > 1e-4
+
+
+def test_private_randomness_is_fresh_in_every_dealer() -> None:
+    first, again = (FirstParty(0, seed=1).share(SHAPE) for _ in range(2))
+    assert not torch.equal(first.share, again.share)
+    assert torch.equal(first.plain - first.share, again.plain - again.share)
+
+
+def test_a_store_hands_out_what_its_source_made_in_the_same_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(dealer: Dealer) -> list[torch.Tensor]:
+        a, b = dealer.share(SHAPE), dealer.share(SHAPE)
+        bits = dealer.share(SHAPE, kind=torch.uint8, live=1)
+        return [a.share, b.share, bits.share, dealer.product("mul", a, b), dealer.zero(SHAPE)]
+
+    fix_private_randomness(monkeypatch)
+    inline = ask(FirstParty(0, seed=4))
+    fix_private_randomness(monkeypatch)
+    store = Store(FirstParty(0, seed=4))
+    assert all(share.is_meta for share in ask(store))
+    later = ask(store.prefetched())
+    assert all(torch.equal(own, goal) for own, goal in zip(later, inline, strict=True))

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pibench import figures, records
+from pibench.errors import InputError
+from pibench.report.studies import study_tables
+from tests.made_up import ENVIRONMENT, SHARED
+
+
+def study(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    keys = ("schema_version", "suite_version", "status", "error", "engine", "security", "started_utc", "seconds_total")
+    shared = {key: SHARED[key] for key in keys}
+    return shared | {"kind": "study", "name": name, "rows": rows, "environment": ENVIRONMENT}
+
+
+def cost_row(setup: str, seconds: list[float], **changes: Any) -> dict[str, Any]:
+    return {
+        "setup": setup,
+        "architecture": "a",
+        "lowering": "fair",
+        "batch": 1,
+        "seq_len": 128,
+        "bytes_total": 50_000_000,
+        "rounds": 100,
+        "round_trips": 0.5,
+        "offline_elements": 20_000_000,
+        "offline_bytes_if_sent": 200_000_000,
+        "offline_seconds": [0.25, 0.35],
+        "seconds": seconds,
+        "compute_seconds": [value / 2 for value in seconds],
+        "reference_seconds": [0.5] * len(seconds),
+        "peak_memory_bytes": 10**9,
+    } | changes
+
+
+def test_ablation_shows_cost_and_time_over_the_lean_engine() -> None:
+    record = study("ablation", [cost_row("lean", [0.5, 0.5]), cost_row("slow", [1.0, 2.0], offline_seconds=[])])
+    assert records.validate(record) == []
+    (table,) = study_tables([record])
+    cells = [dict(zip([column.key for column in table.columns], row, strict=True)) for row in table.rows]
+    assert [cell["ratio"] for cell in cells] == [1.0, 3.0]
+    assert (cells[0]["megabytes"], cells[0]["offline_gigabytes"], cells[0]["offline_seconds"]) == (50.0, 0.2, 0.3)
+    assert cells[0]["wan"] == pytest.approx(0.25 + 100 * 0.5 * 0.04 + 25e6 * 8 / 100e6)
+    assert cells[1]["offline_seconds"] == "in the clock"
+
+
+def test_network_shows_how_far_the_model_is_off() -> None:
+    row = {"link": "wan", "setup": "lean", "bytes_total": 10**6, "rounds": 9, "seconds": [2.0, 4.0], "modelled": 3.3}
+    (table,) = study_tables([study("network", [row])])
+    assert table.rows[0][-2] == pytest.approx(10.0)
+
+
+def test_a_record_is_found_under_its_study() -> None:
+    assert records.file_name(study("wraps", [])) == "study/wraps.json"
+
+
+def test_a_study_without_rows_is_no_record() -> None:
+    assert any("rows" in problem for problem in records.validate(study("ablation", [])))
+
+
+def test_figures_are_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    points = [cost_row(setup, [0.1], batch=batch) for setup in ("dense", "IG-3D's recipe") for batch in (1, 2)]
+    bits = {"task": "rte", "fraction_bits": 8, "score": 50.0, "float": 51.0, "expected_wraps": 0.1}
+    made = [study("ablation", [cost_row("lean", [0.5])]), study("scaling", points), study("precision", [bits])]
+    paths = figures.draw(made, tmp_path / "figures")
+    assert [path.name for path in paths] == ["engine_ablation.png", "engine_scaling.png", "engine_precision.png"]
+    assert all(path.read_bytes()[:4] == b"\x89PNG" for path in paths)
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="choose another folder"):
+        figures.draw([study("ablation", [cost_row("lean", [0.5])])], tmp_path / "file" / "figures")

@@ -1,0 +1,162 @@
+"""Both parties as threads of one process, joined in memory: the engine's own code, without CrypTen or sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+from types import SimpleNamespace
+from typing import Generic, TypeVar
+
+import numpy as np
+import pytest
+import torch
+
+from pibench.forward import PUBLIC_SUFFIX
+from pibench.interpreters import dealer
+from pibench.interpreters.beaver import SERVER, Beaver, private_inference
+from pibench.interpreters.dealer import Dealer, FirstParty, Store
+from pibench.interpreters.fold import fold
+from pibench.interpreters.link import Link, ShapesLink
+from pibench.interpreters.shared import Shared
+from pibench.interpreters.switches import LEAN, Switches
+from pibench.model import Model
+
+T = TypeVar("T")
+Program = Callable[[Beaver], T]
+Message = list[torch.Tensor] | None
+
+SEED = 7
+_PATIENCE_S = 20.0
+
+
+class MemoryLink(Link):
+    """One party's end of two queues. ``sent``, ``received`` and ``opened`` hold a list of tensors a round."""
+
+    def __init__(self, rank: int, outbox: SimpleQueue[Message], inbox: SimpleQueue[Message]) -> None:
+        self.sent: list[list[torch.Tensor]] = []
+        self.received: list[list[torch.Tensor]] = []
+        self.opened: list[list[torch.Tensor]] = []
+        self._rank, self._outbox, self._inbox = rank, outbox, inbox
+
+    @property
+    def rounds(self) -> int:
+        """How often anything was exchanged."""
+        return len(self.sent)
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of both directions."""
+        return sum(part.nbytes for parts in (*self.sent, *self.received) for part in parts)
+
+    def sum(self, parts: list[torch.Tensor]) -> list[torch.Tensor]:
+        self.opened.append([own + other for own, other in zip(parts, self._swap(parts), strict=True)])
+        return [part.clone() for part in self.opened[-1]]
+
+    def xor(self, parts: list[torch.Tensor]) -> list[torch.Tensor]:
+        self.opened.append([own ^ other for own, other in zip(parts, self._swap(parts), strict=True)])
+        return [part.clone() for part in self.opened[-1]]
+
+    def broadcast(self, tensor: torch.Tensor, owner: int) -> torch.Tensor:
+        (public,) = self.sum([tensor if self._rank == owner else torch.zeros_like(tensor)])
+        return public
+
+    def hang_up(self) -> None:
+        """Tell the other party that nothing will come."""
+        self._outbox.put(None)
+
+    def _swap(self, parts: list[torch.Tensor]) -> list[torch.Tensor]:
+        self.sent.append([part.clone() for part in parts])
+        self._outbox.put(self.sent[-1])
+        theirs = self._inbox.get(timeout=_PATIENCE_S)
+        if theirs is None:
+            raise ConnectionError("the other party failed")
+        self.received.append(theirs)
+        return theirs
+
+
+@dataclass
+class Meeting(Generic[T]):
+    """What both parties returned, their ends of the link, and each one's shares before every truncation."""
+
+    results: tuple[T, T]
+    links: tuple[MemoryLink, MemoryLink]
+    divided: tuple[list[torch.Tensor], list[torch.Tensor]]
+
+
+def meet(
+    program: Program[T],
+    switches: Switches = LEAN,
+    seed: int = SEED,
+    dealers: tuple[Dealer, Dealer] | None = None,
+) -> Meeting[T]:
+    """Run ``program`` at both parties; the first one's failure is raised."""
+    there: SimpleQueue[Message] = SimpleQueue()
+    back: SimpleQueue[Message] = SimpleQueue()
+    links = MemoryLink(0, there, back), MemoryLink(1, back, there)
+    dealers = dealers or (FirstParty(0, seed), FirstParty(1, seed))
+    divided: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
+
+    def run(rank: int) -> T:
+        try:
+            watch = lambda share: divided[rank].append(share.clone())  # noqa: E731
+            return program(Beaver(rank, links[rank], dealers[rank], switches, watch))
+        except BaseException:
+            links[rank].hang_up()
+            raise
+
+    with ThreadPoolExecutor(2) as pool:
+        futures = [pool.submit(run, rank) for rank in (0, 1)]
+    errors = [error for future in futures if (error := future.exception())]
+    if errors:
+        raise min(errors, key=lambda error: isinstance(error, ConnectionError))
+    return Meeting((futures[0].result(), futures[1].result()), links, divided)
+
+
+def both(program: Program[T], switches: Switches = LEAN, seed: int = SEED) -> tuple[T, T]:
+    """Return what ``program`` returns at party 0 and at party 1."""
+    return meet(program, switches, seed).results
+
+
+def value(program: Program[Shared], switches: Switches = LEAN, seed: int = SEED) -> torch.Tensor:
+    """Return the number, float64, that both parties' results are shares of."""
+    return decoded(*both(program, switches, seed))
+
+
+def decoded(first: Shared, second: Shared) -> torch.Tensor:
+    """Return the number that two shares make, float64."""
+    assert first.fraction == second.fraction
+    return (first.share + second.share).double() / 2.0**first.fraction
+
+
+def prefetched(program: Program[object], switches: Switches = LEAN, seed: int = SEED) -> tuple[Dealer, Dealer]:
+    """Run ``program`` on shapes at each party and return the dealers that hand out what it asked for."""
+    stores = [Store(FirstParty(rank, seed)) for rank in (0, 1)]
+    for rank, store in enumerate(stores):
+        program(Beaver(rank, ShapesLink(), store, switches))
+    return stores[0].prefetched(), stores[1].prefetched()
+
+
+def inference(model: Model, embedded: torch.Tensor, keep: torch.Tensor) -> Program[torch.Tensor]:
+    """Return the program that shares the server's weights, then runs the client's text through the model."""
+    own = model.weights().map(lambda _, value: value.detach())
+
+    def run(ops: Beaver) -> torch.Tensor:
+        def share(name: str, value: torch.Tensor) -> Shared | torch.Tensor:
+            if name.endswith(PUBLIC_SUFFIX):
+                return value
+            secret = ops.secret(value, SERVER)
+            if ops.switches.weight_masks and name.endswith("weight"):
+                ops.keep_open(secret)
+            return secret
+
+        weights = (fold(own, model.architecture) if ops.switches.folded_weights else own).map(share)
+        return private_inference(ops, model.architecture, weights, embedded, keep)
+
+    return run
+
+
+def fix_private_randomness(monkeypatch: pytest.MonkeyPatch, seed: int = 0) -> None:
+    """Let the dealers made from now on draw their private randomness from ``seed``."""
+    monkeypatch.setattr(dealer, "os", SimpleNamespace(urandom=np.random.default_rng(seed).bytes))
