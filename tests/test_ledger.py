@@ -9,7 +9,7 @@ import torch
 
 from pibench.architecture import Architecture, Layer
 from pibench.interpreters.beaver import private_inference
-from pibench.interpreters.ledger import Cost, Ledger, predict, secret_shapes
+from pibench.interpreters.ledger import Cost, Ledger, predict, secret_shapes, session_bytes
 from pibench.interpreters.shared import Mask, Opening, Shared
 from pibench.interpreters.stock_ledger import StockLedger
 from pibench.interpreters.switches import CRYPTEN_STEPS, LEAN, NEED_DIRECT_SHARES, Switches
@@ -259,3 +259,14 @@ def test_rounds_do_not_grow_with_batch_or_layers_cost_alike(ledger: MakeLedger) 
 
 def test_cost_adds_field_by_field() -> None:
     assert Cost(1, 2, 3) + Cost(10, 20, 30) == Cost(11, 22, 33)
+
+
+def test_weights_are_opened_once_a_session() -> None:
+    weights = 384 * (3 * 384) + 384 * 384 + 2 * 384 * 1536 + 2 * 384 + 384 * 384 + 384 * 2
+    assert session_bytes(MINILM_LAYER, LEAN) == 16 * weights
+    assert session_bytes(MINILM_LAYER, LEAN.without("weight_masks")) == 0
+
+
+def test_the_recipe_of_ig3d_keeps_within_the_bound() -> None:
+    recipe = MINILM_LAYER.with_layers(heads=6, softmax="quad", activation="quadratic")
+    assert layer_cost(recipe, LEAN).bytes <= 18e6

@@ -93,6 +93,15 @@ def predict(architecture: Architecture, batch: int, seq_len: int, ledger: Ledger
     return ledger
 
 
+def session_bytes(architecture: Architecture, switches: Switches) -> int:
+    """Return the bytes, both directions, that open a model's weights under their masks, once a session."""
+    ledger = Ledger(switches)
+    secret_shapes(architecture, switches).map(
+        lambda name, value: ledger.keep_open(value.closed()) if isinstance(value, Shared) and value.opening else None
+    )
+    return ledger.total().bytes
+
+
 def secret_shapes(architecture: Architecture, switches: Switches) -> Weights:
     """Return weights of which the shapes alone are known; public coefficients are ones."""
     from pibench.model import Embeddings, Model

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pibench.architecture import Architecture
+from pibench.interpreters.ledger import session_bytes
+from pibench.interpreters.switches import Switches
 from pibench.network import Network
 from pibench.records import Record
 from pibench.report import notes, rows
@@ -57,6 +60,7 @@ _COMMUNICATION = [
     *_COST_ROW,
     *_TOTALS,
     *(Column(f"megabytes_{group}", f"{group} (MB)", 2) for group in GROUPS),
+    Column("session_megabytes", "weights, once a session (MB)", 2),
     Column("over_floor", "total over dense linear layers", 2),
     Column("offline_elements", "offline (dealer): million elements", 1),
     Column("offline_gigabytes", "offline (dealer): GB if sent", 2),
@@ -173,14 +177,15 @@ def communication(records: Iterable[Record]) -> Table:
     floor = _floor(study)
     for names, record in rows.cost_rows(study):
         if record["status"] != "ok":
-            cells.append([*names, record["status"], *[None] * (5 + len(GROUPS))])
+            cells.append([*names, record["status"], *[None] * (6 + len(GROUPS))])
             continue
         cost = summarise(record, study.is_reference(record))
         totals = [cost.megabytes, cost.rounds, reduction(cost.byte_ratio)]
         offline = record["offline"]
         dealt = [offline["elements"] / 1e6, offline["bytes_if_sent"] / 1e9] if offline else [None, None]
-        over = [cost.megabytes / floor if floor else None]
-        cells.append([*names, *totals, *group_megabytes(record).values(), *over, *dealt])
+        once = _session_megabytes(record)
+        over = cost.megabytes / floor if floor else None
+        cells.append([*names, *totals, *group_megabytes(record).values(), once, over, *dealt])
     about = [
         "Online bytes of one inference, summed over the parties that send them; 1 MB is 1e6 bytes. Rounds "
         "are sequential exchanges.",
@@ -192,6 +197,14 @@ def communication(records: Iterable[Record]) -> Table:
         *notes.reasons(list(study.costs.values())),
     ]
     return Table("communication", notes.title(study, "Communication"), _COMMUNICATION, cells, about)
+
+
+def _session_megabytes(record: Record) -> float | None:
+    """Return what opens the weights under their masks, predicted; None where every inference does it again."""
+    if not record["switches"].get("weight_masks"):
+        return None
+    architecture = Architecture.from_spec(record["architecture_spec"])
+    return session_bytes(architecture, Switches(**record["switches"])) / 1e6
 
 
 def _floor(study: Study) -> float | None:
