@@ -82,10 +82,15 @@ def pruned(make_model: MakeModel) -> Model:
     return prune_heads(make_model(layers=1), torch.tensor([[1, 0, 1, 1]]).bool())
 
 
+def mixed(make_model: MakeModel) -> Model:
+    """Return a model of one exact layer and one of cheap operators."""
+    cheap = make_model(softmax="two_quad", activation="quadratic")
+    exact, _ = make_model().architecture.layers
+    return cheap.rebuilt(replace(cheap.architecture, layers=(exact, cheap.architecture.layers[1])))
+
+
 MODELS: dict[str, Callable[[MakeModel], Model]] = {
-    "exact": lambda make: make(),
-    "two_quad": lambda make: make(layers=1, softmax="two_quad"),
-    "quadratic": lambda make: make(layers=1, activation="quadratic"),
+    "mixed": mixed,
     "relu": lambda make: make(layers=1, activation="relu"),
     "pruned": pruned,
     "regression": lambda make: make(layers=1, outputs=1),
@@ -126,13 +131,6 @@ def check(parties: Parties, model: Model, engine: Engine) -> None:
 @pytest.mark.parametrize("kind", MODELS)
 def test_logits_and_costs(parties: Parties, make_model: MakeModel, kind: str, engine: Engine) -> None:
     check(parties, MODELS[kind](make_model), engine)
-
-
-def mixed(make_model: MakeModel) -> Model:
-    """Return a model of one exact layer and one of cheap operators."""
-    cheap = make_model(softmax="two_quad", activation="quadratic")
-    exact, _ = make_model().architecture.layers
-    return cheap.rebuilt(replace(cheap.architecture, layers=(exact, cheap.architecture.layers[1])))
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "direct_shares"])

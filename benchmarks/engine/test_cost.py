@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.engine.conftest import Save
 from pibench.interpreters.crypten.parties import Parties
 from pibench.interpreters.switches import CRYPTEN
-from pibench.measure.engine import MINILM_LAYER, RECIPE_LAYER, Setup, Timed, ablation, interleaved, layers
+from pibench.measure.engine import MINILM_LAYER, RECIPE_LAYER, Setup, Timed, ablation, interleaved, layers, profile
 
 Tell = Callable[[str], None]
 MODEL_ROUNDS = {1: 8, 8: 3}
@@ -22,6 +22,17 @@ def test_ablation(save: Save, tell: Tell) -> None:
     with Parties(models_at_once=len(setups)) as parties:
         timed = interleaved(parties, setups, tell=tell)
     save("ablation", _rows(timed))
+
+
+def test_profile(save: Save, tell: Tell) -> None:
+    setups = [
+        Setup("lean", layers(MINILM_LAYER)),
+        Setup("IG-3D's recipe", layers(RECIPE_LAYER)),
+        Setup("CrypTen, fair lowering", layers(MINILM_LAYER), "fair", CRYPTEN),
+    ]
+    with Parties(models_at_once=len(setups)) as parties:
+        timed = interleaved(parties, setups, tell=tell)
+    save("profile", [row for one in timed for row in profile(one)])
 
 
 def test_whole_model(save: Save, tell: Tell) -> None:

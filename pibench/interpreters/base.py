@@ -7,6 +7,7 @@ what it would cost. Values are whatever the interpreter works on; they share tor
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,14 +27,18 @@ class Interpreter(ABC):
 
     def __init__(self) -> None:
         self._path: list[str] = []
+        self.seconds: dict[str, float] = {}
+        """Wall seconds spent in each scope, scopes inside it included."""
 
     @contextmanager
     def scope(self, name: str) -> Iterator[None]:
         """Name the operator that the primitives inside belong to; scopes nest."""
         self._path.append(name)
+        operator, start = self.operator, time.perf_counter()
         try:
             yield
         finally:
+            self.seconds[operator] = self.seconds.get(operator, 0.0) + time.perf_counter() - start
             self._path.pop()
 
     @property

@@ -8,7 +8,6 @@ That is why a weight, which does not change, may keep its mask for a session.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -19,7 +18,7 @@ from pibench.interpreters.base import Value
 from pibench.interpreters.comparison import sign_by_packed_bits, sign_by_words, to_arithmetic
 from pibench.interpreters.dealer import Dealer
 from pibench.interpreters.link import Link, ShapesLink
-from pibench.interpreters.secret_sharing import SecretSharing
+from pibench.interpreters.secret_sharing import SecretSharing, public_factor
 from pibench.interpreters.shared import Opening, Shared, joined
 from pibench.interpreters.switches import LEAN, Switches
 
@@ -116,6 +115,8 @@ class Beaver(SecretSharing):
             a = a.normalised
         if parts == 1 or self.switches.fused_qkv:
             return super().linear(a, weight, bias)
+        if self.switches.open_once:
+            self.open(a)
         size = weight.shape[0] // parts
         rows = [slice(part * size, (part + 1) * size) for part in range(parts)]
         return self.concat([super(Beaver, self).linear(a, weight[row], bias[row]) for row in rows], -1)
@@ -134,16 +135,12 @@ class Beaver(SecretSharing):
     def scale(self, a: Shared, constant: float | torch.Tensor) -> Shared:
         """Multiply by a public constant, which keeps as many significant bits as a number has fractional ones."""
         own = self.switches.fraction_bits
-        if isinstance(constant, torch.Tensor):
-            largest = float(constant.abs().max())
-        elif float(constant).is_integer():
+        if not isinstance(constant, torch.Tensor) and float(constant).is_integer():
             return Shared(a.share * int(constant), a.fraction)
-        else:
-            largest = abs(constant)
         if a.fraction == 0:
             return Shared(a.share * self._encoded(constant, own), own)
-        bits = own - min(0, math.floor(math.log2(largest)) if largest else 0)
-        return self._truncated(a.share * self._encoded(constant, bits), bits, a.fraction)
+        factor, bits = public_factor(constant, own)
+        return self._truncated(a.share * factor.to(self._device), bits, a.fraction)
 
     def shift(self, a: Shared, constant: float | torch.Tensor) -> Shared:
         encoded = self._encoded(constant, a.fraction)

@@ -23,7 +23,6 @@ exact for what any sound model computes; of z beyond 2**53 it keeps the leading 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ import torch
 
 from pibench.contract import Split
 from pibench.forward import PUBLIC_SUFFIX, Weights, encode
-from pibench.interpreters.secret_sharing import SecretSharing
+from pibench.interpreters.secret_sharing import SecretSharing, public_factor
 from pibench.interpreters.switches import CRYPTEN, Switches
 from pibench.model import Model
 from pibench.training.batches import ordered
@@ -99,8 +98,8 @@ class FixedPoint(SecretSharing):
         if _is_bit(a):
             return a * self.encode(factor)
         if self.switches.direct_shares:
-            divisor = self._one * _to_unity(float(factor.abs().max()))
-            return self._truncated(a * (self._rounded(factor * divisor) / divisor), divisor)
+            integer, bits = public_factor(factor, self.switches.fraction_bits)
+            return self._truncated(a * (integer / 2.0**bits), 2.0**bits)
         if number is not None and (inverse := round(1 / number)) > 1 and abs(inverse * number - 1) < 1e-9:
             return self._truncated(a / inverse, inverse)
         return self._truncated(a * self.encode(factor), self._one)
@@ -163,11 +162,6 @@ class FixedPoint(SecretSharing):
 
 def _is_bit(a: torch.Tensor) -> bool:
     return not a.is_floating_point()
-
-
-def _to_unity(largest: float) -> float:
-    """Return the power of two, at least 1, that brings a constant below 1 to between 1 and 2."""
-    return 2.0 ** max(0, -math.floor(math.log2(largest))) if largest else 1.0
 
 
 def _by_rows(function: Callable[[torch.Tensor], torch.Tensor], a: torch.Tensor) -> torch.Tensor:

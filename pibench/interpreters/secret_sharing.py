@@ -45,6 +45,21 @@ _TAIL = (0.76431926, 0.38369842)
 _ACCURACY = 1e-5
 
 
+def public_factor(constant: float | torch.Tensor, fraction_bits: int) -> tuple[torch.Tensor, int]:
+    """Return integers n and bits b of n / 2**b: the constant, its largest element to ``fraction_bits`` or more.
+
+    A single number comes in lowest terms: the smaller a product before its truncation, the rarer a wrap.
+    """
+    exact = torch.as_tensor(constant, dtype=torch.float64).detach()
+    largest = float(exact.abs().max())
+    bits = fraction_bits - min(0, math.floor(math.log2(largest)) if largest else 0)
+    factor = (exact * 2.0**bits).round().long()
+    if factor.numel() == 1 and (number := int(factor)):
+        common = min(bits, (number & -number).bit_length() - 1)
+        return factor >> common, bits - common
+    return factor, bits
+
+
 class SecretSharing(Interpreter):
     """The fair lowering: the best one we have for additive shares with a dealer."""
 
@@ -136,7 +151,8 @@ class SecretSharing(Interpreter):
         """Select a**-0.5 at the middle of the interval, of 32 with equal ratio, that a lies in. 6 r."""
         low, high = INVERSE_SQRT_DOMAIN
         ratio = (high / low) ** (1 / _STARTS)
-        self.open(a)
+        if self.switches.open_once:
+            self.open(a)
         edges = [low * ratio**i for i in range(1, _STARTS)]
         below = self.negative(self.stack([self.shift(a, -edge) for edge in edges]))
         middle = [(low * ratio ** (i + 0.5)) ** -0.5 for i in range(_STARTS)]
@@ -164,7 +180,8 @@ class SecretSharing(Interpreter):
         return self.sub(self.scale(self.add(a, size), 0.5), tail)
 
     def _piecewise_gelu(self, a: Value) -> Value:
-        self.open(a)
+        if self.switches.open_once:
+            self.open(a)
         edges = (_GELU_EDGE, 0.0, -_GELU_EDGE)
         bits = self.negative(self.stack([self.shift(a, edge) for edge in edges]))
         far_below, negative, inside = (part[0] for part in (bits[:1], bits[1:2], bits[2:]))

@@ -75,6 +75,23 @@ class Timed:
         }
 
 
+def profile(timed: Timed) -> list[dict[str, Any]]:
+    """Return a row for each operator: seconds of every run, those of them on the wire, bytes and rounds."""
+    costs = timed.runs[0].costs
+    return [
+        {
+            "setup": timed.setup.name,
+            "operator": name,
+            "seconds": [run.profile[name][0] for run in timed.runs],
+            "wire_seconds": [run.profile[name][1] for run in timed.runs],
+            "bytes_total": costs.get(name, Cost()).bytes,
+            "rounds": costs.get(name, Cost()).rounds,
+        }
+        for name in timed.runs[0].profile
+        if "." in name or not name.startswith("layer")
+    ]
+
+
 def layers(layer: Layer, count: int = 1) -> Architecture:
     """Return an encoder of ``count`` equal layers of MiniLM's width, with two outputs."""
     return Architecture(HIDDEN, (layer,) * count, outputs=2)

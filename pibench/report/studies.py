@@ -75,6 +75,30 @@ def ablation(record: Record) -> Table:
     return _table(record, title, [Column("setup", "setup"), *_COST, *_RATIO], rows, _NOTES)
 
 
+def profile(record: Record) -> Table:
+    """Return where the time of one layer goes, operator by operator."""
+    columns = [
+        Column("setup", "setup"),
+        Column("operator", "operator"),
+        Column("milliseconds", "ms", 1),
+        Column("wire", "of it on the wire (ms)", 1),
+        Column("share", "share of the time (%)", 1),
+        Column("megabytes", "MB", 2),
+        Column("rounds", "rounds", 0),
+    ]
+    whole: dict[str, float] = {}
+    for row in record["rows"]:
+        whole[row["setup"]] = whole.get(row["setup"], 0.0) + median(row["seconds"])
+    rows: list[list[Cell]] = []
+    for row in record["rows"]:
+        seconds, wire = median(row["seconds"]), median(row["wire_seconds"])
+        share = 100 * seconds / whole[row["setup"]]
+        megabytes = row["bytes_total"] / 1e6
+        rows.append([row["setup"], row["operator"], 1e3 * seconds, 1e3 * wire, share, megabytes, row["rounds"]])
+    about = ["Medians at the server, two processes on one machine; the wire includes waiting for the other party."]
+    return _table(record, "Engine: where the time of one layer goes", columns, rows, about)
+
+
 def model(record: Record) -> Table:
     """Return what a whole model costs, lean and on CrypTen's own tensors."""
     rows = [[row["setup"], row["batch"], *_cost(row), *_ratio(row)] for row in record["rows"]]
@@ -156,6 +180,7 @@ def network(record: Record) -> Table:
 
 BUILD: dict[str, Callable[[Record], Table]] = {
     "ablation": ablation,
+    "profile": profile,
     "model": model,
     "scaling": scaling,
     "wraps": wraps,

@@ -11,11 +11,14 @@ _WORD = 8
 
 
 class Meter:
-    """What passes the wires: ``costs`` hold the bytes of both directions, as the ledger's do."""
+    """What passes the wires, by operator.
+
+    ``costs`` hold the bytes of both directions, as the ledger's do; ``seconds`` is the time spent on them.
+    """
 
     def __init__(self) -> None:
         self.costs: dict[str, Cost] = {}
-        self.seconds = 0.0
+        self.seconds: dict[str, float] = {}
         self._ops: Interpreter | None = None
 
     def attach(self, communicator: Any) -> None:
@@ -25,7 +28,7 @@ class Meter:
 
     def start(self, ops: Interpreter) -> None:
         """Begin a new count for the operators of ``ops``."""
-        self._ops, self.costs, self.seconds = ops, {}, 0.0
+        self._ops, self.costs, self.seconds = ops, {}, {}
 
     def log(self, count: int, seconds: float) -> None:
         """Count one round of ``count`` bytes, both directions, that took ``seconds``."""
@@ -35,4 +38,6 @@ class Meter:
             self.costs[name] = self.costs.get(name, Cost()) + Cost(count, 1)
 
     def _wait(self, seconds: float) -> None:
-        self.seconds += seconds
+        if self._ops is not None:
+            name = self._ops.operator
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds

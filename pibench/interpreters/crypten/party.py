@@ -22,6 +22,7 @@ from pibench.architecture import Architecture
 from pibench.contract import Lowering
 from pibench.emulation import End, enter_namespace
 from pibench.forward import PUBLIC_SUFFIX, Weights, encode
+from pibench.interpreters.base import Interpreter
 from pibench.interpreters.beaver import CLIENT, SERVER, Beaver, private_inference
 from pibench.interpreters.crypten.audit import WrapCounter, watch_crypten
 from pibench.interpreters.crypten.compat import import_crypten
@@ -53,14 +54,16 @@ class Failure:
 class Inference:
     """One party's view of an inference: revealed logits, times in seconds, costs by operator, wraps seen.
 
-    ``peak_memory`` is the most that the process ever held, in bytes; ``offline_seconds`` is how long the
-    dealer's tuples took where they were made before the clock started.
+    ``profile`` holds the wall seconds of each operator and those of them on the wire. ``peak_memory`` is the
+    most that the process ever held, in bytes; ``offline_seconds`` is how long the dealer's tuples took where
+    they were made before the clock started.
     """
 
     logits: np.ndarray
     seconds: float
     compute_seconds: float
     costs: dict[str, Cost]
+    profile: dict[str, tuple[float, float]]
     peak_memory: int
     offline_seconds: float | None = None
     wraps: int | None = None
@@ -161,7 +164,7 @@ class Party:
         ops = Beaver(self.rank, self._link(switches), dealer, switches, counter)
         start = self._begin(ops)
         logits = private_inference(ops, served.architecture, weights, embedded, keep)
-        return self._seen(logits, start, offline)
+        return self._seen(ops, logits, start, offline)
 
     def _infer_tensors(
         self, served: Served, embedded: torch.Tensor, keep: torch.Tensor, counter: WrapCounter | None
@@ -180,7 +183,7 @@ class Party:
                 active.enter_context(watch_crypten(counter))
             start = self._begin(ops)
             revealed = _run_tensors(ops, served, link, embedded, keep)
-            return self._seen(revealed, start, offline)
+            return self._seen(ops, revealed, start, offline)
 
     def _prefetch(self, served: Served, embedded: torch.Tensor, keep: torch.Tensor) -> float:
         """Let CrypTen's provider make all tuples of such a run; the first one is traced to see which."""
@@ -197,17 +200,19 @@ class Party:
         provider.fill_cache()
         return time.perf_counter() - start
 
-    def _begin(self, ops: Any) -> float:
+    def _begin(self, ops: Interpreter) -> float:
         """Wait for the other party, then start the count and the clock."""
         import_crypten().comm.get().barrier()
         self._meter.start(ops)
         return time.perf_counter()
 
-    def _seen(self, logits: torch.Tensor, start: float, offline: float | None = None) -> Inference:
+    def _seen(self, ops: Interpreter, logits: torch.Tensor, start: float, offline: float | None) -> Inference:
         seconds = time.perf_counter() - start
-        compute = seconds - self._meter.seconds
+        compute = seconds - sum(self._meter.seconds.values())
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        return Inference(logits.numpy(), seconds, compute, dict(self._meter.costs), memory, offline)
+        wire = self._meter.seconds
+        profile = {name: (spent, wire.get(name, 0.0)) for name, spent in ops.seconds.items()}
+        return Inference(logits.numpy(), seconds, compute, dict(self._meter.costs), profile, memory, offline)
 
 
 def _run_tensors(
