@@ -32,7 +32,7 @@ def ablation(plt: Any, record: Record) -> Any:
         axis.set_title(title, fontsize=10)
         axis.margins(x=0.18)
         axis.spines[["top", "right"]].set_visible(False)
-    figure.suptitle("One dense layer (384/12/1536), sequence length 128", fontsize=11)
+    figure.suptitle("One dense layer (384/12/1536) and its head, sequence length 128", fontsize=11)
     figure.tight_layout()
     return figure
 
@@ -53,7 +53,7 @@ def scaling(plt: Any, record: Record) -> Any:
                 points = [row for row in record["rows"] if row["setup"] == setup and row[fixed[0]] == fixed[1]]
                 points.sort(key=lambda row: row[key])
                 axis.plot([row[key] for row in points], [value(row) for row in points], "o-", color=colour, label=setup)
-            axis.set(xscale="log", yscale="log", xlabel=label, title=title)
+            axis.set(xscale="log", yscale="linear" if "memory" in title else "log", xlabel=label, title=title)
             ticks = sorted({row[key] for row in record["rows"] if row[fixed[0]] == fixed[1]})
             axis.set_xticks(ticks, [str(tick) for tick in ticks])
             axis.minorticks_off()

@@ -71,7 +71,7 @@ def _ratio(row: Row) -> list[Cell]:
 def ablation(record: Record) -> Table:
     """Return what the engine costs with each switch off, over the engine with all of them on."""
     rows = [[row["setup"], *_cost(row), *_ratio(row)] for row in record["rows"]]
-    title = "Engine switches: one dense layer (384/12/1536), sequence length 128, batch 1"
+    title = "Engine switches: one dense layer (384/12/1536) and its head, sequence length 128, batch 1"
     return _table(record, title, [Column("setup", "setup"), *_COST, *_RATIO], rows, _NOTES)
 
 
@@ -96,7 +96,7 @@ def profile(record: Record) -> Table:
         megabytes = row["bytes_total"] / 1e6
         rows.append([row["setup"], row["operator"], 1e3 * seconds, 1e3 * wire, share, megabytes, row["rounds"]])
     about = ["Medians at the server, two processes on one machine; the wire includes waiting for the other party."]
-    return _table(record, "Engine: where the time of one layer goes", columns, rows, about)
+    return _table(record, "Engine: where the time of one layer and its head goes", columns, rows, about)
 
 
 def model(record: Record) -> Table:
@@ -114,7 +114,7 @@ def scaling(record: Record) -> Table:
         for row in record["rows"]
     ]
     columns = [Column("setup", "setup"), Column("batch", "batch", 0), Column("seq_len", "length", 0), *_COST, memory]
-    return _table(record, "Engine: scaling of one layer", columns, rows, _NOTES)
+    return _table(record, "Engine: scaling of one layer and its head", columns, rows, _NOTES)
 
 
 def wraps(record: Record) -> Table:
@@ -174,7 +174,10 @@ def network(record: Record) -> Table:
         count = len(row["seconds"])
         megabytes = row["bytes_total"] / 1e6
         rows.append([row["link"], row["setup"], megabytes, row["rounds"], measured, modelled, difference, count])
-    about = ["The model takes compute from a run on loopback; the link is emulated between two network namespaces."]
+    about = [
+        "The model takes compute from a run on loopback; the link is emulated between two network namespaces.",
+        "On the LAN the program that delays packets, itself a process on these cores, takes a notable part of a round.",
+    ]
     return _table(record, "Engine: the latency model against an emulated link", columns, rows, about)
 
 
