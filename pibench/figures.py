@@ -65,16 +65,16 @@ def scaling(plt: Any, record: Record) -> Any:
 
 
 def precision(plt: Any, record: Record) -> Any:
-    """Draw agreement with float, and expected wraps, against the number of fractional bits."""
+    """Draw the distance to float, and expected wraps, against the number of fractional bits."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
     tasks = sorted({row["task"] for row in record["rows"]})
     for task, colour in zip(tasks, (INK, ACCENT, "#4f9d69", "#e09f3e", "#7d5ba6", "#2a9d8f"), strict=False):
         rows = [row for row in record["rows"] if row["task"] == task]
         bits = [row["fraction_bits"] for row in rows]
-        left.plot(bits, [row["score"] for row in rows], "o-", color=colour, label=f"{task}, fixed point")
-        left.axhline(rows[0]["float"], color=colour, linestyle=":", label=f"{task}, float")
+        left.plot(bits, [row["mean_difference"] for row in rows], "o-", color=colour, label=f"{task}, mean")
+        left.plot(bits, [row["largest_difference"] for row in rows], "o:", color=colour, label=f"{task}, largest")
         right.plot(bits, [row["expected_wraps"] for row in rows], "o-", color=colour, label=task)
-    left.set(xlabel="fractional bits", ylabel="score on the selection split (%)")
+    left.set(xlabel="fractional bits", ylabel="logit difference from float, selection split", yscale="log")
     right.set(xlabel="fractional bits", ylabel="truncation wraps expected an inference", yscale="log")
     for axis in (left, right):
         axis.legend(frameon=False, fontsize=8)

@@ -65,7 +65,7 @@ def test_a_study_without_rows_is_no_record() -> None:
 def test_figures_are_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     points = [cost_row(setup, [0.1], batch=batch) for setup in ("dense", "IG-3D's recipe") for batch in (1, 2)]
-    bits = {"task": "rte", "fraction_bits": 8, "score": 50.0, "float": 51.0, "expected_wraps": 0.1}
+    bits = {"task": "rte", "fraction_bits": 8, "mean_difference": 0.1, "largest_difference": 1.0, "expected_wraps": 0.1}
     made = [study("ablation", [cost_row("lean", [0.5])]), study("scaling", points), study("precision", [bits])]
     paths = figures.draw(made, tmp_path / "figures")
     assert [path.name for path in paths] == ["engine_ablation.png", "engine_scaling.png", "engine_precision.png"]
