@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from pibench.architecture import Architecture, Layer
-from pibench.forward import PUBLIC_SUFFIX, Output, Weights, encode  # noqa: F401
+from pibench.forward import Output, Weights, encode
 from pibench.interpreters.base import Interpreter
 from pibench.interpreters.torch import TorchInterpreter
 
