@@ -78,8 +78,7 @@ def fixed_scores(task: EncodedTask, model: Model, cell: Cell) -> dict[str, Any]:
 def outside_domain(task: EncodedTask, model: Model) -> list[dict[str, Any]]:
     """Return what left an operator's domain on the selection split, by layer; empty if nothing did."""
     ranges = calibrate(model, task.data.selection, task.data.pad_id, SWITCHES["fair"])
-    names = ("operator", "primitive", "low", "high", "domain_low", "domain_high", "outside", "count")
-    return [{name: getattr(seen, name) for name in names} for seen in ranges if seen.outside]
+    return [asdict(seen) for seen in ranges if seen.outside]
 
 
 def float_scores(task: EncodedTask, logits: np.ndarray) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from pibench.architecture import Architecture, Layer
 from pibench.contract import Lowering
 from pibench.interpreters.crypten.parties import Parties
 from pibench.interpreters.crypten.party import Inference
-from pibench.interpreters.ledger import Cost
+from pibench.interpreters.ledger import Cost, Ledger
 from pibench.interpreters.switches import CRYPTEN, LEAN, NEED_DIRECT_SHARES, Switches
 from pibench.measure.cost import checked, predicted
 from pibench.model import Embeddings, Model
@@ -51,10 +52,15 @@ class Timed:
     setup: Setup
     runs: list[Inference] = field(default_factory=list)
 
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What one inference must cost."""
+        setup = self.setup
+        return predicted(setup.architecture, setup.lowering, setup.switches, setup.batch, setup.seq_len)
+
     def row(self, reference: Timed | None = None) -> dict[str, Any]:
         """Return the raw numbers of a study's row; ``reference`` ran in the same rounds."""
         setup = self.setup
-        ledger = predicted(setup.architecture, setup.lowering, setup.switches, setup.batch, setup.seq_len)
         total = sum(self.runs[0].costs.values(), Cost())
         return {
             "setup": setup.name,
@@ -65,8 +71,8 @@ class Timed:
             "bytes_total": total.bytes,
             "rounds": total.rounds,
             "round_trips": setup.switches.round_trips,
-            "offline_elements": ledger.offline.elements,
-            "offline_bytes_if_sent": ledger.offline.bytes,
+            "offline_elements": self.ledger.offline.elements,
+            "offline_bytes_if_sent": self.ledger.offline.bytes,
             "offline_seconds": [run.offline_seconds for run in self.runs if run.offline_seconds is not None],
             "seconds": [run.seconds for run in self.runs],
             "compute_seconds": [run.compute_seconds for run in self.runs],
@@ -122,21 +128,22 @@ def interleaved(
 ) -> list[Timed]:
     """Run every setup ``rounds`` times, after one run that warms it up; each run is checked against its ledger."""
     timed = [Timed(setup) for setup in setups]
-    for setup in setups:
-        model, embedded, keep = example(setup)
-        parties.load(setup.name, model, setup.lowering, setup.switches)
-        _run(parties, setup, embedded, keep)
+    inputs = []
+    for one in timed:
+        model, *given = example(one.setup)
+        inputs.append(given)
+        parties.load(one.setup.name, model, one.setup.lowering, one.setup.switches)
+        _run(parties, one, *given)
+    order = list(zip(timed, inputs, strict=True))
     for number in range(rounds):
         tell(f"round {number + 1} of {rounds}")
-        for one in timed if number % 2 == 0 else reversed(timed):
-            _, embedded, keep = example(one.setup)
-            one.runs.append(_run(parties, one.setup, embedded, keep))
+        for one, given in order if number % 2 == 0 else reversed(order):
+            one.runs.append(_run(parties, one, *given))
     return timed
 
 
-def _run(parties: Parties, setup: Setup, embedded: torch.Tensor, keep: torch.Tensor) -> Inference:
-    ledger = predicted(setup.architecture, setup.lowering, setup.switches, setup.batch, setup.seq_len)
-    return checked(parties.infer(setup.name, embedded.numpy(), keep.numpy()), ledger)
+def _run(parties: Parties, timed: Timed, embedded: torch.Tensor, keep: torch.Tensor) -> Inference:
+    return checked(parties.infer(timed.setup.name, embedded.numpy(), keep.numpy()), timed.ledger)
 
 
 def example(setup: Setup, seed: int = 0) -> tuple[Model, torch.Tensor, torch.Tensor]:

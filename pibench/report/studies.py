@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from statistics import median
 from typing import Any
 
-from pibench.network import NETWORKS, latency
+from pibench.network import NETWORKS
 from pibench.records import Record
-from pibench.report.cost import MODELLED, PARTIES
+from pibench.report.cost import MODELLED, modelled_seconds
 from pibench.report.render import Cell, Column, Table
 from pibench.stats import paired_ratio
 
@@ -52,10 +52,8 @@ def _table(record: Record, title: str, columns: list[Column], rows: list[list[Ce
 
 
 def _cost(row: Row) -> list[Cell]:
-    compute, one_way = median(row["compute_seconds"]), row["bytes_total"] / PARTIES
-    modelled: list[Cell] = [
-        latency(NETWORKS[name], compute, one_way, row["rounds"], row["round_trips"]) for name in MODELLED
-    ]
+    compute = median(row["compute_seconds"])
+    modelled: list[Cell] = [modelled_seconds(row, NETWORKS[name]) for name in MODELLED]
     offline = [row["offline_elements"] / 1e6, row["offline_bytes_if_sent"] / 1e9]
     made = median(row["offline_seconds"]) if row["offline_seconds"] else "in the clock"
     return [row["bytes_total"] / 1e6, row["rounds"], median(row["seconds"]), compute, *modelled, *offline, made]

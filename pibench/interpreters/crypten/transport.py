@@ -116,9 +116,7 @@ def _send(peer: socket.socket, views: list[memoryview]) -> bool:
         count = peer.send(views[0])
     except BlockingIOError:
         return False
-    views[0] = views[0][count:]
-    if not views[0]:
-        views.pop(0)
+    _advance(views, count)
     return True
 
 
@@ -131,7 +129,12 @@ def _receive(peer: socket.socket, views: list[memoryview]) -> bool:
         return False
     if count == 0:
         raise ConnectionError("the other party closed the connection")
+    _advance(views, count)
+    return True
+
+
+def _advance(views: list[memoryview], count: int) -> None:
+    """Drop the first ``count`` bytes, all of the first view's, from ``views``."""
     views[0] = views[0][count:]
     if not views[0]:
         views.pop(0)
-    return True
