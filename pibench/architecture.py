@@ -13,7 +13,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Layer:
-    """One encoder layer: sizes, and the names of its operators (see :mod:`pibench.operators`)."""
+    """One encoder layer: sizes, and the names of its operators (see :mod:`pibench.operators`).
+
+    With ``ffn_size`` 0 the feed-forward network is one matrix, as it may be where nothing nonlinear is in it.
+    """
 
     heads: int
     head_size: int

@@ -61,12 +61,25 @@ def encode(
     for index, (layer, layer_weights) in enumerate(zip(architecture.layers, weights.layers, strict=True)):
         with ops.scope(f"layer{index}"):
             gate = None if gates is None else gates[index]
-            attended = _attention(ops, layer, layer_weights, hidden, keep, gate)
-            hidden = _add_norm(ops, architecture, layer, layer_weights, "attention_norm", hidden, attended)
-            transformed = _feed_forward(ops, layer, layer_weights, hidden)
-            hidden = _add_norm(ops, architecture, layer, layer_weights, "ffn_norm", hidden, transformed)
+            hidden = encode_layer(ops, layer, layer_weights, hidden, keep, architecture.norm_eps, gate)
         outputs.append(hidden)
     return Output(_classify(ops, weights.head, hidden), outputs)
+
+
+def encode_layer(
+    ops: Interpreter,
+    layer: Layer,
+    weights: Mapping[str, Value],
+    hidden: Value,
+    keep: torch.Tensor,
+    norm_eps: float,
+    gate: torch.Tensor | None = None,
+) -> Value:
+    """Run one layer on ``hidden`` (batch, seq, hidden); ``keep`` has shape (batch, 1, 1, seq)."""
+    attended = _attention(ops, layer, weights, hidden, keep, gate)
+    hidden = _add_norm(ops, layer, weights, "attention_norm", hidden, attended, norm_eps)
+    transformed = _feed_forward(ops, layer, weights, hidden)
+    return _add_norm(ops, layer, weights, "ffn_norm", hidden, transformed, norm_eps)
 
 
 def _attention(
@@ -85,9 +98,12 @@ def _attention(
     with ops.scope("scores"):
         scores = ops.attention_scores(query, key)
     with ops.scope("softmax"):
-        attention = SOFTMAX[layer.softmax](ops, scores, keep)
+        attention, total = SOFTMAX[layer.softmax](ops, scores, keep, weights.get("softmax_coefficients"))
     with ops.scope("context"):
         context = ops.matmul(attention, value)
+    if total is not None:
+        with ops.scope("softmax"):
+            context = ops.over(context, total)
     if gate is not None:
         context = ops.scale(context, gate[..., None, None])
     context = context.transpose(1, 2).reshape(batch, length, layer.heads * layer.head_size)
@@ -96,6 +112,9 @@ def _attention(
 
 
 def _feed_forward(ops: Interpreter, layer: Layer, weights: Mapping[str, Value], hidden: Value) -> Value:
+    if layer.ffn_size == 0:
+        with ops.scope("ffn"):
+            return ops.linear(hidden, weights["ffn_weight"], weights["ffn_bias"])
     with ops.scope("ffn_in"):
         inner = ops.linear(hidden, weights["ffn_in_weight"], weights["ffn_in_bias"])
     with ops.scope("activation"):
@@ -106,17 +125,17 @@ def _feed_forward(ops: Interpreter, layer: Layer, weights: Mapping[str, Value], 
 
 def _add_norm(
     ops: Interpreter,
-    architecture: Architecture,
     layer: Layer,
     weights: Mapping[str, Value],
     name: str,
     hidden: Value,
     update: Value,
+    norm_eps: float,
 ) -> Value:
     total = ops.add(hidden, ops.dropout(update))
     with ops.scope(name):
         scale, shift = weights[f"{name}_weight"], weights[f"{name}_bias"]
-        return NORM[layer.norm](ops, total, scale, shift, architecture.norm_eps)
+        return NORM[layer.norm](ops, total, scale, shift, norm_eps)
 
 
 def _classify(ops: Interpreter, head: Mapping[str, Value], hidden: Value) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -14,6 +14,7 @@ from pibench.architecture import Architecture, Layer
 from pibench.forward import Output, Weights, encode
 from pibench.interpreters.base import Interpreter
 from pibench.interpreters.torch import TorchInterpreter
+from pibench.operators.softmax import POWERS
 
 
 class Embeddings(nn.Module):
@@ -41,15 +42,22 @@ def _layer_parameters(hidden: int, layer: Layer) -> dict[str, tuple[int, ...]]:
         "output_bias": (hidden,),
         "attention_norm_weight": (hidden,),
         "attention_norm_bias": (hidden,),
-        "ffn_in_weight": (layer.ffn_size, hidden),
-        "ffn_in_bias": (layer.ffn_size,),
-        "ffn_out_weight": (hidden, layer.ffn_size),
-        "ffn_out_bias": (hidden,),
         "ffn_norm_weight": (hidden,),
         "ffn_norm_bias": (hidden,),
     }
+    if layer.ffn_size:
+        shapes |= {
+            "ffn_in_weight": (layer.ffn_size, hidden),
+            "ffn_in_bias": (layer.ffn_size,),
+            "ffn_out_weight": (hidden, layer.ffn_size),
+            "ffn_out_bias": (hidden,),
+        }
+    else:
+        shapes |= {"ffn_weight": (hidden, hidden), "ffn_bias": (hidden,)}
     if layer.activation == "quadratic":
         shapes["activation_coefficients"] = (3,)
+    if layer.softmax in POWERS:
+        shapes["softmax_coefficients"] = (layer.heads,)
     return shapes
 
 
@@ -80,6 +88,8 @@ class Model(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.embeddings = embeddings
+        self.notes: dict[str, Any] = {}
+        """What the method that made this model wants to be recorded, as plain JSON types."""
         hidden = architecture.hidden_size
         self.layers = nn.ModuleList(_parameters(_layer_parameters(hidden, layer)) for layer in architecture.layers)
         self.head = _parameters(_head_parameters(architecture))

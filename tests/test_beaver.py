@@ -102,6 +102,38 @@ def test_linear_layers_round_once_in_one_part_or_three(switches: Switches, parts
     assert off_by(value(program, switches), functional.linear(x, weight, bias)) < 1
 
 
+@pytest.mark.parametrize("off", [None, "weight_masks", "known_weights"])
+def test_weights_of_the_server_multiply_as_exactly_however_they_are_held(off: str | None) -> None:
+    x, weight, bias, scale = grid(2, 3, 4, seed=1), grid(6, 4, seed=2), grid(6, seed=3), grid(4, seed=4)
+
+    def program(ops: Beaver) -> list[Shared]:
+        own = [value if ops._rank == SERVER else torch.zeros_like(value) for value in (weight, bias, scale)]
+        w, b, s = (ops.weight(name, v) for name, v in zip(("w_weight", "w_bias", "s_weight"), own, strict=True))
+        text = ops.secret(x, CLIENT)
+        return [ops.linear(text, w, b), ops.mul(text, s)]
+
+    goals = [functional.linear(x, weight, bias), x * scale]
+    for first, second, goal in zip(*both(program, LEAN.without(off) if off else LEAN), goals, strict=True):
+        assert off_by(decoded(first, second), goal) < 1
+
+
+def test_the_server_learns_one_uniform_message_of_what_it_multiplies_and_the_client_nothing() -> None:
+    x, weight = torch.full((400, 50), 3.0), grid(2, 50, seed=2)
+
+    def program(ops: Beaver) -> None:
+        w, b = ops.weight("weight", weight), ops.weight("bias", torch.zeros(2))
+        text = ops.secret(x, CLIENT)
+        ops.linear(text, w, b)
+        ops.linear(text, w, b)
+
+    server, client = meet(program).links
+    (message,) = [part for parts in server.received for part in parts]
+    assert len([part for parts in client.received for part in parts]) == 1  # the masked weights
+    assert message.shape == x.shape
+    counts = np.histogram(message.numpy().ravel().astype(np.float64), 64, (-(2.0**63), 2.0**63))[0]
+    assert stats.chisquare(counts).pvalue > 1e-4
+
+
 def test_two_local_products_make_what_three_make_and_that_is_exact() -> None:
     x, y = grid(4, 6, seed=1), grid(6, 5, seed=2)
 
@@ -214,7 +246,7 @@ FUNCTIONS: dict[str, tuple[Program[Shared], torch.Tensor, float]] = {
         1.5e-3,
     ),
     "softmax": (
-        lambda ops: ops.softmax(ops.secret(SCORES, CLIENT), KEEP),
+        lambda ops: ops.over(*ops.softmax(ops.secret(SCORES, CLIENT), KEEP)),
         SCORES.masked_fill(KEEP == 0, -torch.inf).softmax(-1),
         7e-3,
     ),

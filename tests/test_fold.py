@@ -36,8 +36,10 @@ class Folding(TorchInterpreter):
     def matmul(self, a: Shared, b: Shared) -> Shared:
         return plain(a.share @ b.share)
 
-    def softmax(self, scores: Shared, keep: torch.Tensor) -> Shared:
-        return plain(super().softmax(scores.share, keep))
+    def softmax(self, scores: Shared, keep: torch.Tensor) -> tuple[Shared, None]:
+        weights, total = super().softmax(scores.share, keep)
+        assert total is None
+        return plain(weights), None
 
     def gelu(self, a: Shared) -> Shared:
         return plain(super().gelu(a.share))

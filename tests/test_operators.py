@@ -12,7 +12,7 @@ from pibench.interpreters.base import Interpreter
 from pibench.interpreters.torch import TorchInterpreter
 from pibench.operators.activation import ACTIVATION, MPCFORMER_QUAD
 from pibench.operators.norm import NORM
-from pibench.operators.softmax import SOFTMAX
+from pibench.operators.softmax import POWERS, SOFTMAX
 
 OPS = TorchInterpreter()
 SHAPE = (2, 3, 4, 6)
@@ -23,6 +23,16 @@ class Decomposed(TorchInterpreter):
 
     softmax = Interpreter.softmax
     layer_norm = Interpreter.layer_norm
+
+
+def attention(
+    name: str,
+    scores: torch.Tensor,
+    keep: torch.Tensor,
+    coefficients: torch.Tensor | None = None,
+    ops: Interpreter = OPS,
+) -> torch.Tensor:
+    return ops.over(*SOFTMAX[name](ops, scores, keep, coefficients))
 
 
 def scores_in(low: float, high: float) -> st.SearchStrategy[np.ndarray]:
@@ -38,16 +48,47 @@ masks = arrays(np.int64, (SHAPE[0], 1, 1, SHAPE[-1]), elements=st.integers(0, 1)
 @settings(max_examples=40)
 @given(scores=scores_in(-4, 20), mask=masks)
 def test_two_quad_is_a_normalised_square(scores: np.ndarray, mask: np.ndarray) -> None:
-    result = SOFTMAX["two_quad"](OPS, torch.from_numpy(scores), torch.from_numpy(mask)).numpy()
+    result = attention("two_quad", torch.from_numpy(scores), torch.from_numpy(mask)).numpy()
     squares = (scores.astype(np.float64) + 5) ** 2 * mask
     np.testing.assert_allclose(result, squares / squares.sum(-1, keepdims=True), rtol=1e-5)
     np.testing.assert_allclose(result.sum(-1), 1, rtol=1e-5)
     assert (result[np.broadcast_to(mask == 0, SHAPE)] == 0).all()
 
 
+@settings(max_examples=40)
+@given(scores=scores_in(-100, 100), mask=masks, name=st.sampled_from(sorted(POWERS)), offset=st.floats(0.1, 2))
+def test_a_power_softmax_is_what_it_says_however_far_a_score_strays(
+    scores: np.ndarray, mask: np.ndarray, name: str, offset: float
+) -> None:
+    offsets = torch.tensor([offset, 1.0, 0.5])
+    own = attention(name, torch.from_numpy(scores).double(), torch.from_numpy(mask), offsets).numpy()
+    squarings, by_sum = POWERS[name]
+    powers = (scores + offsets.double().numpy()[:, None, None]) ** (2**squarings) * mask
+    whole = powers.sum(-1, keepdims=True) if by_sum else mask.sum(-1, keepdims=True)
+    defined = np.broadcast_to(whole > 1e-30, SHAPE)
+    goal = np.divide(powers, whole, where=defined, out=np.zeros(SHAPE))
+    np.testing.assert_allclose(own[defined], goal[defined], rtol=1e-6)
+    assert (own[defined] >= 0).all()
+    if by_sum:  # an average of the values, so that nothing can explode
+        assert (own[defined] <= 1 + 1e-9).all()
+
+
+def test_powers_tend_to_the_softmax_as_the_degree_grows() -> None:
+    scores, keep = torch.linspace(-2, 2, 6).expand(1, 1, 1, 6), torch.ones(1, 1, 1, 6)
+    goal = functional.softmax(scores, -1)
+    errors = [float((attention(f"power{d}", scores / d, keep, torch.ones(1)) - goal).abs().max()) for d in (2, 4, 8)]
+    assert errors[0] > 1.5 * errors[1] > 2 * errors[2]
+    assert errors[2] < 0.04
+
+
+def test_a_power_softmax_needs_its_coefficients() -> None:
+    with pytest.raises(ValueError, match="coefficient"):
+        attention("power2", torch.ones(1, 1, 1, 2), torch.ones(1, 1, 1, 2))
+
+
 def test_two_quad_is_not_monotone_as_published() -> None:
-    weights = SOFTMAX["two_quad"](OPS, torch.tensor([[[[-10.0, 0.0, -5.0]]]]), torch.ones(1, 1, 1, 3))
-    assert weights.flatten().tolist() == [0.5, 0.5, 0.0]
+    weights = attention("two_quad", torch.tensor([[[[-10.0, 0.0, -5.0]]]]), torch.ones(1, 1, 1, 3))
+    assert weights.flatten().tolist() == pytest.approx([0.5, 0.5, 0.0])
 
 
 @settings(max_examples=40)
@@ -57,7 +98,7 @@ def test_exact_softmax_gives_masked_keys_no_weight(scores: np.ndarray, mask: np.
     values, keep = torch.from_numpy(scores) / 2, torch.from_numpy(mask)
     goal = functional.softmax(values.masked_fill(keep == 0, -torch.inf), -1)
     for ops in (OPS, Decomposed()):
-        torch.testing.assert_close(SOFTMAX["exact"](ops, values, keep), goal, rtol=0, atol=1e-6)
+        torch.testing.assert_close(attention("exact", values, keep, ops=ops), goal, rtol=0, atol=1e-6)
 
 
 def test_decomposed_layer_norm_is_the_fused_one() -> None:

@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from pibench.forward import PUBLIC_SUFFIX
 from pibench.interpreters import dealer
-from pibench.interpreters.beaver import SERVER, Beaver, private_inference
+from pibench.interpreters.beaver import Beaver, private_inference
 from pibench.interpreters.dealer import Dealer, FirstParty, Store
 from pibench.interpreters.fold import fold
 from pibench.interpreters.link import Link, ShapesLink
@@ -59,8 +58,14 @@ class MemoryLink(Link):
         return [part.clone() for part in self.opened[-1]]
 
     def broadcast(self, tensor: torch.Tensor, owner: int) -> torch.Tensor:
-        (public,) = self.sum([tensor if self._rank == owner else torch.zeros_like(tensor)])
-        return public
+        self.sent.append([tensor.clone()] if self._rank == owner else [])
+        if self._rank == owner:
+            self._outbox.put(self.sent[-1])
+            self.received.append([])
+        else:
+            (tensor,) = (part.clone() for part in self._take())
+        self.opened.append([tensor.clone()])
+        return tensor
 
     def hang_up(self) -> None:
         """Tell the other party that nothing will come."""
@@ -69,6 +74,9 @@ class MemoryLink(Link):
     def _swap(self, parts: list[torch.Tensor]) -> list[torch.Tensor]:
         self.sent.append([part.clone() for part in parts])
         self._outbox.put(self.sent[-1])
+        return self._take()
+
+    def _take(self) -> list[torch.Tensor]:
         theirs = self._inbox.get(timeout=_PATIENCE_S)
         if theirs is None:
             raise ConnectionError("the other party failed")
@@ -143,15 +151,7 @@ def inference(model: Model, embedded: torch.Tensor, keep: torch.Tensor) -> Progr
     own = model.weights().map(lambda _, value: value.detach())
 
     def run(ops: Beaver) -> torch.Tensor:
-        def share(name: str, value: torch.Tensor) -> Shared | torch.Tensor:
-            if name.endswith(PUBLIC_SUFFIX):
-                return value
-            secret = ops.secret(value, SERVER)
-            if ops.switches.weight_masks and name.endswith("weight"):
-                ops.keep_open(secret)
-            return secret
-
-        weights = (fold(own, model.architecture) if ops.switches.folded_weights else own).map(share)
+        weights = (fold(own, model.architecture) if ops.switches.folded_weights else own).map(ops.weight)
         return private_inference(ops, model.architecture, weights, embedded, keep)
 
     return run

@@ -11,6 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,6 +21,15 @@ Domain = tuple[float, float]
 
 MASK_VALUE = -50.0
 """Added to masked scores: weightless after softmax, yet inside the domain of every fixed-point exponential."""
+
+
+@dataclass(frozen=True)
+class Sum:
+    """What weights are still to be divided by: a value that lies inside ``domain``, and a public number if any."""
+
+    value: Value
+    domain: Domain
+    public: torch.Tensor | None = None
 
 
 class Interpreter(ABC):
@@ -141,11 +151,21 @@ class Interpreter(ABC):
         """Return scores with :data:`MASK_VALUE` added where the public 0/1 mask is 0."""
         return self.shift(scores, (1 - keep) * MASK_VALUE)
 
-    def softmax(self, scores: Value, keep: torch.Tensor) -> Value:
-        """Return the softmax over the last dimension; ``keep`` is the public 0/1 mask, broadcastable."""
+    def softmax(self, scores: Value, keep: torch.Tensor) -> tuple[Value, Sum | None]:
+        """Return the softmax over the last dimension as weights and what they are still to be divided by.
+
+        ``keep`` is the public 0/1 mask, broadcastable.
+        """
         scores = self.mask_scores(scores, keep)
         weights = self.exp(self.sub(scores, self.max(scores)))
-        return self.divide(weights, self.sum(weights), domain=(1.0, float(scores.shape[-1])))
+        return weights, Sum(self.sum(weights), (1.0, float(scores.shape[-1])))
+
+    def over(self, a: Value, total: Sum | None) -> Value:
+        """Return a divided by ``total``, or as it is where there is none."""
+        if total is None:
+            return a
+        a = self.divide(a, total.value, total.domain)
+        return a if total.public is None else self.scale(a, 1 / total.public)
 
     def standardise(self, a: Value, eps: float) -> Value:
         """Return a less its mean, over its standard deviation, along the last dimension."""

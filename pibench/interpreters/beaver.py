@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 import torch
 
 from pibench.architecture import Architecture
-from pibench.forward import Weights, encode
+from pibench.forward import PUBLIC_SUFFIX, Weights, encode
 from pibench.interpreters.base import Value
 from pibench.interpreters.comparison import sign_by_packed_bits, sign_by_words, to_arithmetic
 from pibench.interpreters.dealer import Dealer
 from pibench.interpreters.link import Link, ShapesLink
 from pibench.interpreters.secret_sharing import SecretSharing, public_factor
-from pibench.interpreters.shared import Opening, Shared, joined
+from pibench.interpreters.shared import Known, Opening, Shared, joined
 from pibench.interpreters.switches import LEAN, Switches
 
 SERVER, CLIENT = 0, 1
@@ -43,8 +43,24 @@ class Beaver(SecretSharing):
         """Share the owner's float tensor; the other party passes one of the same shape. No communication."""
         share = self._dealer.zero(value.shape)
         if self._rank == owner:
-            share = share + self._encoded(value, self.switches.fraction_bits)
+            share = share + self.encoded(value, self.switches.fraction_bits)
         return Shared(share, self.switches.fraction_bits)
+
+    def weight(self, name: str, value: torch.Tensor) -> Shared | Known | torch.Tensor:
+        """Bring a weight of the server's, floats, into the session; the client passes a tensor of its shape.
+
+        Public coefficients come as they are, biases as shares; a matrix is opened under a mask for the whole
+        session, or known to the server, if the switches say so.
+        """
+        if name.endswith(PUBLIC_SUFFIX):
+            return self.broadcast(value.contiguous(), SERVER)
+        masked = self.switches.weight_masks and name.endswith("weight")
+        if masked and self.switches.known_weights:
+            return self.known(self.encoded(value))
+        secret = self.secret(value, SERVER)
+        if masked:
+            self.keep_open(secret)
+        return secret
 
     def broadcast(self, value: torch.Tensor, owner: int) -> torch.Tensor:
         """Return the owner's tensor, which is public. 1 r."""
@@ -73,6 +89,12 @@ class Beaver(SecretSharing):
         for value, opening in zip(closed, self._open_now(closed), strict=True):
             value.opening = opening
 
+    def known(self, value: torch.Tensor) -> Known:
+        """Let the server keep ring elements that it knows, and the client have them under a mask. 1 r, once."""
+        mask = self._dealer.private(value.shape, SERVER)
+        masked = self._link.broadcast(value - mask.share if self._rank == SERVER else value, SERVER)
+        return Known(value if self._rank == SERVER else masked, mask, self.switches.fraction_bits)
+
     def _open_now(self, values: list[Shared]) -> list[Opening]:
         if not values:
             return []
@@ -80,8 +102,10 @@ class Beaver(SecretSharing):
         publics = self._link.sum([value.share - mask.share for value, mask in zip(values, masks, strict=True)])
         return [Opening(public, mask) for public, mask in zip(publics, masks, strict=True)]
 
-    def mul(self, a: Shared, b: Shared) -> Shared:
+    def mul(self, a: Shared, b: Shared | Known) -> Shared:
         """Multiply elementwise. 1 r, less what is open already."""
+        if isinstance(b, Known):
+            return self._by_known("mul", a, b)
         if b.opening is not None and b.opening.sign is not None:
             return self._select(a, b)
         if a.opening is not None and a.opening.sign is not None:
@@ -110,9 +134,13 @@ class Beaver(SecretSharing):
         share, opening = to_arithmetic(self._rank, self._link, self._dealer, sign, packed)
         return Shared(share, 0, opening if self.switches.open_once else None)
 
-    def linear(self, a: Shared, weight: Shared, bias: Shared, parts: int = 1) -> Shared:
+    def linear(self, a: Shared, weight: Shared | Known, bias: Shared, parts: int = 1) -> Shared:
         if self.switches.folded_weights and a.normalised is not None:
             a = a.normalised
+        if isinstance(weight, Known):
+            self._sent(a)
+            product = self._by_known("matmul", a.reshape(-1, a.shape[-1]), weight.transpose(0, 1))
+            return self.add(product, bias).reshape(*a.shape[:-1], weight.shape[0])
         if parts == 1 or self.switches.fused_qkv:
             return super().linear(a, weight, bias)
         if self.switches.open_once:
@@ -121,7 +149,7 @@ class Beaver(SecretSharing):
         rows = [slice(part * size, (part + 1) * size) for part in range(parts)]
         return self.concat([super(Beaver, self).linear(a, weight[row], bias[row]) for row in rows], -1)
 
-    def layer_norm(self, a: Shared, weight: Shared, bias: Shared, eps: float) -> Shared:
+    def layer_norm(self, a: Shared, weight: Shared | Known, bias: Shared, eps: float) -> Shared:
         normalised = self.standardise(a, eps)
         out = self.add(self.mul(normalised, weight), bias)
         out.normalised = normalised
@@ -138,20 +166,21 @@ class Beaver(SecretSharing):
         if not isinstance(constant, torch.Tensor) and float(constant).is_integer():
             return Shared(a.share * int(constant), a.fraction)
         if a.fraction == 0:
-            return Shared(a.share * self._encoded(constant, own), own)
+            return Shared(a.share * self.encoded(constant, own), own)
         factor, bits = public_factor(constant, own)
         return self._truncated(a.share * factor.to(self._device), bits, a.fraction)
 
     def shift(self, a: Shared, constant: float | torch.Tensor) -> Shared:
-        encoded = self._encoded(constant, a.fraction)
+        encoded = self.encoded(constant, a.fraction)
         share = a.share + encoded if self._rank == 0 else a.share.clone()
         opening = a.opening
         if opening is None or opening.sign is not None:
             return Shared(share, a.fraction)
         return Shared(share, a.fraction, Opening(opening.public + encoded, opening.mask))
 
-    def _encoded(self, constant: float | torch.Tensor, fraction: int) -> torch.Tensor:
-        """Return a public constant as ring elements, on the device (real, or shapes only) of this run."""
+    def encoded(self, constant: float | torch.Tensor, fraction: int | None = None) -> torch.Tensor:
+        """Return plain numbers as ring elements, on the device (real, or shapes only) of this run."""
+        fraction = self.switches.fraction_bits if fraction is None else fraction
         return _encode(torch.as_tensor(constant), fraction).to(self._device)
 
     def mask(self, a: Shared, keep: torch.Tensor) -> Shared:
@@ -175,6 +204,28 @@ class Beaver(SecretSharing):
             if self._rank == 0:
                 share += both
         return self._truncated(share, min(a.fraction, b.fraction), max(a.fraction, b.fraction))
+
+    def _by_known(self, operation: str, a: Shared, b: Known) -> Shared:
+        """Multiply by what the server knows: x b = (x - m) b + m (b - c) + m c for the client's mask m and b's mask c.
+
+        The server has the first product, the client the second, and the dealer shares the third. 1 r, or none.
+        """
+        x = self._sent(a)
+        share = self._dealer.product(operation, x.mask, b.mask)
+        _accumulate(operation, share, x.public if self._rank == SERVER else x.mask.share, b.value)
+        return self._truncated(share, min(a.fraction, b.fraction), max(a.fraction, b.fraction))
+
+    def _sent(self, a: Shared) -> Opening:
+        """Let the server alone learn a value under a mask of the client's. 1 r, or none."""
+        if a.sent is None:
+            mask = self._dealer.private(a.share.shape, CLIENT)
+            if self._rank == SERVER:
+                received = self._link.broadcast(torch.empty_like(a.share), CLIENT)
+                a.sent = Opening(a.share + received, mask)
+            else:
+                self._link.broadcast(a.share - mask.share, CLIENT)
+                a.sent = Opening(a.share, mask)
+        return a.sent
 
     def _mul_both(self, a: Shared, b: Shared, factor: Shared) -> tuple[Shared, Shared]:
         if not self.switches.open_once:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from pibench.contract import Split
-from pibench.interpreters.base import Domain, Interpreter
+from pibench.interpreters.base import Domain, Interpreter, Sum
 from pibench.interpreters.secret_sharing import INVERSE_SQRT_DOMAIN, QUADRATIC_EXP_DOMAIN
 from pibench.interpreters.switches import CRYPTEN, Switches
 from pibench.interpreters.torch import TorchInterpreter
@@ -89,7 +89,7 @@ class Ranges(TorchInterpreter):
         self._see("scores", scores, ANY)
         return scores
 
-    def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+    def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> tuple[torch.Tensor, Sum | None]:
         return Interpreter.softmax(self, scores, keep)
 
     def layer_norm(self, a: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float) -> torch.Tensor:

@@ -33,6 +33,10 @@ class Dealer(ABC):
         ``make`` is called where the dealer sits and nowhere else.
         """
 
+    @abstractmethod
+    def private(self, shape: torch.Size, owner: int) -> Mask:
+        """Return a random mask that ``owner`` knows; the other party has its shape alone."""
+
     def product(self, operation: str, a: Mask, b: Mask) -> torch.Tensor:
         """Return a share of the product of two masks; ``operation`` is ``mul`` or ``matmul``."""
         multiply = getattr(torch, operation)
@@ -75,6 +79,13 @@ class FirstParty(Dealer):
         plain = make()
         return Mask(plain - theirs if live is None else plain ^ theirs, plain)
 
+    def private(self, shape: torch.Size, owner: int) -> Mask:
+        nothing = torch.empty(shape, dtype=torch.int64, device="meta")
+        if self._rank and self._rank != owner:
+            return Mask(nothing)
+        plain = _random(self._common if owner else self._own, shape, torch.int64, None)
+        return Mask(plain if self._rank == owner else nothing, None if self._rank else plain)
+
 
 class Store(Dealer):
     """Keeps the tuples that a run on shapes alone asks for, to hand them out, in the same order, to a real one."""
@@ -90,6 +101,11 @@ class Store(Dealer):
         self._kept.append(made.share)
         return Mask(made.share.to("meta"), made.plain)
 
+    def private(self, shape: torch.Size, owner: int) -> Mask:
+        made = self._source.private(shape, owner)
+        self._kept.append(made.share)
+        return Mask(made.share.to("meta"), made.plain)
+
     def prefetched(self) -> Dealer:
         """Return the dealer that hands out what was kept."""
         return _Prefetched(self._kept)
@@ -102,12 +118,18 @@ class _Prefetched(Dealer):
     def share(
         self, shape: torch.Size, make: Make | None = None, kind: torch.dtype = torch.int64, live: int | None = None
     ) -> Mask:
+        return Mask(self._next(shape, kind))
+
+    def private(self, shape: torch.Size, owner: int) -> Mask:
+        return Mask(self._next(shape, torch.int64))
+
+    def _next(self, shape: torch.Size, kind: torch.dtype) -> torch.Tensor:
         tensor = self._kept.popleft()
         if tensor.shape != shape or tensor.dtype != kind:
             raise RuntimeError(
                 f"a tuple of shape {tuple(tensor.shape)} was prefetched where {tuple(shape)} is asked for"
             )
-        return Mask(tensor)
+        return tensor
 
 
 def _random(generator: np.random.Generator, shape: torch.Size, kind: torch.dtype, live: int | None) -> torch.Tensor:

@@ -22,7 +22,8 @@ def fold(weights: Weights, architecture: Architecture) -> Weights:
         new = dict(own)
         if before is not None:
             _absorb(new, "qkv", before["ffn_norm_weight"], before["ffn_norm_bias"])
-        _absorb(new, "ffn_in", own["attention_norm_weight"], own["attention_norm_bias"])
+        first = "ffn_in" if layer.ffn_size else "ffn"
+        _absorb(new, first, own["attention_norm_weight"], own["attention_norm_bias"])
         query = torch.ones(3, layer.heads * layer.head_size)
         query[0] = layer.head_size**-0.5
         new["qkv_weight"] = new["qkv_weight"] * query.reshape(-1, 1)

@@ -7,7 +7,7 @@ that only counts. Bytes are those of both directions.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import torch
 
@@ -17,7 +17,7 @@ from pibench.interpreters.base import Value
 from pibench.interpreters.beaver import Beaver, private_inference
 from pibench.interpreters.dealer import Dealer, Make
 from pibench.interpreters.link import ShapesLink
-from pibench.interpreters.shared import Mask, Opening, Shared
+from pibench.interpreters.shared import Known, Mask, Opening, Shared
 from pibench.interpreters.switches import LEAN, Switches
 
 OPEN = 16
@@ -31,9 +31,11 @@ class Cost:
     bytes: int = 0
     rounds: int = 0
     multiplications: int = 0
+    client_only: int = 0
+    """Those of the bytes that the client sends while the server sends none."""
 
     def __add__(self, other: Cost) -> Cost:
-        return Cost(self.bytes + other.bytes, self.rounds + other.rounds, self.multiplications + other.multiplications)
+        return Cost(*(own + more for own, more in zip(astuple(self), astuple(other), strict=True)))
 
 
 class CountingDealer(Dealer):
@@ -53,6 +55,10 @@ class CountingDealer(Dealer):
         self.bytes += 2 * shape.numel() * kind.itemsize
         return Mask(torch.empty(shape, dtype=kind, device="meta"))
 
+    def private(self, shape: torch.Size, owner: int) -> Mask:
+        self.bytes += shape.numel() * torch.int64.itemsize
+        return Mask(torch.empty(shape, dtype=torch.int64, device="meta"))
+
     def product(self, operation: str, a: Mask, b: Mask) -> torch.Tensor:
         share = super().product(operation, a, b)
         self._multiply(share.numel() * (a.share.shape[-1] if operation == "matmul" else 1))
@@ -71,9 +77,9 @@ class Ledger(Beaver):
         super().__init__(0, ShapesLink(self.book), self.offline, switches)
         self.costs: dict[str, Cost] = {}
 
-    def book(self, count: int, rounds: int = 1) -> None:
+    def book(self, count: int, rounds: int = 1, client_only: int = 0) -> None:
         """Add bytes and rounds to the current operator."""
-        self._add(Cost(count, rounds))
+        self._add(Cost(count, rounds, client_only=client_only))
 
     def total(self) -> Cost:
         """Return the sum over all operators."""
@@ -96,9 +102,14 @@ def predict(architecture: Architecture, batch: int, seq_len: int, ledger: Ledger
 def session_bytes(architecture: Architecture, switches: Switches) -> int:
     """Return the bytes, both directions, that open a model's weights under their masks, once a session."""
     ledger = Ledger(switches)
-    secret_shapes(architecture, switches).map(
-        lambda name, value: ledger.keep_open(value.closed()) if isinstance(value, Shared) and value.opening else None
-    )
+
+    def opens(name: str, value: Value) -> None:
+        if isinstance(value, Known):
+            ledger.known(value.value)
+        elif isinstance(value, Shared) and value.opening:
+            ledger.keep_open(value.closed())
+
+    secret_shapes(architecture, switches).map(opens)
     return ledger.total().bytes
 
 
@@ -114,6 +125,8 @@ def secret_shapes(architecture: Architecture, switches: Switches) -> Weights:
             return torch.ones(value.shape)
         words = torch.empty(value.shape, dtype=torch.int64, device="meta")
         opened = switches.weight_masks and name.endswith("weight")
+        if opened and switches.known_weights:
+            return Known(words, Mask(words), switches.fraction_bits)
         return Shared(words, switches.fraction_bits, Opening(words, Mask(words)) if opened else None)
 
     return weights.map(share)

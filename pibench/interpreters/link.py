@@ -27,7 +27,7 @@ class Link(ABC):
 class ShapesLink(Link):
     """Joins nobody: hands the bytes that both parties would send to ``book``, and returns shapes."""
 
-    def __init__(self, book: Callable[[int], None] = lambda count: None) -> None:
+    def __init__(self, book: Callable[..., None] = lambda count, client_only=0: None) -> None:
         self._book = book
 
     def sum(self, parts: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -38,5 +38,5 @@ class ShapesLink(Link):
         return self.sum(parts)
 
     def broadcast(self, tensor: torch.Tensor, owner: int) -> torch.Tensor:
-        self._book(tensor.nbytes)
+        self._book(tensor.nbytes, client_only=tensor.nbytes if owner == 1 else 0)
         return tensor

@@ -1,4 +1,4 @@
-"""Look at what flows into an operator while the forward pass runs in floats."""
+"""Look at what flows through the forward pass while it runs in floats."""
 
 from __future__ import annotations
 
@@ -8,14 +8,26 @@ import torch
 
 from pibench.interpreters.torch import TorchInterpreter
 
+See = Callable[[str, torch.Tensor, torch.Tensor], None]
 
-class PreActivations(TorchInterpreter):
-    """Hands the input of every GELU to ``see(operator, value)``; the operator is named ``layer0.activation``."""
 
-    def __init__(self, see: Callable[[str, torch.Tensor], None]) -> None:
+class Observer(TorchInterpreter):
+    """Hands input and output of every matrix product with a weight, and all attention scores, to ``see``.
+
+    ``see(operator, input, output)``; operators are named as ``layer0.ffn_in``, that of the scores ``layer0.scores``
+    (its input is the query).
+    """
+
+    def __init__(self, see: See) -> None:
         super().__init__()
         self._see = see
 
-    def gelu(self, a: torch.Tensor) -> torch.Tensor:
-        self._see(self.operator, a)
-        return super().gelu(a)
+    def linear(self, a: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, parts: int = 1) -> torch.Tensor:
+        output = super().linear(a, weight, bias, parts)
+        self._see(self.operator, a, output)
+        return output
+
+    def attention_scores(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+        scores = super().attention_scores(query, key)
+        self._see(self.operator, query, scores)
+        return scores

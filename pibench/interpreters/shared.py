@@ -36,19 +36,56 @@ class Opening:
         return Opening(change(self.public), self.mask.map(change), None if self.sign is None else change(self.sign))
 
 
+@dataclass(frozen=True)
+class Known:
+    """A fixed-point tensor that the server knows; the client has it under a mask that the server knows too.
+
+    ``value`` is the tensor itself at the server, and the tensor less the mask at the client.
+    """
+
+    value: torch.Tensor
+    mask: Mask
+    fraction: int
+
+    @property
+    def shape(self) -> torch.Size:
+        """The tensor's shape."""
+        return self.value.shape
+
+    def map(self, change: Map) -> Known:
+        """Apply a change of shape."""
+        return Known(change(self.value), self.mask.map(change), self.fraction)
+
+    def transpose(self, first: int, second: int) -> Known:
+        """Return the value with two dimensions exchanged."""
+        return self.map(lambda tensor: tensor.transpose(first, second))
+
+    def shapes(self) -> Known:
+        """Return the value as shapes alone; only the dealer's knowledge of the mask stays."""
+        mask = Mask(self.mask.share.to("meta"), self.mask.plain)
+        return Known(self.value.to("meta"), mask, self.fraction)
+
+
 class Shared:
     """A party's share of a fixed-point tensor with ``fraction`` fractional bits, as int64 ring elements.
 
-    ``opening`` is kept so that a value is opened once however often it is multiplied. ``normalised`` is the
-    value before LayerNorm's scale and shift, where the next weights carry these.
+    ``opening`` is kept so that a value is opened once however often it is multiplied, and so is ``sent``, what the
+    server alone learns to multiply by weights that it knows. ``normalised`` is the value before LayerNorm's scale and
+    shift, where the next weights carry these.
     """
 
-    __slots__ = ("fraction", "normalised", "opening", "share")
+    __slots__ = ("fraction", "normalised", "opening", "sent", "share")
 
     def __init__(
-        self, share: torch.Tensor, fraction: int, opening: Opening | None = None, normalised: Shared | None = None
+        self,
+        share: torch.Tensor,
+        fraction: int,
+        opening: Opening | None = None,
+        normalised: Shared | None = None,
+        sent: Opening | None = None,
     ) -> None:
         self.share, self.fraction, self.opening, self.normalised = share, fraction, opening, normalised
+        self.sent = sent
 
     @property
     def shape(self) -> torch.Size:
@@ -63,7 +100,8 @@ class Shared:
         """Apply a change of shape; an opening goes with it."""
         opening = None if self.opening is None else self.opening.map(change)
         normalised = None if self.normalised is None else self.normalised.map(change)
-        return Shared(change(self.share), self.fraction, opening, normalised)
+        sent = None if self.sent is None else self.sent.map(change)
+        return Shared(change(self.share), self.fraction, opening, normalised, sent)
 
     def reshape(self, *shape: int) -> Shared:
         """Return the value with another shape."""

@@ -26,14 +26,14 @@ class StockLedger(Ledger):
     def __init__(self) -> None:
         super().__init__(CRYPTEN_STEPS)
 
-    def softmax(self, scores: Value, keep: torch.Tensor) -> Value:
+    def softmax(self, scores: Value, keep: torch.Tensor) -> tuple[Value, None]:
         """Book ``CrypTensor.softmax``, with the argmax that its maximum builds and softmax throws away."""
         rows = self._stock_max(scores)
         self._power(scores, EXP_SQUARINGS)
         self._power(rows, EXP_SQUARINGS)
         for _ in range(RECIPROCAL_STEPS):
             self.mul(self.square(rows), rows)
-        return self.mul(scores, rows)
+        return self.mul(scores, rows), None
 
     def inverse_sqrt(self, a: Value) -> Value:
         self._power(a, EXP_SQUARINGS)

@@ -31,6 +31,11 @@ class Switches:
     """1/sqrt(head size) and LayerNorm's scale and shift are folded into the next weights, at the server."""
     weight_masks: bool = False
     """A weight is opened under one mask for the whole session, an activation under a fresh one each time."""
+    known_weights: bool = False
+    """The server multiplies by its weights as it knows them: the client alone sends, and to the server alone.
+
+    Acts with ``weight_masks`` only.
+    """
     open_once: bool = False
     """A value that enters several products of one inference is opened once."""
     packed_comparison: bool = False

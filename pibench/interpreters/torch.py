@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from pibench.interpreters.base import Domain, Interpreter
+from pibench.interpreters.base import Domain, Interpreter, Sum
 
 
 class TorchInterpreter(Interpreter):
@@ -54,8 +54,8 @@ class TorchInterpreter(Interpreter):
     def gelu(self, a: torch.Tensor) -> torch.Tensor:
         return functional.gelu(a)
 
-    def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
-        return functional.softmax(self.mask_scores(scores, keep), dim=-1)
+    def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> tuple[torch.Tensor, Sum | None]:
+        return functional.softmax(self.mask_scores(scores, keep), dim=-1), None
 
     def layer_norm(self, a: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float) -> torch.Tensor:
         return functional.layer_norm(a, weight.shape, weight, bias, eps)

@@ -35,4 +35,20 @@ def quadratic(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> 
     return ops.shift(ops.add(ops.scale(x, c1), ops.scale(ops.square(x), c2)), c0)
 
 
-ACTIVATION: dict[str, Activation] = {"gelu": gelu, "relu": relu, "quadratic": quadratic}
+def square(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Value:
+    """Return x**2: any parabola a neuron, where vertex and curvature are in the weights before and after it."""
+    return ops.square(x)
+
+
+def identity(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Value:
+    """Return x: the two matrices around it may then be merged (AERO, Jha & Reagen, arXiv 2410.13060, section 3.3)."""
+    return x
+
+
+ACTIVATION: dict[str, Activation] = {
+    "gelu": gelu,
+    "relu": relu,
+    "quadratic": quadratic,
+    "square": square,
+    "identity": identity,
+}

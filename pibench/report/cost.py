@@ -14,7 +14,7 @@ MODELLED = ("lan", "wan")
 LINKS = ("loopback", *MODELLED)
 PARTIES = 2
 GROUPS = ("linear", "softmax", "activation", "norm", "other")
-_LINEAR = {"qkv", "scores", "context", "output", "ffn_in", "ffn_out"}
+_LINEAR = {"qkv", "scores", "context", "output", "ffn_in", "ffn_out", "ffn"}
 
 
 @dataclass(frozen=True)

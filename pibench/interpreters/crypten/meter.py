@@ -30,12 +30,12 @@ class Meter:
         """Begin a new count for the operators of ``ops``."""
         self._ops, self.costs, self.seconds = ops, {}, {}
 
-    def log(self, count: int, seconds: float) -> None:
+    def log(self, count: int, seconds: float, client_only: int = 0) -> None:
         """Count one round of ``count`` bytes, both directions, that took ``seconds``."""
         self._wait(seconds)
         if self._ops is not None:
             name = self._ops.operator
-            self.costs[name] = self.costs.get(name, Cost()) + Cost(count, 1)
+            self.costs[name] = self.costs.get(name, Cost()) + Cost(count, 1, client_only=client_only)
 
     def _wait(self, seconds: float) -> None:
         if self._ops is not None:

@@ -121,14 +121,9 @@ class Party:
         self.models[name] = Served(architecture, lowering, switches, shared)
 
     def _share_weight(self, ops: Beaver, name: str, value: torch.Tensor) -> Any:
-        if name.endswith(PUBLIC_SUFFIX):
-            return ops.broadcast(value.contiguous(), SERVER)
-        if not ops.switches.direct_shares:
-            return import_crypten().cryptensor(value, src=SERVER)
-        secret = ops.secret(value, SERVER)
-        if ops.switches.weight_masks and name.endswith("weight"):
-            ops.keep_open(secret)
-        return secret
+        if ops.switches.direct_shares or name.endswith(PUBLIC_SUFFIX):
+            return ops.weight(name, value)
+        return import_crypten().cryptensor(value, src=SERVER)
 
     def drop(self, name: str) -> None:
         """Forget a model."""

@@ -69,8 +69,8 @@ class StockInterpreter(CrypTenInterpreter):
     tanh explodes on the large pre-activations that real checkpoints have.
     """
 
-    def softmax(self, scores: Value, keep: torch.Tensor) -> Value:
-        return self.mask_scores(scores, keep).softmax(-1)
+    def softmax(self, scores: Value, keep: torch.Tensor) -> tuple[Value, None]:
+        return self.mask_scores(scores, keep).softmax(-1), None
 
     def inverse_sqrt(self, a: Value) -> Value:
         return a.inv_sqrt()

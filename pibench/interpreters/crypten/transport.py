@@ -54,10 +54,10 @@ class SocketLink(Link):
 
     def broadcast(self, tensor: torch.Tensor, owner: int) -> torch.Tensor:
         if self._rank == owner:
-            self._transfer([tensor], [])
+            self._transfer([tensor], [], one_way=owner)
             return tensor
         out = torch.empty_like(tensor, memory_format=torch.contiguous_format)
-        self._transfer([], [out])
+        self._transfer([], [out], one_way=owner)
         return out
 
     def _exchange(self, parts: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -65,14 +65,14 @@ class SocketLink(Link):
         self._transfer(parts, theirs)
         return theirs
 
-    def _transfer(self, outgoing: list[torch.Tensor], incoming: list[torch.Tensor]) -> None:
+    def _transfer(self, outgoing: list[torch.Tensor], incoming: list[torch.Tensor], one_way: int | None = None) -> None:
         start = time.perf_counter()
         out, into = _views(outgoing), _views(incoming)
         total = sum(map(len, out)) + sum(map(len, into))
         while out or into:
             if not (_receive(self._peer, into) | _send(self._peer, out)):
                 select.select([self._peer] if into else [], [self._peer] if out else [], [])
-        self._meter.log(total, time.perf_counter() - start)
+        self._meter.log(total, time.perf_counter() - start, total if one_way == 1 else 0)
 
 
 class GlooLink(Link):
@@ -91,7 +91,7 @@ class GlooLink(Link):
         start = time.perf_counter()
         tensor = tensor.contiguous()
         dist.broadcast(tensor, owner)
-        self._meter.log(tensor.nbytes, time.perf_counter() - start)
+        self._meter.log(tensor.nbytes, time.perf_counter() - start, tensor.nbytes if owner == 1 else 0)
         return tensor
 
     def _reduce(self, parts: list[torch.Tensor], operation: Any) -> list[torch.Tensor]:
