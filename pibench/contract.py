@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ class Variant:
 class MethodInfo:
     """How a method describes itself in tables and records.
 
-    ``reported`` holds the paper's own numbers with their setting, as text; they enter no ratio.
+    ``reported`` holds the paper's own numbers with their setting, as text; they enter no ratio. ``ablations`` take the
+    method apart: they are measured by themselves, and are rows of no other table.
     """
 
     name: str
@@ -47,6 +49,7 @@ class MethodInfo:
     bibtex: str
     variants: tuple[Variant, ...]
     reported: Mapping[str, str] = field(default_factory=dict)
+    ablations: tuple[Variant, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,17 @@ class Split:
     def __len__(self) -> int:
         return len(self.input_ids)
 
+    def first(self, count: int) -> Split:
+        """Return the first ``count`` examples."""
+        return Split(self.input_ids[:count], self.token_type_ids[:count], self.labels[:count])
+
 
 @dataclass(frozen=True)
 class TaskData:
     """What a method may look at: the training split, and a selection split cut from train for every choice.
 
     ``source`` is ``glue`` or ``sample``; ``fingerprint`` is a hash of the texts and labels behind the splits.
+    Costs are measured at ``seq_len`` tokens. ``scratch`` is a folder for what a method need not do twice, if any.
     """
 
     task: Task
@@ -98,6 +106,8 @@ class TaskData:
     pad_id: int
     source: str
     fingerprint: str
+    seq_len: int = 128
+    scratch: Path | None = None
 
 
 @runtime_checkable

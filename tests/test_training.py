@@ -13,12 +13,15 @@ from transformers import BertTokenizer
 
 from pibench.contract import Budget, Split
 from pibench.errors import InputError
+from pibench.model import Model
 from pibench.tasks.encode import SELECTION_MOST, encode_task
 from pibench.tasks.glue import Examples, RawTask, Task
 from pibench.training import finetune
+from pibench.training import tune as tuning
 from pibench.training.batches import Batch, ordered, pad, shuffled
 from pibench.training.distill import recover
 from pibench.training.finetune import label_loss, predict, train
+from pibench.training.tune import Grid, selection_score, tune
 from tests.conftest import MakeData, MakeModel, MakeSplit
 
 PAD = 0
@@ -160,10 +163,14 @@ def test_distilling_brings_a_student_closer_than_labels_do(make_model: MakeModel
     assert all(value.grad is None for value in teacher.parameters())
 
 
-def test_fine_tuning_back_ignores_the_teacher(make_model: MakeModel, make_data: MakeData) -> None:
+def test_fine_tuning_back_ignores_the_teacher_and_keeps_the_embeddings(
+    make_model: MakeModel, make_data: MakeData
+) -> None:
+    frozen = make_model()
+    frozen.embeddings.requires_grad_(False)
     data, budget = make_data(), replace(BUDGET, epochs=1, recovery="finetune")
     results = {recover(make_model(), make_model(seed), data, budget).fingerprint() for seed in (1, 2)}
-    assert results == {train(make_model(), data, budget, label_loss, "test").fingerprint()}
+    assert results == {train(frozen, data, budget, label_loss, "test").fingerprint()}
 
 
 @pytest.mark.parametrize("outputs", [1, 2])
@@ -249,3 +256,34 @@ def test_pairs_are_cut_to_the_length_and_scores_are_floats() -> None:
     )
     assert encode_task(raw(20), TOKENIZER, 5).data.train.labels.dtype == torch.int64
     assert data.pad_id == TOKENIZER.pad_token_id
+
+
+def test_tuning_keeps_the_best_epoch_of_the_best_rate(
+    make_model: MakeModel, make_data: MakeData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([50.0, 60.0, 55.0, 40.0, 70.0, 70.0])
+    fingerprints: list[str] = []
+
+    def pretend(model: Model, data: object) -> float:
+        fingerprints.append(model.fingerprint())
+        return next(scores)
+
+    monkeypatch.setattr(tuning, "selection_score", pretend)
+    tuned = tune(make_model, make_data(), replace(BUDGET, epochs=99), Grid((1e-3, 3e-3), epochs=3))
+    assert (tuned.learning_rate, tuned.epochs) == (3e-3, 2)
+    assert tuned.model.fingerprint() == fingerprints[4]
+    assert tuned.report()["selection_scores"] == {"0.001": [50.0, 60.0, 55.0], "0.003": [40.0, 70.0, 70.0]}
+    assert not tuned.model.training
+
+
+def test_tuning_never_touches_what_is_not_train_or_selection(make_model: MakeModel, make_data: MakeData) -> None:
+    tuned = tune(make_model, make_data(64), replace(BUDGET, epochs=0), Grid((3e-3,), epochs=4))
+    assert selection_score(tuned.model, make_data(64)) == max(tuned.scores["0.003"])
+
+
+def test_recovery_leaves_the_embeddings_to_the_client(make_model: MakeModel, make_data: MakeData) -> None:
+    student = make_model(1)
+    before = student.embeddings.word.weight.detach().clone()
+    recover(student, make_model(), make_data(), replace(BUDGET, epochs=1))
+    assert torch.equal(student.embeddings.word.weight, before)
+    assert all(value.requires_grad for value in student.parameters())

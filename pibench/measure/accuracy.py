@@ -23,8 +23,7 @@ from pibench.measure.workbench import Workbench
 from pibench.model import Model
 from pibench.records import SCHEMA_VERSION, Record
 from pibench.tasks.encode import EncodedTask
-from pibench.tasks.glue import Task
-from pibench.tasks.metrics import majority_score, score
+from pibench.tasks.metrics import answers, majority_score, score
 from pibench.training.batches import pad
 from pibench.training.finetune import predict
 
@@ -52,6 +51,7 @@ def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
         "engine": bench.plan.engine,
         "security": SECURITY[bench.plan.engine],
         "switches": asdict(scoring_switches(cell.variant.lowering)),
+        "extra": {"dense": bench.tuning(cell), "method": model.notes},
     }
 
 
@@ -142,11 +142,6 @@ def _version(method: str) -> str:
         return registry.get(method).info.version
     except Exception:
         return "unknown"
-
-
-def answers(task: Task, logits: np.ndarray) -> np.ndarray:
-    """Return class ids (examples,), or the scores of a regression, from logits (examples, outputs)."""
-    return logits[:, 0] if task.regression else logits.argmax(axis=1)
 
 
 def scoring_switches(lowering: Lowering) -> Switches:

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pibench.contract import Budget, Variant
+from pibench.training.tune import Grid
 
 
 @dataclass(frozen=True)
 class Profile:
     """How thorough a run is.
 
+    ``grid`` is what the dense model is tuned over, ``budget`` what a compressed one may spend on its recovery;
     ``mpc_examples`` validation examples of each cell are also scored under MPC, ``mpc_batch`` at a time; a
     latency is measured in ``pairs`` interleaved pairs.
     """
 
     name: str
+    grid: Grid
     budget: Budget
     seq_len: int
     mpc_examples: int
@@ -29,7 +32,8 @@ class Profile:
 PROFILES = {
     "quick": Profile(
         "quick",
-        Budget(epochs=2, examples=400, batch_size=16),
+        Grid((1e-4,), epochs=2),
+        Budget(epochs=2, examples=400, batch_size=16, learning_rate=3e-4),
         seq_len=32,
         mpc_examples=8,
         mpc_batch=8,
@@ -38,7 +42,8 @@ PROFILES = {
     ),
     "full": Profile(
         "full",
-        Budget(epochs=3, examples=8_000, batch_size=32),
+        Grid((5e-5, 1e-4, 2e-4), epochs=4),
+        Budget(epochs=4, examples=8_000, batch_size=32, learning_rate=3e-4),
         seq_len=128,
         mpc_examples=64,
         mpc_batch=8,
@@ -101,3 +106,8 @@ class Plan:
     def models(self) -> Path:
         """Where trained models are kept for ``--resume``."""
         return Path("runs/models")
+
+    @property
+    def scratch(self) -> Path:
+        """Where methods keep unfinished work for ``--resume``."""
+        return self.models / "scratch"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -28,9 +29,11 @@ from pibench.model import Model
 from pibench.records import read_all
 from pibench.tasks.encode import EncodedTask, encode_task
 from pibench.tasks.glue import RawTask, load
-from pibench.training.finetune import label_loss, train
+from pibench.training.tune import Grid, Tuned, tune
 
 THREADS_PER_PARTY = 1
+TUNED_SEED = 0
+"""The seed at which a task's learning rate is chosen."""
 
 
 class Workbench:
@@ -80,6 +83,8 @@ class Workbench:
         (source,) = sources
         self.plan = replace(self.plan, output=Path(str(self.plan.output).format(data=source)))
         writable(self.plan.records)
+        if not self.plan.resume:
+            shutil.rmtree(self.plan.scratch, ignore_errors=True)
         self._refuse_other_records(source)
         return source
 
@@ -111,16 +116,44 @@ class Workbench:
         return replace(self.plan.budget, seed=cell.seed)
 
     def dense(self, cell: Cell) -> Model:
-        """Return the dense model of the cell's task and seed, fine-tuned on the task."""
+        """Return the dense model of the cell's task and seed, tuned on the task."""
 
         def make() -> Model:
-            data = self.task(cell.task, cell.seed).data
-            model = build_model(self.backbone, data.task.outputs, cell.seed)
-            return train(model, data, self.budget(cell), label_loss, f"fine-tuning {cell.task}")
+            tuned = self._tuned(cell, self._grid(cell))
+            path = self._tuning_path(cell)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(tuned.report()))
+            return tuned.model
 
-        model = self._cached(self._key(cell, "dense", "fine-tuned", pibench.__version__), make)
+        model = self._cached(self._dense_key(cell), make)
         assert isinstance(model, Model)
         return model
+
+    def tuning(self, cell: Cell) -> dict[str, Any]:
+        """Return how the dense model of the cell's task and seed came about (see :meth:`Tuned.report`)."""
+        self.dense(cell)
+        return json.loads(self._tuning_path(cell).read_text())
+
+    def _tuned(self, cell: Cell, grid: Grid) -> Tuned:
+        data = self.task(cell.task, cell.seed).data
+        return tune(lambda: build_model(self.backbone, data.task.outputs, cell.seed), data, self.budget(cell), grid)
+
+    def _grid(self, cell: Cell) -> Grid:
+        """Return the grid of the first seed; the others take its learning rate and choose their epoch alone."""
+        grid = self.plan.profile.grid
+        if cell.seed == TUNED_SEED:
+            return grid
+        return replace(grid, learning_rates=(self.tuning(replace(cell, seed=TUNED_SEED))["learning_rate"],))
+
+    def _dense_key(self, cell: Cell) -> str:
+        plan, task = self.plan, self.task(cell.task, cell.seed).data
+        spent = [plan.budget.examples, plan.budget.batch_size, asdict(plan.profile.grid), cell.seed]
+        return _key(
+            cell, "dense", "tuned", [plan.backbone, task.fingerprint, plan.seq_len, *spent, pibench.__version__]
+        )
+
+    def _tuning_path(self, cell: Cell) -> Path:
+        return self.plan.models / f"{self._dense_key(cell)}.json"
 
     def compressed(self, cell: Cell) -> Model | Skip:
         """Return what the cell's method makes of the dense model."""
@@ -128,11 +161,12 @@ class Workbench:
         dense = self.dense(cell)
 
         def make() -> Model | Skip:
-            data = self.task(cell.task, cell.seed).data
+            data = replace(self.task(cell.task, cell.seed).data, scratch=self.plan.scratch)
             return method.compress(dense, data, self.budget(cell), cell.variant)
 
-        version = f"{pibench.__version__} {method.info.version} {dict(cell.variant.options)}"
-        return self._cached(self._key(cell, cell.method, cell.variant.name, version), make)
+        budget = asdict(self.budget(cell))
+        parts = [self._dense_key(cell), budget, method.info.version, dict(cell.variant.options)]
+        return self._cached(_key(cell, cell.method, cell.variant.name, parts), make)
 
     @property
     def parties(self) -> Parties:
@@ -145,12 +179,6 @@ class Workbench:
         """End both party processes, so that the next use starts fresh ones."""
         self._parties = None
         self._running.close()
-
-    def _key(self, cell: Cell, method: str, variant: str, version: str) -> str:
-        task = self.task(cell.task, cell.seed).data
-        parts = [self.plan.backbone, task.fingerprint, self.plan.seq_len, asdict(self.budget(cell)), method]
-        digest = hashlib.sha256(json.dumps([*parts, variant, version]).encode()).hexdigest()[:8]
-        return quote(f"{cell.task}--{method}--{variant}--s{cell.seed}--{digest}", safe="")
 
     def _cached(self, key: str, make: Any) -> Model | Skip:
         """Return the model of ``key``: from this run, from disk when resuming, or made and saved now."""
@@ -177,6 +205,7 @@ class Workbench:
         outputs = saved["architecture"]["outputs"]
         model = build_model(self.backbone, outputs).rebuilt(Architecture.from_spec(saved["architecture"]))
         model.load_state_dict(saved["state"])
+        model.notes = saved.get("notes", {})
         return model.eval()
 
 
@@ -194,11 +223,18 @@ def writable(folder: Path) -> None:
         raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --output") from error
 
 
+def _key(cell: Cell, method: str, variant: str, parts: list[Any]) -> str:
+    """Return the file name, without its ending, of a model that depends on ``parts`` (JSON types)."""
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
+    return quote(f"{cell.task}--{method}--{variant}--s{cell.seed}--{digest}", safe="")
+
+
 def _save(model: Model, path: Path) -> None:
     temporary = path.with_suffix(".writing")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({"architecture": model.architecture.spec(), "state": model.state_dict()}, temporary)
+        spec = model.architecture.spec()
+        torch.save({"architecture": spec, "state": model.state_dict(), "notes": model.notes}, temporary)
         temporary.replace(path)
     except (OSError, RuntimeError) as error:
         raise InputError(f"cannot write the model {path}: {error}; free some space or change the rights") from error

@@ -41,7 +41,7 @@ def encode_task(raw: RawTask, tokenizer: Any, seq_len: int, seed: int = 0) -> En
     order = np.random.default_rng(seed).permutation(count)
     train = _tokenise(_pick(raw.train, order[held_out:]), raw.task, tokenizer, seq_len)
     selection = _tokenise(_pick(raw.train, order[:held_out]), raw.task, tokenizer, seq_len)
-    data = TaskData(raw.task, train, selection, tokenizer.pad_token_id, raw.source, raw.fingerprint)
+    data = TaskData(raw.task, train, selection, tokenizer.pad_token_id, raw.source, raw.fingerprint, seq_len)
     return EncodedTask(data, _tokenise(raw.validation, raw.task, tokenizer, seq_len))
 
 

@@ -38,6 +38,11 @@ _METRICS: dict[str, Metric] = {
 }
 
 
+def answers(task: Task, logits: np.ndarray) -> np.ndarray:
+    """Return class ids (examples,), or the scores of a regression, from logits (examples, outputs)."""
+    return logits[:, 0] if task.regression else logits.argmax(axis=1)
+
+
 def score(task: Task, predictions: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Score predictions, in percent.
 

@@ -11,7 +11,8 @@ from pibench.model import Model
 from pibench.training.batches import Batch
 from pibench.training.finetune import Loss, label_loss, task_loss, train
 
-HIDDEN_WEIGHT = 1.0
+HIDDEN_WEIGHT = 50.0
+"""On STS-B's and MRPC's selection splits, half an epoch to an epoch brings back most at 20 to 100; 1 is far worse."""
 LABEL_WEIGHT = 0.5
 
 
@@ -19,8 +20,16 @@ def recover(student: Model, teacher: Model, data: TaskData, budget: Budget) -> M
     """Train ``student`` in place by the budget's recovery and return it.
 
     ``distill`` matches every layer's output and the logits of ``teacher``, with the labels beside them;
-    ``finetune`` uses the labels alone.
+    ``finetune`` uses the labels alone. The embeddings stay as they are: the client computes them exactly.
     """
+    student.embeddings.requires_grad_(False)
+    try:
+        return _recover(student, teacher, data, budget)
+    finally:
+        student.embeddings.requires_grad_(True)
+
+
+def _recover(student: Model, teacher: Model, data: TaskData, budget: Budget) -> Model:
     if budget.recovery == "finetune":
         return train(student, data, budget, label_loss, "fine-tuning back")
     return train(student, data, budget, _distillation(teacher), "distilling", dropout=0.0)

@@ -47,10 +47,18 @@ def native_bfloat16() -> bool:
     return torch.cpu._is_avx512_bf16_supported()
 
 
-def train(model: M, data: TaskData, budget: Budget, loss: Loss[M], name: str, dropout: float = DROPOUT) -> M:
+def train(
+    model: M,
+    data: TaskData,
+    budget: Budget,
+    loss: Loss[M],
+    name: str,
+    dropout: float = DROPOUT,
+    each_epoch: Callable[[M], None] = lambda model: None,
+) -> M:
     """Train ``model`` in place for ``budget`` and return it; deterministic by ``budget.seed``.
 
-    ``name`` labels the progress bar.
+    ``name`` labels the progress bar; ``each_epoch`` is given the model, in evaluation mode, after every epoch.
 
     Raises:
         FloatingPointError: the loss is no longer a number.
@@ -70,6 +78,8 @@ def train(model: M, data: TaskData, budget: Budget, loss: Loss[M], name: str, dr
                 schedule.step()
                 optimizer.zero_grad()
                 progress.update()
+            each_epoch(model.eval())
+            model.train()
     return model.eval()
 
 
