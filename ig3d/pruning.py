@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -9,13 +10,13 @@ import torch
 from pibench.model import Model
 
 
-def prune_heads(model: Model, keep: torch.Tensor) -> Model:
-    """Return a copy without the heads whose entry in ``keep`` (layers, heads; bool) is false.
+def prune_heads(model: Model, keep: Sequence[torch.Tensor] | torch.Tensor) -> Model:
+    """Return a copy without the heads whose entry in ``keep`` is false: for each layer a bool tensor (heads,).
 
     Raises:
         ValueError: a layer would lose all its heads.
     """
-    if not keep.any(dim=1).all():
+    if not all(kept.any() for kept in keep):
         raise ValueError("every layer must keep at least one head")
     layers = tuple(
         replace(layer, heads=int(kept.sum())) for layer, kept in zip(model.architecture.layers, keep, strict=True)
@@ -27,4 +28,6 @@ def prune_heads(model: Model, keep: torch.Tensor) -> Model:
             new["qkv_weight"].copy_(old["qkv_weight"][columns.repeat(3)])
             new["qkv_bias"].copy_(old["qkv_bias"][columns.repeat(3)])
             new["output_weight"].copy_(old["output_weight"][:, columns])
+            if "softmax_coefficients" in new:
+                new["softmax_coefficients"].copy_(old["softmax_coefficients"][kept])
     return pruned

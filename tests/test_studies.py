@@ -8,7 +8,7 @@ import pytest
 from pibench import figures, records
 from pibench.errors import InputError
 from pibench.report.studies import study_tables
-from tests.made_up import ENVIRONMENT, SHARED
+from tests.made_up import ENVIRONMENT, SHARED, accuracy_record
 
 
 def study(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -60,6 +60,61 @@ def test_a_record_is_found_under_its_study() -> None:
 
 def test_a_study_without_rows_is_no_record() -> None:
     assert any("rows" in problem for problem in records.validate(study("ablation", [])))
+
+
+IMPORTANCE = {
+    "importance": "integrated_gradients",
+    "task": "rte",
+    "examples": 10,
+    "seeds": 2,
+    "halves": [0.8, 0.9],
+    "between_seeds": [0.5],
+    "completeness": 0.002,
+    "layers": 2,
+    "heads": [0.1, 0.2, 0.3, 0.4],
+}
+
+
+def test_importance_shows_mean_correlations_and_nothing_where_there_is_none() -> None:
+    chance = IMPORTANCE | {"importance": "random", "halves": None, "completeness": None}
+    record = study("importance", [IMPORTANCE, chance])
+    assert records.validate(record) == []
+    (table,) = study_tables([record])
+    assert table.name == "importance"
+    assert table.rows[0][:6] == [
+        "rte",
+        "integrated_gradients",
+        pytest.approx(0.85),
+        pytest.approx(0.0707, abs=1e-4),
+        0.5,
+        0.2,
+    ]
+    assert table.rows[1][2:6] == [None, None, 0.5, None]
+
+
+def test_methods_ablation_shows_loss_and_reduction() -> None:
+    row = {
+        "task": "rte", "seed": 0, "method": "ig3d", "ablation": "heads", "float": 58.0, "dense_float": 60.0,
+        "selection": 61.0, "dense_selection": 62.0, "bytes_total": 25_000_000, "dense_bytes_total": 100_000_000,
+        "rounds": 9, "stage_megabytes": [25.0], "stage_scores": [60.0], "epochs": 4, "examples": 100,
+    }  # fmt: skip
+    record = study("methods_ablation", [row])
+    assert records.validate(record) == []
+    (table,) = study_tables([record])
+    assert table.rows == [["rte", "ig3d", "heads", 58.0, 2.0, 1.0, 25.0, 75.0, 9]]
+
+
+def test_the_frontier_is_drawn_from_what_searches_left(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    stage = {"megabytes": 60.0, "score": 84.0}
+    notes = {"dense_score": 85.0, "stages": [stage], "recovered": [stage]}
+    made = [
+        accuracy_record("rte", "ig3d", "v", 80.0, extra={"method": notes}),
+        accuracy_record("rte", "dense", "fair", 81.0),
+    ]
+    paths = figures.draw([*made, study("importance", [IMPORTANCE])], tmp_path)
+    assert [path.name for path in paths] == ["importance.png", "frontier.png"]
+    assert figures.draw(made[1:], tmp_path) == []
 
 
 def test_figures_are_drawn(tmp_path: Path) -> None:

@@ -1,0 +1,142 @@
+"""The search along the trajectory: go on while accuracy comes back, and settle where it comes back far enough.
+
+The moves are made in stages, in the order of their price; after each stage the model is trained back for a short
+while, so that it is converted step by step and never far from one that works. Then stages are recovered in full, the
+cheapest first, until one is within the tolerance on the selection split. Its price is tau.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ig3d.gelu import with_activation
+from ig3d.layers import observe
+from ig3d.memory import remember
+from ig3d.pruning import prune_heads
+from ig3d.softmax import with_power
+from ig3d.threshold import Plan, Step, cut, megabytes, planned, whole
+from pibench.contract import Budget, TaskData
+from pibench.model import Model
+from pibench.training.distill import recover
+from pibench.training.tune import selection_score
+
+STAGES = (0.7, 0.8, 0.86, 0.9, 0.93, 0.96)
+"""Shares of what the trajectory can save at which a stage ends."""
+STAGE_SHARE = 0.5
+"""Of an epoch, that a stage may spend on its recovery."""
+PATIENCE = 12.0
+"""Points that a stage may lose after its short recovery for the walk to go on; most of them come back in a full one."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where a stage ended: the last move, the model after a short recovery, and its score on the selection split."""
+
+    step: Step
+    model: Model
+    score: float
+
+    def report(self) -> dict[str, Any]:
+        """Return the numbers of the stage, as plain JSON types."""
+        step = self.step
+        return {"tau": step.tau, "predicted_loss": step.loss, "megabytes": step.megabytes, "score": self.score}
+
+
+class Search:
+    """Walks the trajectory ``steps`` from ``dense``; what is trained is kept in ``folder``, and taken from there."""
+
+    def __init__(
+        self, dense: Model, data: TaskData, budget: Budget, steps: Sequence[Step], folder: Path | None = None
+    ) -> None:
+        self._dense, self._data, self._budget, self._steps, self._folder = dense, data, budget, steps, folder
+        self.dense_score = selection_score(dense, data)
+
+    def within(self, tolerance: float) -> Model:
+        """Return the cheapest stage that loses no more than ``tolerance`` points, or the gentlest one, recovered.
+
+        The model's notes hold the trajectory.
+        """
+        stages = self._walked()
+        tried: dict[int, Stage] = {}
+        for index in reversed(range(len(stages))):
+            tried[index] = chosen = self._recovered(stages[index], index)
+            if self.dense_score - chosen.score <= tolerance:
+                break
+        chosen.model.notes = {
+            "dense_score": self.dense_score,
+            "tolerance": tolerance,
+            "chosen": chosen.report(),
+            "stages": [stage.report() for stage in stages],
+            "recovered": [stage.report() for stage in tried.values()],
+            "moves": [[s.layer, s.dimension, s.to, s.tau, s.loss, s.megabytes] for s in self._steps],
+        }
+        return chosen.model
+
+    def _walked(self) -> list[Stage]:
+        """Return the stages up to the first that loses more than :data:`PATIENCE` points."""
+        stages: list[Stage] = []
+        for stage in self._walk():
+            stages.append(stage)
+            if self.dense_score - stage.score > PATIENCE:
+                break
+        return stages
+
+    def _walk(self) -> Iterator[Stage]:
+        dense, data, budget = self._dense, self._data, self._budget
+        start, end = megabytes(dense.architecture, data.seq_len), self._steps[-1].megabytes
+        spent = replace(budget, epochs=1, examples=int(min(budget.examples, len(data.train)) * STAGE_SHARE))
+        model, plan = dense, whole(dense.architecture)
+        for share in STAGES:
+            step = cut(self._steps, start - share * (start - end))
+            if step.plan == plan:
+                continue
+
+            def make(model: Model = model, old: Plan = plan, new: Plan = step.plan) -> Model:
+                return recover(advance(model, old, new, data, budget.seed), dense, data, spent)
+
+            model, plan = self._remembered(f"stage-{share:g}", step, make), step.plan
+            yield Stage(step, model, selection_score(model, data))
+
+    def _recovered(self, stage: Stage, index: int) -> Stage:
+        """Return a stage after the rest of the budget: what its own training has not spent yet."""
+        rest = replace(self._budget, epochs=max(0, self._budget.epochs - int((index + 1) * STAGE_SHARE)))
+        model = self._remembered(
+            f"recovered-{index}",
+            stage.step,
+            lambda: recover(copy.deepcopy(stage.model), self._dense, self._data, rest),
+        )
+        return Stage(stage.step, model, selection_score(model, self._data))
+
+    def _remembered(self, name: str, step: Step, make: Callable[[], Model]) -> Model:
+        """Return a model that follows the plan of ``step``, trained once; the embeddings are the dense model's."""
+
+        def train() -> dict[str, Any]:
+            made = make()
+            return {"layers": made.layers.state_dict(), "head": made.head.state_dict()}
+
+        kept = remember(self._folder and self._folder / f"{name}.pt", train)
+        model = self._dense.rebuilt(planned(self._dense.architecture, step.plan))
+        model.layers.load_state_dict(kept["layers"])
+        model.head.load_state_dict(kept["head"])
+        return model.eval()
+
+
+def advance(model: Model, old: Plan, new: Plan, data: TaskData, seed: int) -> Model:
+    """Return a copy of ``model``, which follows plan ``old``, that follows ``new``: the first layer first."""
+    for index, (before, after) in enumerate(zip(old, new, strict=True)):
+        if before.heads != after.heads:
+            stay = [torch.ones(layer.heads, dtype=torch.bool) for layer in model.architecture.layers]
+            stay[index] = torch.tensor([head in after.heads for head in before.heads])
+            model = prune_heads(model, stay)
+        if before.softmax != after.softmax:
+            model = with_power(model, index, after.softmax, observe(model, data.selection, data.pad_id, seed))
+        if before.activation != after.activation:
+            seen = observe(model, data.selection, data.pad_id, seed)
+            model = with_activation(model, index, after.activation, seen)
+    return model

@@ -1,0 +1,54 @@
+"""Is Integrated Gradients more stable than gradients, as the paper's abstract says? Rank correlations answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import torch
+
+from ig3d.importance import IMPORTANCE, agreement, attributions, half_agreement
+from pibench.contract import TaskData
+from pibench.model import Model
+
+
+def stability(dense: Sequence[Model], data: Sequence[TaskData]) -> list[dict[str, Any]]:
+    """Return a row for each importance: rank correlations between halves of the examples, and between seeds.
+
+    ``dense`` and ``data`` are models of one task and their data, one a seed; examples are of the selection split.
+    ``heads`` is the first seed's importance, layer by layer; ``completeness`` is the relative error of Integrated
+    Gradients (see :class:`ig3d.importance.Attributions`).
+    """
+    rows = []
+    for name, importance in IMPORTANCE.items():
+        scores = [
+            importance(model, own.selection, own.pad_id, seed)
+            for seed, (model, own) in enumerate(zip(dense, data, strict=True))
+        ]
+        means = [values.mean(0) for values in scores]
+        first, own = dense[0], data[0]
+        completeness = (
+            attributions(first, own.selection, own.pad_id, 0).completeness_error
+            if name == "integrated_gradients"
+            else None
+        )
+        rows.append(
+            {
+                "importance": name,
+                "task": own.task.name,
+                "examples": len(scores[0]),
+                "seeds": len(dense),
+                "halves": None if _constant(scores[0]) else [x for values in scores for x in half_agreement(values)],
+                "between_seeds": [agreement(*pair) for pair in combinations(means, 2)] or None,
+                "completeness": completeness,
+                "layers": means[0].shape[0],
+                "heads": means[0].flatten().tolist(),
+            }
+        )
+    return rows
+
+
+def _constant(scores: torch.Tensor) -> bool:
+    """Say whether all examples have the same scores, so that halves of them agree for no reason."""
+    return bool((scores == scores[:1]).all())

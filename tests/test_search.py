@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ig3d import search as searching
+from ig3d.method import compress_by
+from ig3d.search import Search, advance
+from ig3d.sensitivity import measure
+from ig3d.threshold import DIMENSIONS, planned, trajectory, whole
+from pibench.contract import Budget
+from pibench.model import Model
+from pibench.training.batches import pad
+from tests.conftest import MakeData, MakeModel
+
+BUDGET = Budget(epochs=2, examples=16, batch_size=8, learning_rate=1e-3)
+
+
+@pytest.fixture
+def found(make_model: MakeModel, make_data: MakeData, tmp_path: Path) -> Callable[..., Search]:
+    dense, data = make_model(), make_data()
+    steps = trajectory(dense.architecture, measure(dense, data, DIMENSIONS, "taylor", 0), data.seq_len)
+    return lambda folder=None: Search(dense, data, BUDGET, steps, folder)
+
+
+def test_the_notes_hold_the_whole_trajectory(found: Callable[..., Search]) -> None:
+    model = found().within(100.0)
+    notes = model.notes
+    assert len(notes["stages"]) == len(searching.STAGES)
+    assert [stage["megabytes"] for stage in notes["stages"]] == sorted(
+        (stage["megabytes"] for stage in notes["stages"]), reverse=True
+    )
+    assert notes["chosen"]["megabytes"] == notes["stages"][-1]["megabytes"]
+    assert notes["chosen"]["tau"] in [move[3] for move in notes["moves"]]
+
+
+def test_a_tighter_tolerance_gives_a_dearer_model_or_the_same(
+    found: Callable[..., Search], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([90.0, 89.5, 88.0, 85.0, 84.0, 81.0, 80.0])  # dense, then the six stages
+    real: dict[str, float] = {}
+
+    def pretend(model: Model, data: object) -> float:
+        key = model.fingerprint()
+        if key not in real:
+            real[key] = next(scores, 80.0)
+        return real[key]
+
+    monkeypatch.setattr(searching, "selection_score", pretend)
+    monkeypatch.setattr(searching, "recover", lambda student, *rest: student)
+    search = found()
+    sizes = {tolerance: search.within(tolerance).notes["chosen"]["megabytes"] for tolerance in (0.1, 1.0, 2.3, 6.0)}
+    assert sizes[0.1] == sizes[1.0] > sizes[2.3] > sizes[6.0]
+    assert search.within(0.1).notes["chosen"]["score"] == 89.5  # the gentlest, though it is outside
+
+
+def test_advancing_follows_the_plan_and_pruning_alone_is_masking(
+    found: Callable[..., Search], make_model: MakeModel, make_data: MakeData
+) -> None:
+    dense, data = make_model(), make_data()
+    losses = measure(dense, data, ("heads",), "taylor", 0)
+    steps = trajectory(dense.architecture, losses, data.seq_len)
+    middle, last = steps[2], steps[-1]
+    half = advance(dense, whole(dense.architecture), middle.plan, data, 0)
+    model = advance(half, middle.plan, last.plan, data, 0)
+    assert model.architecture == planned(dense.architecture, last.plan)
+    gates = torch.tensor([[float(head in layer.heads) for head in range(4)] for layer in last.plan])
+    batch = pad(data.selection, range(8), 0)
+    inputs = batch.input_ids, batch.token_type_ids, batch.keep
+    with torch.no_grad():
+        torch.testing.assert_close(model(*inputs).logits, dense(*inputs, gates=gates).logits, rtol=0, atol=1e-5)
+
+
+def test_a_search_goes_on_where_it_was_cut(
+    make_model: MakeModel, make_data: MakeData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dense, data = make_model(), replace(make_data(), scratch=tmp_path)
+
+    def run() -> str:
+        return compress_by(DIMENSIONS, dense, data, BUDGET, 2.3).fingerprint()
+
+    whole_run = compress_by(DIMENSIONS, dense, replace(data, scratch=None), BUDGET, 2.3).fingerprint()
+    trained: list[int] = []
+    real = searching.recover
+
+    def cut(*arguments: object) -> Model:
+        trained.append(1)
+        if len(trained) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(searching, "recover", cut)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert run() == whole_run
+    before = len(trained)
+    assert run() == whole_run
+    assert len(trained) == before, "what is on disk was trained again"
