@@ -39,6 +39,14 @@ def engine(session: nox.Session) -> None:
 
 
 @nox.session
+def ablation(session: nox.Session) -> None:
+    """Take methods apart, and measure how stable head importance is; about an hour on two cores."""
+    install(session, "bench", "hub", "mpc")
+    run = session.posargs or ["--profile", "full", "--resume", "--tasks", "stsb"]
+    session.run(*RUN, "benchmarks/test_importance.py", "benchmarks/test_ablation.py", *run)
+
+
+@nox.session
 def validate_network(session: nox.Session) -> None:
     """Compare modelled latency with that on an emulated link; needs root, and says so where it has not."""
     install(session, "bench", "hub", "mpc")

@@ -10,6 +10,7 @@ from typing import get_args
 
 import pytest
 
+from benchmarks.studies import save, tell  # noqa: F401 (fixtures)
 from pibench import registry
 from pibench.contract import Recovery, Variant
 from pibench.errors import InputError, pick
@@ -23,6 +24,7 @@ from pibench.report.render import Table, render
 from pibench.tables import write_tables
 from pibench.tasks.glue import get_task
 
+STUDIES = ("engine", "test_ablation.py", "test_importance.py")
 PLAN = pytest.StashKey[Plan]()
 CELLS = pytest.StashKey[list[Cell]]()
 NETWORK = pytest.StashKey[Network]()
@@ -49,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--glue-dir", type=Path, help="folder of GLUE parquet files (default: $PIBENCH_GLUE_DIR)")
     add("--data", default="auto", help="auto, folder, hub or sample (default: %(default)s)")
     add("--output", type=Path, help="where records and tables go (default: the profile's)")
+    add("--studies", type=Path, default=Path("results/records"), help="where studies' records go (%(default)s)")
     add("--port", type=int, help="TCP port on loopback for the two parties (default: a free one)")
     add("--deadline", type=float, default=900.0, help="longest wait for one answer of a party, in seconds")
 
@@ -123,8 +126,9 @@ def _seed(text: str) -> int:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave the studies of the engine to a run that names them, such as ``nox -s engine``."""
-    return True if collection_path.name == "engine" and not any("engine" in name for name in config.args) else None
+    """Leave studies to a run that names them, such as ``nox -s engine``."""
+    name = collection_path.name
+    return True if name in STUDIES and not any(name in argument for argument in config.args) else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pibench.errors import InputError
 from pibench.records import Record, read_all
+from pibench.report.pictures import frontier, importance, searched
 
 INK, ACCENT = "#33415c", "#d1495b"
 Draw = Callable[[Any, Record], Any]
@@ -83,12 +84,17 @@ def precision(plt: Any, record: Record) -> Any:
     return figure
 
 
-FIGURES: dict[str, Draw] = {"ablation": ablation, "scaling": scaling, "precision": precision}
-"""What draws each study, by its name."""
+FIGURES: dict[str, tuple[str, Draw]] = {
+    "ablation": ("engine_ablation", ablation),
+    "scaling": ("engine_scaling", scaling),
+    "precision": ("engine_precision", precision),
+    "importance": ("importance", importance),
+}
+"""The picture of each study, by the study's name: its file's name and what draws it."""
 
 
 def draw(records: Sequence[Record], folder: Path) -> list[Path]:
-    """Draw every study that has a figure and return the paths.
+    """Draw every study that has a figure, and the frontier of methods that searched; return the paths.
 
     Raises :class:`InputError` if matplotlib is missing or the folder cannot be written.
     """
@@ -99,19 +105,21 @@ def draw(records: Sequence[Record], folder: Path) -> list[Path]:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    paths = []
+    figures = {}
     for record in records:
         if record["kind"] == "study" and record["name"] in FIGURES:
-            path = folder / f"engine_{record['name']}.png"
-            figure = FIGURES[record["name"]](plt, record)
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                figure.savefig(path, dpi=120, metadata={"Software": None})
-            except OSError as error:
-                raise InputError(f"cannot write the figure {path}: {error.strerror}; choose another folder") from error
-            plt.close(figure)
-            paths.append(path)
-    return paths
+            name, function = FIGURES[record["name"]]
+            figures[folder / f"{name}.png"] = function(plt, record)
+    if searched(records):
+        figures[folder / "frontier.png"] = frontier(plt, records)
+    for path, figure in figures.items():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, dpi=120, metadata={"Software": None})
+        except OSError as error:
+            raise InputError(f"cannot write the figure {path}: {error.strerror}; choose another folder") from error
+        plt.close(figure)
+    return list(figures)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,56 +1,10 @@
-"""Writes each study as one record when it is whole."""
+"""The option of the engine's studies."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
-
 import pytest
-
-import pibench
-from pibench.measure.provenance import environment
-from pibench.measure.security import SECURITY
-from pibench.records import SCHEMA_VERSION, Record, file_name, write
-
-Save = Callable[[str, list[dict[str, Any]]], Record]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("private inference")
-    group.addoption("--studies", type=Path, default=Path("results/records"), help="folder of records (%(default)s)")
     group.addoption("--inferences", type=int, default=10_000, help="layer inferences to audit (default: %(default)s)")
-
-
-@pytest.fixture
-def save(request: pytest.FixtureRequest) -> Save:
-    """Return what writes a study from its rows."""
-    started, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
-
-    def write_study(name: str, rows: list[dict[str, Any]]) -> Record:
-        record = {
-            "schema_version": SCHEMA_VERSION,
-            "suite_version": pibench.__version__,
-            "kind": "study",
-            "name": name,
-            "status": "ok",
-            "error": None,
-            "engine": "crypten",
-            "security": SECURITY["crypten"],
-            "rows": rows,
-            "environment": environment(threads=1),
-            "started_utc": started,
-            "seconds_total": time.perf_counter() - start,
-        }
-        write(record, request.config.getoption("studies") / file_name(record))
-        return record
-
-    return write_study
-
-
-@pytest.fixture
-def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Return what prints a line of progress."""
-    return request.config.pluginmanager.get_plugin("terminalreporter").write_line

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.engine.conftest import Save
+from benchmarks.studies import Save
 from pibench.interpreters.crypten.parties import Parties
 from pibench.interpreters.switches import CRYPTEN
 from pibench.measure.engine import MINILM_LAYER, RECIPE_LAYER, Setup, Timed, ablation, interleaved, layers, profile

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.engine.conftest import Save
+from benchmarks.studies import Save
 from pibench.emulation import available, emulated_link
 from pibench.interpreters.crypten.parties import Parties
 from pibench.interpreters.ledger import Cost

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from benchmarks.conftest import CELLS
-from benchmarks.engine.conftest import Save
+from benchmarks.studies import Save
 from pibench.interpreters.fixed_point import predict_fixed
 from pibench.interpreters.switches import LEAN
-from pibench.measure.accuracy import answers
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
-from pibench.tasks.metrics import score
+from pibench.tasks.metrics import answers, score
 from pibench.training.finetune import predict
 
 BITS = (8, 9, 10, 11, 12, 13, 14, 16)

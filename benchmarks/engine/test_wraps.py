@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.engine.conftest import Save
+from benchmarks.studies import Save
 from pibench.interpreters.crypten.parties import Parties
 from pibench.interpreters.switches import LEAN
 from pibench.measure.engine import MINILM_LAYER, Setup, example, layers

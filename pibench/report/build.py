@@ -101,7 +101,8 @@ def _headline_notes(study: Study, informative: list[str]) -> list[str]:
         f"{rows.INFORMATIVE_MARGIN:g} points or more: {', '.join(informative) or 'none'}.",
         "Reduction and speed-ups are relative to dense/fair. A row with several architectures shows mean MB "
         "and rounds, and geometric means of ratios.",
-        "A compressed model is trained twice: as the dense model, then as long again to recover.",
+        "Dense is tuned first: learning rate and epoch on a selection split cut from train. A compressed model then "
+        "has one and the same budget of recovery, whatever the method.",
         *rows.partial_costs(study),
         *notes.provenance(study),
         *notes.clock(study),

@@ -1,4 +1,4 @@
-"""The tables of the engine's studies, from their raw rows."""
+"""The tables of studies, from their raw rows; first those of the engine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from pibench.network import NETWORKS
 from pibench.records import Record
 from pibench.report.cost import MODELLED, modelled_seconds
+from pibench.report.methods import importance, methods_ablation, source
 from pibench.report.render import Cell, Column, Table
 from pibench.stats import paired_ratio
 
@@ -44,11 +45,7 @@ def study_tables(records: Iterable[Record]) -> list[Table]:
 
 
 def _table(record: Record, title: str, columns: list[Column], rows: list[list[Cell]], notes: list[str]) -> Table:
-    environment = record["environment"]
-    machine = environment["machine"]
-    commit = (environment["commit"] or "unversioned")[:12] + (", uncommitted changes" if environment["dirty"] else "")
-    where = f"{machine['cpu_model']}, {machine['cores']} cores; commit {commit}; {record['started_utc'][:10]}."
-    return Table(f"engine_{record['name']}", title, columns, rows, [*notes, where])
+    return Table(f"engine_{record['name']}", title, columns, rows, [*notes, source(record)])
 
 
 def _cost(row: Row) -> list[Cell]:
@@ -187,5 +184,7 @@ BUILD: dict[str, Callable[[Record], Table]] = {
     "wraps": wraps,
     "precision": precision,
     "network": network,
+    "importance": importance,
+    "methods_ablation": methods_ablation,
 }
 """The builder of each study's table, by the study's name."""

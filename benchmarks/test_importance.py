@@ -1,0 +1,25 @@
+"""How stable is each measure of a head's importance? Over halves of the examples, and over seeds of the dense model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.conftest import CELLS
+from benchmarks.studies import Save
+from pibench import registry
+from pibench.measure.workbench import Workbench
+
+
+def test_importance(bench: Workbench, save: Save, tell: Callable[[str], None], request: pytest.FixtureRequest) -> None:
+    cells = {(cell.task, cell.seed): cell for cell in request.config.stash[CELLS]}
+    studied = [method for name in registry.names() if hasattr(method := registry.get(name), "importance_study")]
+    rows = []
+    for task in dict.fromkeys(task for task, _ in cells):
+        own = [replace(cell, method="dense") for (name, _), cell in cells.items() if name == task]
+        tell(f"{task}: {len(own)} seeds")
+        dense, data = [bench.dense(cell) for cell in own], [bench.task(task, cell.seed).data for cell in own]
+        rows += [row for method in studied for row in method.importance_study(dense, data)]
+    save("importance", rows)
