@@ -24,6 +24,8 @@ EXAMPLES = 200
 """As many as AttAttr takes (Hao et al., AAAI 2021, section 5)."""
 IG_STEPS = 8
 ATTRIBUTION_STEPS = 20
+ATTRIBUTION_EXAMPLES = 50
+"""Fewer, because one takes a pass for every layer and step."""
 _BATCH = 16
 
 Importance = Callable[[Model, Split, int, int], torch.Tensor]
@@ -118,7 +120,7 @@ def attention_attribution(model: Model, split: Split, pad_id: int, seed: int) ->
     the true label's probability (regression: of F).
     """
     parts = []
-    for batch in sample(split, pad_id, seed):
+    for batch in sample(split, pad_id, seed, ATTRIBUTION_EXAMPLES):
         by_layer = [_of_layer(model, batch, index) for index in range(len(model.layers))]
         parts.append(torch.stack(by_layer, 1))
     return torch.cat(parts)
