@@ -66,7 +66,7 @@ class Search:
         tried: dict[int, Stage] = {}
         for index in reversed(range(len(stages))):
             tried[index] = chosen = self._recovered(stages[index], index)
-            if self.dense_score - chosen.score <= tolerance:
+            if round(self.dense_score - chosen.score, 6) <= tolerance:
                 break
         chosen.model.notes = {
             "dense_score": self.dense_score,
