@@ -197,3 +197,19 @@ def test_a_cell_out_of_time_is_a_timeout_and_the_next_one_runs(backbone: Path, t
     table = (tmp_path / "out" / "tables" / "accuracy.md").read_text()
     assert "timeout" in table
     assert json.dumps(found["dense"]["float"]) == "null"
+
+
+def test_studies_of_methods_write_their_records(backbone: Path, tmp_path: Path) -> None:
+    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+    studies = [str(ROOT / "benchmarks" / name) for name in ("test_importance.py", "test_ablation.py")]
+    options = ["--tasks=sst2", "--methods=dense", "--output=out", "--studies=studies"]
+    command = [sys.executable, "-m", "pytest", *studies, *arguments(backbone, *options)[1:]]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {record["name"]: record["rows"] for record in records.read_all(tmp_path / "studies")}
+    assert {row["importance"] for row in found["importance"]} >= {"integrated_gradients", "taylor", "random"}
+    ablations = [row["ablation"] for row in found["methods_ablation"]]
+    assert {"heads", "heads+softmax", "heads+softmax+gelu", "separate thresholds", "importance: taylor"} <= set(
+        ablations
+    )
+    assert all(row["bytes_total"] < row["dense_bytes_total"] for row in found["methods_ablation"])

@@ -117,3 +117,22 @@ def test_a_store_hands_out_what_its_source_made_in_the_same_order(monkeypatch: p
     assert all(share.is_meta for share in ask(store))
     later = ask(store.prefetched())
     assert all(torch.equal(own, goal) for own, goal in zip(later, inline, strict=True))
+
+
+@pytest.mark.parametrize("owner", [0, 1])
+def test_a_private_mask_is_its_owners_and_the_dealers_alone(dealers: tuple[Dealer, Dealer], owner: int) -> None:
+    masks = [dealer.private(SHAPE, owner) for dealer in dealers]
+    assert torch.equal(masks[owner].share, masks[0].plain)
+    assert masks[1 - owner].share.is_meta and masks[1].plain is None
+    assert {mask.share.shape for mask in masks} == {SHAPE}
+    again = dealers[owner].private(SHAPE, owner)
+    assert not torch.equal(again.share, masks[owner].share)
+
+
+def test_private_masks_are_prefetched_in_their_order() -> None:
+    store = Store(FirstParty(1, seed=1))
+    first, shared = store.private(SHAPE, 1), store.share(SHAPE)
+    assert first.share.is_meta and shared.share.is_meta
+    direct, ahead = FirstParty(1, seed=1), store.prefetched()
+    assert torch.equal(ahead.private(SHAPE, 1).share, direct.private(SHAPE, 1).share)
+    assert torch.equal(ahead.share(SHAPE).share, direct.share(SHAPE).share)
