@@ -231,10 +231,9 @@ def test_cut_follows_the_seed() -> None:
     assert cuts[0] == cuts[1] != cuts[2]
 
 
-def test_selection_has_at_most_a_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_selection_has_at_most_what_it_is_told() -> None:
     assert SELECTION_MOST == 1000
-    monkeypatch.setattr("pibench.tasks.encode.SELECTION_MOST", 3)
-    assert len(encode_task(raw(50), TOKENIZER, 8).data.selection) == 3
+    assert len(encode_task(raw(50), TOKENIZER, 8, most=3).data.selection) == 3
 
 
 @pytest.mark.parametrize(("count", "enough"), [(10, True), (9, False)])

@@ -108,7 +108,9 @@ class Workbench:
         if name not in self._raw:
             self._raw[name] = load(name, self.plan.glue_dir, self.plan.source)
         if (name, seed) not in self._encoded:
-            self._encoded[name, seed] = encode_task(self._raw[name], self.backbone.tokenizer, self.plan.seq_len, seed)
+            self._encoded[name, seed] = encode_task(
+                self._raw[name], self.backbone.tokenizer, self.plan.seq_len, seed, self.plan.profile.selection
+            )
         return self._encoded[name, seed]
 
     def budget(self, cell: Cell) -> Budget:

@@ -24,16 +24,16 @@ class EncodedTask:
     validation: Split
 
 
-def encode_task(raw: RawTask, tokenizer: Any, seq_len: int, seed: int = 0) -> EncodedTask:
+def encode_task(raw: RawTask, tokenizer: Any, seq_len: int, seed: int = 0, most: int = SELECTION_MOST) -> EncodedTask:
     """Tokenise to at most ``seq_len`` tokens and cut a selection split off the training split by ``seed``.
 
-    The selection split takes a tenth of the training examples, at most a thousand.
+    The selection split takes a tenth of the training examples, at most ``most``.
 
     Raises:
         InputError: too few training examples to cut a selection split from.
     """
     count = len(raw.train)
-    held_out = min(SELECTION_MOST, int(count * SELECTION_SHARE))
+    held_out = min(most, int(count * SELECTION_SHARE))
     if held_out == 0:
         raise InputError(
             f"task {raw.task.name!r} has {count} training examples; at least 10 are needed to cut a selection split"
