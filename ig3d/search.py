@@ -58,22 +58,25 @@ class Search:
         self.dense_score = selection_score(dense, data)
 
     def within(self, tolerance: float) -> Model:
-        """Return the cheapest stage that loses no more than ``tolerance`` points, or the gentlest one, recovered.
+        """Return the cheapest stage that loses no more than ``tolerance`` points, or else the best one, recovered.
 
         The model's notes hold the trajectory.
         """
         stages = self._walked()
-        tried: dict[int, Stage] = {}
+        tried: list[Stage] = []
         for index in reversed(range(len(stages))):
-            tried[index] = chosen = self._recovered(stages[index], index)
-            if round(self.dense_score - chosen.score, 6) <= tolerance:
+            tried.append(self._recovered(stages[index], index))
+            if round(self.dense_score - tried[-1].score, 6) <= tolerance:
+                chosen = tried[-1]
                 break
+        else:
+            chosen = max(tried, key=lambda stage: stage.score)
         chosen.model.notes = {
             "dense_score": self.dense_score,
             "tolerance": tolerance,
             "chosen": chosen.report(),
             "stages": [stage.report() for stage in stages],
-            "recovered": [stage.report() for stage in tried.values()],
+            "recovered": [stage.report() for stage in tried],
             "moves": [[s.layer, s.dimension, s.to, s.tau, s.loss, s.megabytes] for s in self._steps],
         }
         return chosen.model

@@ -56,7 +56,7 @@ def test_a_tighter_tolerance_gives_a_dearer_model_or_the_same(
     sizes = {tolerance: search.within(tolerance).notes["chosen"]["megabytes"] for tolerance in (0.1, 1.0, 2.3, 6.0)}
     assert sizes[0.1] == sizes[1.0] > sizes[2.3] > sizes[6.0]
     assert search.within(0.5).notes["chosen"] == search.within(0.1).notes["chosen"]  # 90.0 - 89.5 is no more than 0.5
-    assert search.within(0.1).notes["chosen"]["score"] == 89.5  # the gentlest, though it is outside
+    assert search.within(0.1).notes["chosen"]["score"] == 89.5  # the best, though it is outside
 
 
 def test_advancing_follows_the_plan_and_pruning_alone_is_masking(
