@@ -18,25 +18,24 @@ def stability(dense: Sequence[Model], data: Sequence[TaskData]) -> list[dict[str
 
     ``dense`` and ``data`` are models of one task and their data, one a seed; examples are of the selection split.
     ``heads`` is the first seed's importance, layer by layer; ``completeness`` is the relative error of Integrated
-    Gradients (see :class:`ig3d.importance.Attributions`).
+    Gradients, for the last seed (see :class:`ig3d.importance.Attributions`).
     """
     rows = []
     for name, importance in IMPORTANCE.items():
-        scores = [
-            importance(model, own.selection, own.pad_id, seed)
-            for seed, (model, own) in enumerate(zip(dense, data, strict=True))
-        ]
+        completeness = None
+        scores = []
+        for seed, (model, own) in enumerate(zip(dense, data, strict=True)):
+            if name == "integrated_gradients":
+                found = attributions(model, own.selection, own.pad_id, seed)
+                completeness = found.completeness_error
+                scores.append(found.values.abs())
+            else:
+                scores.append(importance(model, own.selection, own.pad_id, seed))
         means = [values.mean(0) for values in scores]
-        first, own = dense[0], data[0]
-        completeness = (
-            attributions(first, own.selection, own.pad_id, 0).completeness_error
-            if name == "integrated_gradients"
-            else None
-        )
         rows.append(
             {
                 "importance": name,
-                "task": own.task.name,
+                "task": data[0].task.name,
                 "examples": len(scores[0]),
                 "seeds": len(dense),
                 "halves": None if _constant(scores[0]) else [x for values in scores for x in half_agreement(values)],
