@@ -32,9 +32,8 @@ def frontier(plt: Any, records: Sequence[Record]) -> Any:
             for record in own:
                 notes = record["extra"]["method"]
                 walked, recovered = notes["stages"], notes["recovered"]
-                label = method if record is own[0] else None
                 style = {"color": colour, "alpha": 0.9 if record["seed"] == 0 else 0.35}
-                axis.plot(*_points(walked, notes["dense_score"]), "-", lw=1, label=label, **style)
+                axis.plot(*_points(walked, notes["dense_score"]), "-", lw=1, **style)
                 axis.plot(*_points(recovered, notes["dense_score"]), "o", ms=5, **style)
         axis.axhline(2.3, color="grey", lw=0.8, ls="--")
         axis.axhline(0, color="grey", lw=0.8)
@@ -44,9 +43,10 @@ def frontier(plt: Any, records: Sequence[Record]) -> Any:
         axis.set_ylim(-4, 13)
         axis.grid(alpha=0.3)
     axes[0][0].set_ylabel("points lost, selection split")
-    axes[0][0].legend(frameon=False, fontsize=8, loc="upper right")
+    lines = [plt.Line2D([], [], color=colour, label=name) for name, colour in zip(methods, COLOURS, strict=False)]
+    figure.legend(handles=lines, frameon=False, fontsize=9, loc="lower center", ncols=len(lines))
     figure.suptitle("Lines: after half an epoch a stage; points: recovered in full; dashed: 2.3 points", fontsize=10)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0.06, 1, 1))
     return figure
 
 
@@ -59,7 +59,7 @@ def importance(plt: Any, record: Record) -> Any:
     rows = sorted(record["rows"], key=lambda row: row["task"])
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     names = list(dict.fromkeys(row["importance"] for row in rows))
-    figure, axes = plt.subplots(2, len(tasks), figsize=(3.2 * len(tasks) + 0.8, 5.6), squeeze=False)
+    figure, axes = plt.subplots(2, len(tasks), figsize=(max(6.0, 3.2 * len(tasks) + 0.8), 6.0), squeeze=False)
     for column, task in enumerate(tasks):
         own = {row["importance"]: row for row in rows if row["task"] == task}
         first = own[names[0]]
@@ -77,6 +77,7 @@ def importance(plt: Any, record: Record) -> Any:
         axis.set_ylim(-0.3, 1.05)
         axis.axhline(0, color="grey", lw=0.8)
     axes[1][0].set_ylabel("rank correlation")
-    figure.suptitle("Head importance by Integrated Gradients; below: agreement of halves (blue), of seeds (red)")
+    title = "Head importance by Integrated Gradients, and below\nthe agreement of halves (blue) and of seeds (red)"
+    figure.suptitle(title, fontsize=11)
     figure.tight_layout()
     return figure
