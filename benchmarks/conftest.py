@@ -36,7 +36,7 @@ PROBLEM = pytest.StashKey[str]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("private inference")
     add = group.addoption
-    add("--tasks", default="rte,sst2", help="GLUE tasks, comma-separated (default: %(default)s)")
+    add("--tasks", default="sst2", help="GLUE tasks, comma-separated (default: %(default)s)")
     add("--methods", default="all", help="methods, comma-separated (default: all that are installed)")
     add("--profile", default="quick", help=f"{' or '.join(PROFILES)} (default: %(default)s)")
     add("--seq-len", type=int, help="longest sequence in tokens (default: the profile's)")
