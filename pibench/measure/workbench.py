@@ -207,7 +207,7 @@ class Workbench:
         outputs = saved["architecture"]["outputs"]
         model = build_model(self.backbone, outputs).rebuilt(Architecture.from_spec(saved["architecture"]))
         model.load_state_dict(saved["state"])
-        model.notes = saved.get("notes", {})
+        model.notes = saved["notes"]
         return model.eval()
 
 

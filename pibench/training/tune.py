@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pibench.contract import Budget, Split, TaskData
+from pibench.contract import Budget, TaskData
 from pibench.model import Model
 from pibench.tasks.metrics import answers, score
 from pibench.training.finetune import label_loss, predict, train
@@ -58,8 +58,7 @@ def tune(build: Callable[[], Model], data: TaskData, budget: Budget, grid: Grid)
     return best
 
 
-def selection_score(model: Model, data: TaskData, split: Split | None = None) -> float:
-    """Return GLUE's score of a model on the selection split (or on another one that is given), in percent."""
-    split = split or data.selection
-    predictions = answers(data.task, predict(model, split, data.pad_id))
-    return score(data.task, predictions, split.labels.numpy())["score"]
+def selection_score(model: Model, data: TaskData) -> float:
+    """Return GLUE's score of a model on the selection split, in percent."""
+    predictions = answers(data.task, predict(model, data.selection, data.pad_id))
+    return score(data.task, predictions, data.selection.labels.numpy())["score"]
