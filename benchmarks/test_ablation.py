@@ -11,7 +11,7 @@ import pytest
 from benchmarks.conftest import CELLS
 from benchmarks.studies import Save
 from pibench import registry
-from pibench.interpreters.ledger import predict
+from pibench.interpreters.ledger import Cost, predict
 from pibench.measure.accuracy import float_scores
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
@@ -23,34 +23,36 @@ def test_ablation(bench: Workbench, save: Save, tell: Callable[[str], None], req
     tasks = {(cell.task, cell.seed): cell for cell in request.config.stash[CELLS]}
     rows = []
     for cell in tasks.values():
+        score, cost = measured(bench, cell, bench.dense(cell))
+        dense = {"dense_float": score, "dense_bytes_total": cost.bytes}
         for name in registry.names():
             for variant in registry.get(name).info.ablations:
                 tell(f"{cell.task}: {name}, {variant.name}")
-                rows.append(measure(bench, replace(cell, method=name, variant=variant)))
+                rows.append(dense | measure(bench, replace(cell, method=name, variant=variant)))
     save("methods_ablation", rows)
 
 
+def measured(bench: Workbench, cell: Cell, model: Model) -> tuple[float, Cost]:
+    """Return a model's score on the validation split, in percent, and what the ledger predicts for it."""
+    task = bench.task(cell.task, cell.seed)
+    logits = predict_floats(model, task.validation, task.data.pad_id)
+    return float_scores(task, logits)["float"], predict(model.architecture, 1, bench.plan.seq_len).total()
+
+
 def measure(bench: Workbench, cell: Cell) -> dict[str, Any]:
-    task, model = bench.task(cell.task, cell.seed), bench.compressed(cell)
+    model = bench.compressed(cell)
     assert isinstance(model, Model)
-    cost = predict(model.architecture, 1, bench.plan.seq_len).total()
-    dense = predict(bench.dense(cell).architecture, 1, bench.plan.seq_len).total()
-    scores = [
-        float_scores(task, predict_floats(own, task.validation, task.data.pad_id))["float"]
-        for own in (model, bench.dense(cell))
-    ]
+    score, cost = measured(bench, cell, model)
     stages = model.notes["stages"]
     return {
         "task": cell.task,
         "seed": cell.seed,
         "method": cell.method,
         "ablation": cell.variant.name,
-        "float": scores[0],
-        "dense_float": scores[1],
+        "float": score,
         "selection": model.notes["chosen"]["score"],
         "dense_selection": model.notes["dense_score"],
         "bytes_total": cost.bytes,
-        "dense_bytes_total": dense.bytes,
         "rounds": cost.rounds,
         "stage_megabytes": [stage["megabytes"] for stage in stages],
         "stage_scores": [stage["score"] for stage in stages],
