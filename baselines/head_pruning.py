@@ -12,7 +12,7 @@ class HeadPruning:
 
     info = MethodInfo(
         name="head_pruning",
-        version="2",
+        version="3",
         summary="the least important attention heads by gradient are dropped",
         paper="Michel et al., NeurIPS 2019",
         bibtex=(

@@ -17,7 +17,7 @@ from ig3d.threshold import DIMENSIONS, separate_trajectories, trajectory
 from pibench.contract import Budget, MethodInfo, TaskData, Variant
 from pibench.model import Model
 
-VERSION = "1"
+VERSION = "2"
 BIBTEX = (
     "@article{sun2026ig3d, title={{IG-3D}: Integrated-Gradients 3D Optimization for Private Transformer Inference}, "
     "author={Sun, Lei and Wang, Jingwen and Hu, Peng and Mao, Xiuqing and Hu, Cuiyun and Wang, Zhihong}, "

@@ -2,7 +2,8 @@
 
 The moves are made in stages, in the order of their price; after each stage the model is trained back for a short
 while, so that it is converted step by step and never far from one that works. Then stages are recovered in full, the
-cheapest first, until one is within the tolerance on the selection split. Its price is tau.
+cheapest first, until one is within the tolerance on the selection split, and last a point halfway from it to the
+cheaper stage that was not. The price of what is chosen is tau.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ STAGES = (0.7, 0.8, 0.86, 0.9, 0.93, 0.96)
 """Shares of what the trajectory can save at which a stage ends."""
 STAGE_SHARE = 0.5
 """Of an epoch, that a stage may spend on its recovery."""
-PATIENCE = 12.0
+PATIENCE = 10.0
 """Points that a stage may lose after its short recovery for the walk to go on; most of them come back in a full one."""
 
 
@@ -58,7 +59,7 @@ class Search:
         self.dense_score = selection_score(dense, data)
 
     def within(self, tolerance: float) -> Model:
-        """Return the cheapest stage that loses no more than ``tolerance`` points, or else the best one, recovered.
+        """Return the cheapest model that loses no more than ``tolerance`` points, or else the best one, recovered.
 
         The model's notes hold the trajectory.
         """
@@ -66,11 +67,11 @@ class Search:
         tried: list[Stage] = []
         for index in reversed(range(len(stages))):
             tried.append(self._recovered(stages[index], index))
-            if round(self.dense_score - tried[-1].score, 6) <= tolerance:
-                chosen = tried[-1]
+            if self._loss(tried[-1]) <= tolerance:
+                tried += self._halfway(stages, index)
                 break
-        else:
-            chosen = max(tried, key=lambda stage: stage.score)
+        good = [stage for stage in tried if self._loss(stage) <= tolerance]
+        chosen = min(good, key=lambda stage: stage.step.megabytes) if good else min(tried, key=self._loss)
         chosen.model.notes = {
             "dense_score": self.dense_score,
             "tolerance": tolerance,
@@ -81,12 +82,15 @@ class Search:
         }
         return chosen.model
 
+    def _loss(self, stage: Stage) -> float:
+        return round(self.dense_score - stage.score, 6)
+
     def _walked(self) -> list[Stage]:
         """Return the stages up to the first that loses more than :data:`PATIENCE` points."""
         stages: list[Stage] = []
         for stage in self._walk():
             stages.append(stage)
-            if self.dense_score - stage.score > PATIENCE:
+            if self._loss(stage) > PATIENCE:
                 break
         return stages
 
@@ -108,13 +112,24 @@ class Search:
 
     def _recovered(self, stage: Stage, index: int) -> Stage:
         """Return a stage after the rest of the budget: what its own training has not spent yet."""
-        rest = replace(self._budget, epochs=max(0, self._budget.epochs - int((index + 1) * STAGE_SHARE)))
-        model = self._remembered(
-            f"recovered-{index}",
-            stage.step,
-            lambda: recover(copy.deepcopy(stage.model), self._dense, self._data, rest),
-        )
-        return Stage(stage.step, model, selection_score(model, self._data))
+        start = lambda: copy.deepcopy(stage.model)  # noqa: E731
+        return self._finished(f"recovered-{index}", stage.step, start, index + 1)
+
+    def _halfway(self, stages: Sequence[Stage], index: int) -> list[Stage]:
+        """Return what lies between a stage and the next cheaper one, if anything does, recovered in full."""
+        if index + 1 == len(stages):
+            return []
+        stage, cheaper = stages[index], stages[index + 1]
+        step = cut(self._steps, (stage.step.megabytes + cheaper.step.megabytes) / 2)
+        if step.plan in (stage.step.plan, cheaper.step.plan):
+            return []
+        start = lambda: advance(stage.model, stage.step.plan, step.plan, self._data, self._budget.seed)  # noqa: E731
+        return [self._finished(f"halfway-{index}", step, start, index + 1)]
+
+    def _finished(self, name: str, step: Step, start: Callable[[], Model], spent: int) -> Stage:
+        rest = replace(self._budget, epochs=max(0, self._budget.epochs - int(spent * STAGE_SHARE)))
+        model = self._remembered(name, step, lambda: recover(start(), self._dense, self._data, rest))
+        return Stage(step, model, selection_score(model, self._data))
 
     def _remembered(self, name: str, step: Step, make: Callable[[], Model]) -> Model:
         """Return a model that follows the plan of ``step``, trained once; the embeddings are the dense model's."""

@@ -258,7 +258,7 @@ FUNCTIONS: dict[str, tuple[Program[Shared], torch.Tensor, float]] = {
         2.5e-3,
     ),
 }
-COARSER = {"piecewise_gelu": {"gelu": 0.02}, "quadratic_exp": {"exp": 0.05}, "lookup_start": {"inverse_sqrt": 4e-3}}
+COARSER = {"piecewise_gelu": {"gelu": 0.02}, "quadratic_exp": {"exp": 0.05}, "lookup_tables": {"inverse_sqrt": 4e-3}}
 """The errors without these approximations, whose rounding errors grow less."""
 
 

@@ -8,6 +8,7 @@ That is why a weight, which does not change, may keep its mask for a session.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -18,7 +19,8 @@ from pibench.interpreters.base import Value
 from pibench.interpreters.comparison import sign_by_packed_bits, sign_by_words, to_arithmetic
 from pibench.interpreters.dealer import Dealer
 from pibench.interpreters.link import Link, ShapesLink
-from pibench.interpreters.secret_sharing import SecretSharing, public_factor
+from pibench.interpreters.lookup import Table
+from pibench.interpreters.secret_sharing import Read, SecretSharing, public_factor
 from pibench.interpreters.shared import Known, Opening, Shared, joined
 from pibench.interpreters.switches import LEAN, Switches
 
@@ -133,6 +135,29 @@ class Beaver(SecretSharing):
             sign = sign_by_words(self._rank, self._link, self._dealer, a.share)
         share, opening = to_arithmetic(self._rank, self._link, self._dealer, sign, packed)
         return Shared(share, 0, opening if self.switches.open_once else None)
+
+    def lookup(self, a: Shared, tables: Sequence[Table]) -> list[Read]:
+        """Read one-time tables (Ishai et al., TCC 2013): the dealer turns and shares each, the index opens how far. 1 r.
+
+        An index is a truncated share modulo the table's size, so that a wrap of the truncation cannot harm it.
+        """
+        indices = [self._truncated(a.share.clone(), _bits(table.step, a.fraction), 0).share for table in tables]
+        turns = [self._dealer.share(a.share.shape, kind=torch.int32) for _ in tables]
+        rows = [
+            self._dealer.turned(turn, _encode(table.columns, a.fraction))
+            for turn, table in zip(turns, tables, strict=True)
+        ]
+        hidden = [
+            (index & table.points - 1).int() - turn.share
+            for index, table, turn in zip(indices, tables, turns, strict=True)
+        ]
+        reads = []
+        for place, row, index, table in zip(self._link.sum(hidden), rows, indices, tables, strict=True):
+            at = (place.long() & table.points - 1)[..., None].expand(len(row), *place.shape, 1)
+            columns = [Shared(column, a.fraction) for column in row.gather(-1, at)[..., 0]]
+            beyond = a.share - (index << _bits(table.step, a.fraction))
+            reads.append(Read(columns, Shared(beyond, a.fraction)))
+        return reads
 
     def linear(self, a: Shared, weight: Shared | Known, bias: Shared, parts: int = 1) -> Shared:
         if self.switches.folded_weights and a.normalised is not None:
@@ -262,6 +287,10 @@ def _accumulate(operation: str, share: torch.Tensor, a: torch.Tensor, b: torch.T
         share.addcmul_(a, b)
     else:
         share += torch.matmul(a, b)
+
+
+def _bits(step: float, fraction: int) -> int:
+    return fraction + round(math.log2(step))
 
 
 def _encode(value: torch.Tensor, fraction: int) -> torch.Tensor:

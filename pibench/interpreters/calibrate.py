@@ -9,6 +9,7 @@ import torch
 
 from pibench.contract import Split
 from pibench.interpreters.base import Domain, Interpreter, Sum
+from pibench.interpreters.lookup import TANH_DOMAIN
 from pibench.interpreters.secret_sharing import INVERSE_SQRT_DOMAIN, QUADRATIC_EXP_DOMAIN
 from pibench.interpreters.switches import CRYPTEN, Switches
 from pibench.interpreters.torch import TorchInterpreter
@@ -60,6 +61,8 @@ class Ranges(TorchInterpreter):
         super().__init__()
         self.seen: dict[tuple[str, str], Range] = {}
         self._exp_domain = QUADRATIC_EXP_DOMAIN if switches.quadratic_exp else EXP_DOMAIN
+        reach = -self._exp_domain[0] / 2  # without tables, tanh takes the exponential of -2 abs(a)
+        self._tanh_domain = TANH_DOMAIN if switches.lookup_tables else (-reach, reach)
         self._gelu_domain = ANY if switches.piecewise_gelu else GELU_DOMAIN
 
     def exp(self, a: torch.Tensor) -> torch.Tensor:
@@ -75,9 +78,7 @@ class Ranges(TorchInterpreter):
         return super().inverse_sqrt(a)
 
     def tanh(self, a: torch.Tensor) -> torch.Tensor:
-        """Tanh takes the exponential of -2 abs(a)."""
-        reach = -self._exp_domain[0] / 2
-        self._see("tanh", a, (-reach, reach))
+        self._see("tanh", a, self._tanh_domain)
         return super().tanh(a)
 
     def gelu(self, a: torch.Tensor) -> torch.Tensor:

@@ -48,6 +48,15 @@ class Dealer(ABC):
         shape = torch.broadcast_shapes(a.share.shape, b.share.shape)
         return self.share(shape, lambda: known(a) & known(b), a.share.dtype, live).share
 
+    def turned(self, turn: Mask, columns: torch.Tensor) -> torch.Tensor:
+        """Return a share of ``columns`` (functions, points) for each element of ``turn``, turned on by so many points.
+
+        The shape is (functions, *turn, points).
+        """
+        points = columns.shape[-1]
+        shape = torch.Size((len(columns), *turn.share.shape, points))
+        return self.share(shape, lambda: columns[:, known(turn)[..., None] + torch.arange(points) & points - 1]).share
+
     def zero(self, shape: torch.Size) -> torch.Tensor:
         """Return a share of zero, for a party to hide its input behind."""
         return self.share(shape, lambda: torch.zeros(shape, dtype=torch.int64)).share

@@ -24,7 +24,7 @@ exact for what any sound model computes; of z beyond 2**53 it keeps the leading 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,8 @@ import torch
 
 from pibench.contract import Split
 from pibench.forward import PUBLIC_SUFFIX, Weights, encode
-from pibench.interpreters.secret_sharing import SecretSharing, public_factor
+from pibench.interpreters.lookup import Table
+from pibench.interpreters.secret_sharing import Read, SecretSharing, public_factor
 from pibench.interpreters.switches import CRYPTEN, Switches
 from pibench.model import Model
 from pibench.training.batches import ordered
@@ -80,6 +81,15 @@ class FixedPoint(SecretSharing):
 
     def negative(self, a: torch.Tensor) -> torch.Tensor:
         return (a < 0).long()
+
+    def lookup(self, a: torch.Tensor, tables: Sequence[Table]) -> list[Read]:
+        """Read a table at either neighbour, each the likelier the nearer it is."""
+        reads = []
+        for table in tables:
+            index = (a / table.step + self._uniform(a.numel()).reshape(a.shape)).floor()
+            columns = self.encode(table.columns)[:, index.long() % table.points]
+            reads.append(Read(list(columns), a - index * table.step))
+        return reads
 
     def shift(self, a: torch.Tensor, constant: float | torch.Tensor) -> torch.Tensor:
         constant = torch.as_tensor(constant, dtype=torch.float64)

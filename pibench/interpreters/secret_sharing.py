@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from pibench.interpreters.base import Domain, Interpreter, Value
+from pibench.interpreters.lookup import Table, levels, tanh_tables
 from pibench.interpreters.switches import CRYPTEN, Switches
 
 EXP_SQUARINGS = 8
@@ -25,7 +26,8 @@ QUADRATIC_EXP_DOMAIN = (-244.0, 0.0)
 
 INVERSE_SQRT_DOMAIN = (0.08, 1024.0)
 """Wide, because a few tokens of real checkpoints have variances hundreds of times the median."""
-_STARTS = 32
+_INVERSE_SQRT_POINTS = 2048
+_RECIPROCAL_POINTS = 256
 _LOOKUP_STEPS = 2
 _START_SQUARINGS = 8
 _START = (107140 / 2**16, 75 / 2**16, 7125 / 2**16, 6 / 2**16)
@@ -60,6 +62,14 @@ def public_factor(constant: float | torch.Tensor, fraction_bits: int) -> tuple[t
     return factor, bits
 
 
+@dataclass(frozen=True)
+class Read:
+    """What a table holds at a point, column by column, and how far beyond that point the number lies."""
+
+    columns: Sequence[Value]
+    beyond: Value
+
+
 class SecretSharing(Interpreter):
     """The fair lowering: the best one we have for additive shares with a dealer."""
 
@@ -70,6 +80,10 @@ class SecretSharing(Interpreter):
     @abstractmethod
     def negative(self, a: Value) -> Value:
         """Return 1 where a < 0, else 0."""
+
+    def lookup(self, a: Value, tables: Sequence[Table]) -> list[Read]:
+        """Read every table at one of the two points that ``a`` lies between, where an engine can. 1 r."""
+        raise NotImplementedError
 
     def open(self, *values: Value) -> object:
         """Let the products and comparisons that follow share one opening, where an engine can. At most 1 r."""
@@ -106,15 +120,18 @@ class SecretSharing(Interpreter):
         return a
 
     def divide(self, a: Value, b: Value, domain: Domain) -> Value:
-        """Multiply a by 1 / b: Goldschmidt's iteration, then one Newton step against its rounding.
+        """Multiply a by 1 / b, b scaled by a power of two to around 1 first, where fixed point is most precise."""
+        centre = 2.0 ** round(math.log2(domain[0] * domain[1]) / 2)
+        b, low, high = self.scale(b, 1 / centre), domain[0] / centre, domain[1] / centre
+        reciprocal = self._looked_up_reciprocal if self.switches.lookup_tables else self._reciprocal
+        return self.scale(self.mul(a, reciprocal(b, low, high)), 1 / centre)
 
-        b is first scaled by a power of two to around 1, where fixed point is most precise. Rounds grow with
-        the logarithm of the domain's width.
+    def _reciprocal(self, b: Value, low: float, high: float) -> Value:
+        """Goldschmidt's iteration, then one Newton step against its rounding.
+
+        Rounds grow with the logarithm of the domain's width.
         """
-        low, high = domain
-        centre = 2.0 ** round(math.log2(low * high) / 2)
-        b = self.scale(b, 1 / centre)
-        start = 2 * centre / (low + high)
+        start = 2 / (low + high)
         error = max(high - low, _ACCURACY) / (high + low)
         steps = max(3, math.ceil(math.log2(math.log(_ACCURACY) / math.log(error))))
         deviation = self.scale(b, start)
@@ -125,17 +142,39 @@ class SecretSharing(Interpreter):
             factor = self._two_minus(deviation)
             deviation, inverse = self._mul_both(deviation, inverse, factor)
         inverse = self.mul(inverse, self._two_minus(deviation))
-        inverse = self.mul(inverse, self._two_minus(self.mul(b, inverse)))
-        return self.scale(self.mul(a, inverse), 1 / centre)
+        return self.mul(inverse, self._two_minus(self.mul(b, inverse)))
+
+    def _looked_up_reciprocal(self, b: Value, low: float, high: float) -> Value:
+        """Goldschmidt's iteration from a table: an error e of at most 1/8 becomes e**4. 5 or 6 r."""
+        y = self._looked_up(b, torch.reciprocal, low, high, _RECIPROCAL_POINTS)
+        error = self._one_minus(self.mul(b, y))
+        step, error = self._mul_both(y, error, error)
+        y = self.add(y, step)
+        return self.add(y, self.mul(y, error))
+
+    def _looked_up(
+        self, a: Value, function: Callable[[torch.Tensor], torch.Tensor], low: float, high: float, points: int
+    ) -> Value:
+        """Return ``function`` at a point near a: within an eighth of a, for a from low to high. 1 r a table."""
+        tables = levels(function, low, high, points, 2.0**-self.switches.fraction_bits)
+        finest, *coarser = (read.columns for read in self.lookup(a, tables))
+        (y,) = finest
+        for value, finer in coarser:
+            y = self.add(value, self.mul(finer, y))
+        return y
 
     def inverse_sqrt(self, a: Value) -> Value:
         """Newton's iteration y (3 - a y**2) / 2, two rounds a step, from a start value without division.
 
         The worst relative error on :data:`INVERSE_SQRT_DOMAIN` is 1.6e-3 before fixed-point rounding, from a
-        power 16 r; with a start looked up by comparisons 1e-4, 10 r.
+        power 16 r; from a table 1e-4, 6 r.
         """
-        looked_up = self.switches.lookup_start
-        y = self._looked_up_start(a) if looked_up else self._power_start(a)
+        looked_up = self.switches.lookup_tables
+        y = (
+            self._looked_up(a, torch.rsqrt, *INVERSE_SQRT_DOMAIN, _INVERSE_SQRT_POINTS)
+            if looked_up
+            else self._power_start(a)
+        )
         for _ in range(_LOOKUP_STEPS if looked_up else _NEWTON_STEPS):
             squared, scaled = self._mul_both(y, a, y)
             y = self.sub(self.scale(y, 1.5), self.scale(self.mul(squared, scaled), 0.5))
@@ -147,21 +186,12 @@ class SecretSharing(Interpreter):
         y = self.shift(self.scale(self._power(base, _START_SQUARINGS), scale), constant)
         return self.sub(y, self.scale(a, decline))
 
-    def _looked_up_start(self, a: Value) -> Value:
-        """Select a**-0.5 at the middle of the interval, of 32 with equal ratio, that a lies in. 6 r."""
-        low, high = INVERSE_SQRT_DOMAIN
-        ratio = (high / low) ** (1 / _STARTS)
-        if self.switches.open_once:
-            self.open(a)
-        edges = [low * ratio**i for i in range(1, _STARTS)]
-        below = self.negative(self.stack([self.shift(a, -edge) for edge in edges]))
-        middle = [(low * ratio ** (i + 0.5)) ** -0.5 for i in range(_STARTS)]
-        steps = torch.tensor([left - right for left, right in pairwise(middle)])
-        start = self.scale(below, steps.reshape(-1, *[1] * len(a.shape)))
-        return self.shift(start.sum(0), middle[-1])
-
     def tanh(self, a: Value) -> Value:
-        """(1 - e**-2t) / (1 + e**-2t) for t = abs(a), with the sign of a."""
+        """(1 - e**-2t) / (1 + e**-2t) for t = abs(a), with the sign of a; or from tables, 3 r."""
+        if self.switches.lookup_tables:
+            near, far = self.lookup(a, tanh_tables())
+            (value, slope), (sign, inside) = near.columns, far.columns
+            return self.add(sign, self.mul(inside, self.add(value, self.mul(slope, near.beyond))))
         sign = self.shift(self.scale(self.negative(a), -2), 1.0)
         decay = self.exp(self.scale(self.mul(a, sign), -2))
         ratio = self.divide(self.shift(self.scale(decay, -1), 1.0), self.shift(decay, 1.0), domain=(1.0, 2.0))
@@ -213,3 +243,6 @@ class SecretSharing(Interpreter):
 
     def _two_minus(self, a: Value) -> Value:
         return self.shift(self.scale(a, -1), 2.0)
+
+    def _one_minus(self, a: Value) -> Value:
+        return self.shift(self.scale(a, -1), 1.0)

@@ -40,8 +40,8 @@ class Switches:
     """A value that enters several products of one inference is opened once."""
     packed_comparison: bool = False
     """A comparison starts from the masked value and sends its live bits only."""
-    lookup_start: bool = False
-    """Newton's inverse square root starts from a table that comparisons select from."""
+    lookup_tables: bool = False
+    """Inverse square root and reciprocal start from, and tanh is, a table that is read in one round."""
     piecewise_gelu: bool = False
     """GELU is ReLU less a polynomial of degree 4, instead of less a power."""
     quadratic_exp: bool = False

@@ -29,7 +29,7 @@ HIDDEN = 384
 ROUNDS = 8
 WORDS = 100
 
-SAME_LOWERING = {"lookup_start": False, "piecewise_gelu": False, "quadratic_exp": False, "fraction_bits": 16}
+SAME_LOWERING = {"lookup_tables": False, "piecewise_gelu": False, "quadratic_exp": False, "fraction_bits": 16}
 """What the lean engine must leave off to compute as CrypTen's tensors do under the fair lowering."""
 
 

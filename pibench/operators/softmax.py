@@ -18,10 +18,10 @@ from pibench.interpreters.base import Domain, Interpreter, Sum, Value
 Softmax = Callable[[Interpreter, Value, torch.Tensor, torch.Tensor | None], tuple[Value, Sum | None]]
 
 QUAD_OFFSET = 5.0
-QUAD_MEAN = (2.0, 1024.0)
+QUAD_MEAN = (2.0, 1000.0)
 """Where the mean of (x + 5)**2 over all kept keys must lie; trained scores give 5 to 200."""
 
-POWER_MEAN = (2.0**-6, 2.0**8)
+POWER_MEAN = (2.0**-6, 100.0)
 """Where the mean of (x + c)**d over all kept keys must lie; :mod:`ig3d.softmax` starts it at 1."""
 
 
