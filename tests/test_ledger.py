@@ -118,13 +118,16 @@ def test_lean_composed_by_hand() -> None:
         ledger.inverse_sqrt(shape(10))
     with ledger.scope("gelu"):
         ledger.gelu(shape(10))
-    start = lean_comparison(31 * 10) - 16 * 31 * 10 + 16 * 10  # one opening for all 31 edges
+    with ledger.scope("tanh"):
+        ledger.tanh(shape(10))
+    index = 2 * 4 * 10  # four bytes from each party
     bits = lean_comparison(3 * 10) - 16 * 3 * 10 + 16 * 10
     assert ledger.costs == {
         "exp": Cost(8 * 16 * 10, 8, 80),
         "max": Cost(lean_comparison(2) + 2 * lean_comparison(1), 18, 4),
-        "inverse_sqrt": Cost(start + 16 * 10 * (1 + 2 + 1 + 2), 10, 60),
+        "inverse_sqrt": Cost(2 * index + 16 * 10 * (2 + 2 + 2 + 1 + 2), 6, 70),
         "gelu": Cost(bits + 16 * 10 * 2, 8, 60),
+        "tanh": Cost(2 * index + 16 * 10 * (2 + 2), 3, 20),
     }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 import torch
 
@@ -137,14 +138,14 @@ class Beaver(SecretSharing):
         return Shared(share, 0, opening if self.switches.open_once else None)
 
     def lookup(self, a: Shared, tables: Sequence[Table]) -> list[Read]:
-        """Read one-time tables (Ishai et al., TCC 2013): the dealer turns and shares each, the index opens how far. 1 r.
+        """Read one-time tables (Ishai et al., TCC 2013), turned and shared by the dealer; an opening says where. 1 r.
 
         An index is a truncated share modulo the table's size, so that a wrap of the truncation cannot harm it.
         """
         indices = [self._truncated(a.share.clone(), _bits(table.step, a.fraction), 0).share for table in tables]
         turns = [self._dealer.share(a.share.shape, kind=torch.int32) for _ in tables]
         rows = [
-            self._dealer.turned(turn, _encode(table.columns, a.fraction))
+            self._dealer.turned(turn, _ring_columns(table, a.fraction))
             for turn, table in zip(turns, tables, strict=True)
         ]
         hidden = [
@@ -287,6 +288,11 @@ def _accumulate(operation: str, share: torch.Tensor, a: torch.Tensor, b: torch.T
         share.addcmul_(a, b)
     else:
         share += torch.matmul(a, b)
+
+
+@lru_cache(maxsize=256)
+def _ring_columns(table: Table, fraction: int) -> torch.Tensor:
+    return _encode(table.columns, fraction)
 
 
 def _bits(step: float, fraction: int) -> int:

@@ -37,8 +37,8 @@ class Table:
 @lru_cache(maxsize=256)
 def levels(
     function: Callable[[torch.Tensor], torch.Tensor], low: float, high: float, points: int, grain: float
-) -> list[Table]:
-    """Return tables of ``function`` from ``low`` to ``high`` (positive), the finest first, of at most ``points`` points.
+) -> tuple[Table, ...]:
+    """Return tables of ``function`` from ``low`` to ``high`` (positive), the finest first, each of ``points`` at most.
 
     Every table but the finest has a second column: 1 where a finer one is to be used, and the value is 0 there.
     ``grain`` is the least step that a number can be told apart by.
@@ -54,7 +54,7 @@ def levels(
         tables.append(Table(step, columns))
         reach = (size - 2) * step
         if reach >= high:
-            return tables
+            return tuple(tables)
         step = 2.0 ** math.floor(math.log2(reach / (NEAR + 1)))
 
 
@@ -68,7 +68,9 @@ def tanh_tables() -> tuple[Table, Table]:
     value = torch.tanh(near * _TANH_STEP)
     inside = far.abs() <= _TANH_NEAR
     sign = far.sign().masked_fill(inside, 0.0)
-    return Table(_TANH_STEP, torch.stack([value, 1 - value**2])), Table(_SIGN_STEP, torch.stack([sign, inside.double()]))
+    return Table(_TANH_STEP, torch.stack([value, 1 - value**2])), Table(
+        _SIGN_STEP, torch.stack([sign, inside.double()])
+    )
 
 
 def _signed(points: int) -> torch.Tensor:
