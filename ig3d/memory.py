@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from pibench.disk import save
+
 
 def remember(path: Path | None, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return what ``make`` returns, made once for each ``path``: tensors, numbers, texts, lists and dicts of them."""
@@ -15,8 +17,5 @@ def remember(path: Path | None, make: Callable[[], dict[str, Any]]) -> dict[str,
         return torch.load(path, weights_only=True)
     made = make()
     if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".writing")
-        torch.save(made, temporary)
-        temporary.replace(path)
+        save(made, path)
     return made

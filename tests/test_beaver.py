@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import combinations
 
 import numpy as np
 import pytest
 import torch
-from scipy import stats
 from torch.nn import functional
 
-from pibench.interpreters import dealer
 from pibench.interpreters.beaver import CLIENT, SERVER, Beaver
 from pibench.interpreters.shared import Shared
 from pibench.interpreters.switches import LEAN, NAMES, NEED_DIRECT_SHARES, Switches
@@ -19,9 +16,9 @@ from tests.two_parties import (
     both,
     decoded,
     fix_private_randomness,
-    inference,
     meet,
     prefetched,
+    tiny,
     value,
 )
 
@@ -115,23 +112,6 @@ def test_weights_of_the_server_multiply_as_exactly_however_they_are_held(off: st
     goals = [functional.linear(x, weight, bias), x * scale]
     for first, second, goal in zip(*both(program, LEAN.without(off) if off else LEAN), goals, strict=True):
         assert off_by(decoded(first, second), goal) < 1
-
-
-def test_the_server_learns_one_uniform_message_of_what_it_multiplies_and_the_client_nothing() -> None:
-    x, weight = torch.full((400, 50), 3.0), grid(2, 50, seed=2)
-
-    def program(ops: Beaver) -> None:
-        w, b = ops.weight("weight", weight), ops.weight("bias", torch.zeros(2))
-        text = ops.secret(x, CLIENT)
-        ops.linear(text, w, b)
-        ops.linear(text, w, b)
-
-    server, client = meet(program).links
-    (message,) = [part for parts in server.received for part in parts]
-    assert len([part for parts in client.received for part in parts]) == 1  # the masked weights
-    assert message.shape == x.shape
-    counts = np.histogram(message.numpy().ravel().astype(np.float64), 64, (-(2.0**63), 2.0**63))[0]
-    assert stats.chisquare(counts).pvalue > 1e-4
 
 
 def test_two_local_products_make_what_three_make_and_that_is_exact() -> None:
@@ -270,17 +250,6 @@ def test_functions_are_as_exact_with_any_switch_off(name: str, off: str | None) 
     assert float((own - goal).abs().max()) <= COARSER.get(off or "", {}).get(name, bound)
 
 
-IDS = torch.tensor([[1, 10, 25, 31, 44, 17, 2], [1, 44, 12, 2, 0, 0, 0]])
-
-
-@torch.no_grad()
-def tiny(make_model: MakeModel, **operators: str) -> tuple[Program[torch.Tensor], torch.Tensor]:
-    """Return a private inference and its logits in floats."""
-    model, segments, keep = make_model(**operators), torch.zeros_like(IDS), (IDS > 0).long()
-    embedded = model.embeddings(IDS, segments)
-    return inference(model, embedded, keep), model(IDS, segments, keep).logits
-
-
 @pytest.mark.parametrize("off", [None, *OFF])
 @pytest.mark.parametrize("operators", [{}, {"softmax": "two_quad", "activation": "quadratic"}])
 def test_a_model_has_its_logits_with_any_switch_off(
@@ -391,74 +360,3 @@ def test_what_was_not_prefetched_is_refused(instead: Callable[[Beaver], object])
 
     with pytest.raises(RuntimeError, match=r"of shape \(3, 2\) was prefetched where"):
         meet(instead, dealers=prefetched(planned))
-
-
-# What a party sees
-
-SECRETS = (0.0, -123456.789)
-View = list[torch.Tensor]
-
-
-def views(rank: int, kind: str, secret: float, runs: int = 16) -> list[View]:
-    """Return what one party receives, or opens, in runs with fresh dealers: a tensor a message."""
-    numbers = torch.full((256,), secret)
-
-    def program(ops: Beaver) -> Shared:
-        return ops.square(ops.relu(ops.secret(numbers, CLIENT)))
-
-    links = [meet(program, seed=run).links[rank] for run in range(runs)]
-    return [[part for parts in getattr(link, kind) for part in parts] for link in links]
-
-
-def histogram(messages: View) -> np.ndarray:
-    """Count the values of all half bytes."""
-    data = torch.cat([message.contiguous().view(torch.uint8).reshape(-1) for message in messages])
-    return np.bincount(torch.cat([data & 15, data >> 4]).numpy(), minlength=16)
-
-
-def is_uniform(counts: np.ndarray) -> bool:
-    return bool(stats.chisquare(counts).pvalue > 1e-4)
-
-
-@pytest.mark.parametrize("kind", ["received", "opened"])
-@pytest.mark.parametrize("rank", [SERVER, CLIENT])
-def test_what_a_party_sees_is_uniform_whatever_the_secret_is(rank: int, kind: str) -> None:
-    seen = [views(rank, kind, secret) for secret in SECRETS]
-    assert [len(view) for view in seen[0]] == [7] * 16  # a mask off, four levels of bits, the sign, another mask off
-    for position in range(7):
-        counts = [histogram([view[position] for view in runs]) for runs in seen]
-        assert all(map(is_uniform, counts)), position
-        assert stats.chi2_contingency(np.stack(counts)).pvalue > 1e-4
-
-
-@pytest.mark.parametrize("rank", [SERVER, CLIENT])
-@pytest.mark.parametrize("position", [0, 6])
-def test_the_top_byte_of_an_opened_number_tells_nothing(rank: int, position: int) -> None:
-    counts = []
-    for secret in SECRETS:
-        words = torch.cat([view[position] for view in views(rank, "opened", secret)])
-        counts.append(np.bincount((words >> 56).numpy() + 128, minlength=256))
-    assert all(map(is_uniform, counts))
-    assert stats.chi2_contingency(np.stack(counts)).pvalue > 1e-4
-
-
-def test_these_statistics_notice_a_value_without_its_mask(monkeypatch: pytest.MonkeyPatch) -> None:
-    (view,) = views(CLIENT, "opened", SECRETS[1], runs=1)
-    assert is_uniform(histogram(view[:1]))
-    monkeypatch.setattr(dealer, "_random", lambda generator, shape, kind, live: torch.zeros(shape, dtype=kind))
-    (view,) = views(CLIENT, "opened", SECRETS[1], runs=1)
-    assert not is_uniform(histogram(view[:1]))
-
-
-def test_no_two_values_of_a_session_are_opened_under_one_mask(make_model: MakeModel) -> None:
-    program, _ = tiny(make_model)
-    opened = meet(lambda ops: (program(ops), program(ops))).links[CLIENT].opened
-    public = [parts[0] for parts in opened if torch.equal(parts[0], (IDS > 0).long())]
-    logits = [opened[len(opened) // 2 - 1][0], opened[-1][0]]
-    masked = [part for parts in opened for part in parts if part.dtype == torch.int64]
-    masked = [part.reshape(-1) for part in masked if not any(part is known for known in (*public, *logits))]
-    pairs = [(a, b) for a, b in combinations(masked, 2) if a.shape == b.shape]
-    assert len(public) == 2
-    assert len(pairs) > 1000
-    assert not any(((a - b).abs() < 2**40).any() for a, b in pairs)
-    assert int((logits[0] - logits[1]).abs().max()) < 2**BITS

@@ -21,12 +21,14 @@ from pibench.interpreters.link import Link, ShapesLink
 from pibench.interpreters.shared import Shared
 from pibench.interpreters.switches import LEAN, Switches
 from pibench.model import Model
+from tests.conftest import MakeModel
 
 T = TypeVar("T")
 Program = Callable[[Beaver], T]
 Message = list[torch.Tensor] | None
 
 SEED = 7
+IDS = torch.tensor([[1, 10, 25, 31, 44, 17, 2], [1, 44, 12, 2, 0, 0, 0]])
 _PATIENCE_S = 20.0
 
 
@@ -155,6 +157,14 @@ def inference(model: Model, embedded: torch.Tensor, keep: torch.Tensor) -> Progr
         return private_inference(ops, model.architecture, weights, embedded, keep)
 
     return run
+
+
+@torch.no_grad()
+def tiny(make_model: MakeModel, **operators: str) -> tuple[Program[torch.Tensor], torch.Tensor]:
+    """Return a private inference of :data:`IDS` and its logits in floats."""
+    model, segments, keep = make_model(**operators), torch.zeros_like(IDS), (IDS > 0).long()
+    embedded = model.embeddings(IDS, segments)
+    return inference(model, embedded, keep), model(IDS, segments, keep).logits
 
 
 def fix_private_randomness(monkeypatch: pytest.MonkeyPatch, seed: int = 0) -> None:

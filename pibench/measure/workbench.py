@@ -20,6 +20,7 @@ from pibench import registry
 from pibench.architecture import Architecture
 from pibench.backbone import Backbone, build_model, load_backbone
 from pibench.contract import Budget, Skip
+from pibench.disk import save
 from pibench.errors import InputError
 from pibench.interpreters.crypten.compat import import_crypten
 from pibench.interpreters.crypten.parties import Parties, free_port
@@ -199,7 +200,8 @@ class Workbench:
                 raise
             self._models[key] = model
             if isinstance(model, Model):
-                _save(model, path)
+                spec = model.architecture.spec()
+                save({"architecture": spec, "state": model.state_dict(), "notes": model.notes}, path)
         return self._models.setdefault(key, model)
 
     def _load(self, path: Path) -> Model:
@@ -229,14 +231,3 @@ def _key(cell: Cell, method: str, variant: str, parts: list[Any]) -> str:
     """Return the file name, without its ending, of a model that depends on ``parts`` (JSON types)."""
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
     return quote(f"{cell.task}--{method}--{variant}--s{cell.seed}--{digest}", safe="")
-
-
-def _save(model: Model, path: Path) -> None:
-    temporary = path.with_suffix(".writing")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        spec = model.architecture.spec()
-        torch.save({"architecture": spec, "state": model.state_dict(), "notes": model.notes}, temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"cannot write the model {path}: {error}; free some space or change the rights") from error
