@@ -1,4 +1,4 @@
-"""Methods taken apart: each of a method's ablations, with the same dense model and the same budget."""
+"""Methods taken apart: each of a method's ablations, with the same dense model and the same, smaller, budget."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ import pytest
 from benchmarks.conftest import CELLS
 from benchmarks.studies import Save
 from pibench import registry
+from pibench.contract import Budget
 from pibench.interpreters.ledger import Cost, predict
 from pibench.measure.accuracy import float_scores
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
 from pibench.model import Model
 from pibench.training.finetune import predict as predict_floats
+
+EXAMPLES_SHARE = 4
+"""Ablations are compared with each other, ten of them a method: a quarter of the examples is enough for that."""
 
 
 def test_ablation(bench: Workbench, save: Save, tell: Callable[[str], None], request: pytest.FixtureRequest) -> None:
@@ -39,8 +43,15 @@ def measured(bench: Workbench, cell: Cell, model: Model) -> tuple[float, Cost]:
     return float_scores(task, logits)["float"], predict(model.architecture, 1, bench.plan.seq_len).total()
 
 
+def ablation_budget(bench: Workbench, cell: Cell) -> Budget:
+    """Return what each ablation may spend on its recovery."""
+    budget = bench.budget(cell)
+    return replace(budget, examples=budget.examples // EXAMPLES_SHARE)
+
+
 def measure(bench: Workbench, cell: Cell) -> dict[str, Any]:
-    model = bench.compressed(cell)
+    budget = ablation_budget(bench, cell)
+    model = bench.compressed(cell, budget)
     assert isinstance(model, Model)
     score, cost = measured(bench, cell, model)
     stages = model.notes["stages"]
@@ -56,6 +67,6 @@ def measure(bench: Workbench, cell: Cell) -> dict[str, Any]:
         "rounds": cost.rounds,
         "stage_megabytes": [stage["megabytes"] for stage in stages],
         "stage_scores": [stage["score"] for stage in stages],
-        "epochs": bench.plan.budget.epochs,
-        "examples": bench.plan.budget.examples,
+        "epochs": budget.epochs,
+        "examples": budget.examples,
     }

@@ -158,17 +158,16 @@ class Workbench:
     def _tuning_path(self, cell: Cell) -> Path:
         return self.plan.models / f"{self._dense_key(cell)}.json"
 
-    def compressed(self, cell: Cell) -> Model | Skip:
-        """Return what the cell's method makes of the dense model."""
-        method = registry.get(cell.method)
+    def compressed(self, cell: Cell, budget: Budget | None = None) -> Model | Skip:
+        """Return what the cell's method makes of the dense model, within the cell's budget or another one."""
+        method, spent = registry.get(cell.method), budget or self.budget(cell)
         dense = self.dense(cell)
 
         def make() -> Model | Skip:
             data = replace(self.task(cell.task, cell.seed).data, scratch=self.plan.scratch)
-            return method.compress(dense, data, self.budget(cell), cell.variant)
+            return method.compress(dense, data, spent, cell.variant)
 
-        budget = asdict(self.budget(cell))
-        parts = [self._dense_key(cell), budget, method.info.version, dict(cell.variant.options)]
+        parts = [self._dense_key(cell), asdict(spent), method.info.version, dict(cell.variant.options)]
         return self._cached(_key(cell, cell.method, cell.variant.name, parts), make)
 
     @property
