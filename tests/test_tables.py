@@ -98,6 +98,14 @@ def test_headline_by_hand() -> None:
     assert float(ig3d["speedup_lan"]) == pytest.approx((dense / a * dense / b) ** 0.5)
 
 
+def test_a_task_that_says_nothing_stays_out_of_costs_too() -> None:
+    before = headline_row(study(), "ig3d")
+    after = headline_row([*study(), accuracy_record("wnli", "ig3d", "fair", 50.0, architecture="dense")], "ig3d")
+    assert after == before | {"wnli": "50"}
+    alone = headline_row([*study(), accuracy_record("wnli", "late", "fair", 50.0, architecture="a")], "late")
+    assert (alone["wnli"], alone["megabytes"], alone["speedup_loopback"]) == ("50", "", "")
+
+
 def test_order_of_records_does_not_matter() -> None:
     for build in (tables.headline, tables.accuracy, tables.latency, tables.communication):
         assert build(study()) == build(reversed(study()))

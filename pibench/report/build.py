@@ -80,7 +80,16 @@ def headline(records: Iterable[Record]) -> Table:
         average = rows.average(study, row, informative)
         loss = None if dense is None or average is None else dense - average
         scores = [rows.score(study.of(row, task)) for task in study.tasks]
-        cells.append([*row, *scores, average, loss, *rows.cost_cells(study, row), rows.seeds(study, row)])
+        cells.append(
+            [
+                *row,
+                *scores,
+                average,
+                loss,
+                *rows.cost_cells(study, row, informative or study.tasks),
+                rows.seeds(study, row),
+            ]
+        )
     columns = [
         *_ROW,
         *(Column(task, task, 1) for task in study.tasks),
@@ -97,8 +106,8 @@ def headline(records: Iterable[Record]) -> Table:
 
 def _headline_notes(study: Study, informative: list[str]) -> list[str]:
     return [
-        "Average and loss over the tasks where dense/fair beats the majority class by "
-        f"{rows.INFORMATIVE_MARGIN:g} points or more: {', '.join(informative) or 'none'}.",
+        "Average, loss and costs over the tasks where dense/fair beats the majority class by "
+        f"{rows.INFORMATIVE_MARGIN:g} points or more: {', '.join(informative) or 'none, so costs over all'}.",
         "Reduction and speed-ups are relative to dense/fair. A row with several architectures shows mean MB "
         "and rounds, and geometric means of ratios.",
         "Dense is tuned first: learning rate and epoch on a selection split cut from train. A compressed model then "

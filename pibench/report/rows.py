@@ -46,16 +46,16 @@ def seeds(study: Study, row: Row) -> int:
     return min(count for count in counts if count)
 
 
-def cost_cells(study: Study, row: Row) -> list[Cell]:
-    """Return MB, rounds, reduction (percent) and three speed-ups of a row.
+def cost_cells(study: Study, row: Row, tasks: list[str]) -> list[Cell]:
+    """Return MB, rounds, reduction (percent) and three speed-ups of a row, over ``tasks``.
 
-    A row with a cost that is not ok gets its status instead, one with a task that has no cost gets nothing.
+    A row with a cost that is not ok gets its status instead, one with a task that has no cost, or with none of them, gets nothing.
     """
-    by_task = _costs_by_task(study, row)
+    by_task = _costs_by_task(study, row, tasks)
     status = worst_status(cost for costs in by_task for cost in costs)
     if status not in (None, "ok"):
         return [status] * 6
-    if not all(by_task):
+    if not by_task or not all(by_task):
         return [None] * 6
     costs: list[list[Cost]] = [[summarise(cost, study.is_reference(cost)) for cost in found] for found in by_task]
     return [
@@ -124,9 +124,9 @@ def cost_rows(study: Study) -> list[tuple[list[Cell], Record]]:
     return rows
 
 
-def _costs_by_task(study: Study, row: Row) -> list[list[Record]]:
-    """Return, for each task where the row is ok, the cost records of its seeds that have one."""
-    by_task = [study.of(row, task) for task in study.tasks]
+def _costs_by_task(study: Study, row: Row, tasks: list[str]) -> list[list[Record]]:
+    """Return, for each of ``tasks`` where the row is ok, the cost records of its seeds that have one."""
+    by_task = [study.of(row, task) for task in tasks]
     joined = [[study.cost_of(record) for record in found] for found in by_task if worst_status(found) == "ok"]
     return [[cost for cost in costs if cost is not None] for costs in joined]
 
