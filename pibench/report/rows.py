@@ -49,7 +49,7 @@ def seeds(study: Study, row: Row) -> int:
 def cost_cells(study: Study, row: Row, tasks: list[str]) -> list[Cell]:
     """Return MB, rounds, reduction (percent) and three speed-ups of a row, over ``tasks``.
 
-    A row with a cost that is not ok gets its status instead, one with a task that has no cost, or with none of them, gets nothing.
+    A row with a cost that is not ok gets its status instead; one that lacks all of them, or a cost, gets nothing.
     """
     by_task = _costs_by_task(study, row, tasks)
     status = worst_status(cost for costs in by_task for cost in costs)
