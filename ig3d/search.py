@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,7 @@ class Search:
 
     def _recovered(self, stage: Stage, index: int) -> Stage:
         """Return a stage after the rest of the budget: what its own training has not spent yet."""
-        start = lambda: copy.deepcopy(stage.model)  # noqa: E731
-        return self._finished(f"recovered-{index}", stage.step, start, index + 1)
+        return self._finished(f"recovered-{index}", stage.step, partial(copy.deepcopy, stage.model), index + 1)
 
     def _halfway(self, stages: Sequence[Stage], index: int) -> list[Stage]:
         """Return what lies between a stage and the next cheaper one, if anything does, recovered in full."""
@@ -123,10 +123,11 @@ class Search:
         step = cut(self._steps, (stage.step.megabytes + cheaper.step.megabytes) / 2)
         if step.plan in (stage.step.plan, cheaper.step.plan):
             return []
-        start = lambda: advance(stage.model, stage.step.plan, step.plan, self._data, self._budget.seed)  # noqa: E731
+        start = partial(advance, stage.model, stage.step.plan, step.plan, self._data, self._budget.seed)
         return [self._finished(f"halfway-{index}", step, start, index + 1)]
 
     def _finished(self, name: str, step: Step, start: Callable[[], Model], spent: int) -> Stage:
+        """Return what ``start`` makes after the rest of the budget, of which ``spent`` stages have had their share."""
         rest = replace(self._budget, epochs=max(0, self._budget.epochs - int(spent * STAGE_SHARE)))
         model = self._remembered(name, step, lambda: recover(start(), self._dense, self._data, rest))
         return Stage(step, model, selection_score(model, self._data))

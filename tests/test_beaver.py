@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 import torch
@@ -17,7 +15,6 @@ from tests.two_parties import (
     decoded,
     fix_private_randomness,
     meet,
-    prefetched,
     tiny,
     value,
 )
@@ -329,34 +326,3 @@ def test_a_weight_under_a_kept_mask_is_sent_once_and_each_activation_anew() -> N
         opened = [part for parts in meeting.links[0].opened for part in parts]
         assert [part.numel() for part in opened] == [24, 12, 12, 12]
         assert len(torch.cat([part.reshape(-1) for part in opened]).unique()) == 24 + 3 * 12
-
-
-# The dealer's work, ahead
-
-
-def test_a_prefetched_run_is_the_inline_run_bit_for_bit(make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    program, _ = tiny(make_model)
-    fix_private_randomness(monkeypatch, 1)
-    inline = meet(program)
-    fix_private_randomness(monkeypatch, 1)
-    ahead = meet(program, dealers=prefetched(program))
-    assert torch.equal(inline.results[0], ahead.results[0])
-    for own, goal in zip(ahead.links, inline.links, strict=True):
-        assert own.rounds == goal.rounds > 100
-        for parts, others in zip(own.sent, goal.sent, strict=True):
-            assert all(torch.equal(part, other) for part, other in zip(parts, others, strict=True))
-
-
-@pytest.mark.parametrize(
-    "instead",
-    [
-        lambda ops: ops.secret(grid(2, 3), CLIENT),
-        lambda ops: ops.mul(ops.secret(grid(3, 2), CLIENT), ops.secret(grid(3, 1), SERVER)),
-    ],
-)
-def test_what_was_not_prefetched_is_refused(instead: Callable[[Beaver], object]) -> None:
-    def planned(ops: Beaver) -> object:
-        return ops.mul(ops.secret(grid(3, 2), CLIENT), ops.secret(grid(3, 2), SERVER))
-
-    with pytest.raises(RuntimeError, match=r"of shape \(3, 2\) was prefetched where"):
-        meet(instead, dealers=prefetched(planned))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NoReturn
 
 import numpy as np
@@ -9,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from pibench.interpreters.beaver import CLIENT, SERVER, Beaver
 from pibench.interpreters.dealer import Dealer, FirstParty, Store
 from pibench.interpreters.shared import Mask
-from tests.two_parties import fix_private_randomness
+from tests.conftest import MakeModel
+from tests.two_parties import fix_private_randomness, meet, prefetched, tiny
 
 KINDS = pytest.mark.parametrize(
     ("kind", "live"), [(torch.int64, None), (torch.int64, -1), (torch.int16, -1), (torch.uint8, 1), (torch.uint8, 15)]
@@ -136,3 +139,31 @@ def test_private_masks_are_prefetched_in_their_order() -> None:
     direct, ahead = FirstParty(1, seed=1), store.prefetched()
     assert torch.equal(ahead.private(SHAPE, 1).share, direct.private(SHAPE, 1).share)
     assert torch.equal(ahead.share(SHAPE).share, direct.share(SHAPE).share)
+
+
+def test_a_prefetched_run_is_the_inline_run_bit_for_bit(make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, _ = tiny(make_model)
+    fix_private_randomness(monkeypatch, 1)
+    inline = meet(program)
+    fix_private_randomness(monkeypatch, 1)
+    ahead = meet(program, dealers=prefetched(program))
+    assert torch.equal(inline.results[0], ahead.results[0])
+    for own, goal in zip(ahead.links, inline.links, strict=True):
+        assert own.rounds == goal.rounds > 100
+        for parts, others in zip(own.sent, goal.sent, strict=True):
+            assert all(torch.equal(part, other) for part, other in zip(parts, others, strict=True))
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        lambda ops: ops.secret(torch.ones(2, 3), CLIENT),
+        lambda ops: ops.mul(ops.secret(torch.ones(3, 2), CLIENT), ops.secret(torch.ones(3, 1), SERVER)),
+    ],
+)
+def test_what_was_not_prefetched_is_refused(instead: Callable[[Beaver], object]) -> None:
+    def planned(ops: Beaver) -> object:
+        return ops.mul(ops.secret(torch.ones(3, 2), CLIENT), ops.secret(torch.ones(3, 2), SERVER))
+
+    with pytest.raises(RuntimeError, match=r"of shape \(3, 2\) was prefetched where"):
+        meet(instead, dealers=prefetched(planned))

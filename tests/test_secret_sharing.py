@@ -153,7 +153,7 @@ def test_divide_on_a_domain_of_one_number() -> None:
 @BOTH
 def test_softmax_over_one_key(ops: Plain) -> None:
     weights = ops.over(*ops.softmax(torch.randn(1, 2, 1, 1), torch.ones(1, 1, 1, 1)))
-    assert worst(weights, torch.ones(1, 2, 1, 1)) <= 4.5e-4
+    assert worst(weights, torch.ones(1, 2, 1, 1)) <= (4.5e-4 if ops is LEAN_OPS else 1e-6)
 
 
 def test_exp_error() -> None:

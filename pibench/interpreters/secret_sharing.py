@@ -145,7 +145,7 @@ class SecretSharing(Interpreter):
         return self.mul(inverse, self._two_minus(self.mul(b, inverse)))
 
     def _looked_up_reciprocal(self, b: Value, low: float, high: float) -> Value:
-        """Goldschmidt's iteration from a table: an error e of at most 1/8 becomes e**4. 5 or 6 r."""
+        """Goldschmidt's iteration from a table: an error e of at most 1/7 becomes e**4. 5 or 6 r."""
         y = self._looked_up(b, torch.reciprocal, low, high, _RECIPROCAL_POINTS)
         error = self._one_minus(self.mul(b, y))
         step, error = self._mul_both(y, error, error)
@@ -155,7 +155,7 @@ class SecretSharing(Interpreter):
     def _looked_up(
         self, a: Value, function: Callable[[torch.Tensor], torch.Tensor], low: float, high: float, points: int
     ) -> Value:
-        """Return ``function`` at a point near a: within an eighth of a, for a from low to high. 1 r a table."""
+        """Return ``function`` at a point near a: within a seventh of a, for a from low to high. 1 r a table."""
         tables = levels(function, low, high, points, 2.0**-self.switches.fraction_bits)
         finest, *coarser = (read.columns for read in self.lookup(a, tables))
         (y,) = finest
@@ -167,7 +167,7 @@ class SecretSharing(Interpreter):
         """Newton's iteration y (3 - a y**2) / 2, two rounds a step, from a start value without division.
 
         The worst relative error on :data:`INVERSE_SQRT_DOMAIN` is 1.6e-3 before fixed-point rounding, from a
-        power 16 r; from a table 1e-4, 6 r.
+        power 16 r; from a table 1.5e-4, 6 r.
         """
         looked_up = self.switches.lookup_tables
         y = (
