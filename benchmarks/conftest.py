@@ -24,7 +24,7 @@ from pibench.report.render import Table, render
 from pibench.tables import write_tables
 from pibench.tasks.glue import get_task
 
-STUDIES = ("engine", "test_ablation.py", "test_importance.py")
+STUDIES = ("engine", "test_ablation.py", "test_importance.py", "test_language.py", "test_decoder_costs.py")
 PLAN = pytest.StashKey[Plan]()
 CELLS = pytest.StashKey[list[Cell]]()
 NETWORK = pytest.StashKey[Network]()
@@ -52,6 +52,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--data", default="auto", help="auto, folder, hub or sample (default: %(default)s)")
     add("--output", type=Path, help="where records and tables go (default: the profile's)")
     add("--studies", type=Path, default=Path("results/records"), help="where studies' records go (%(default)s)")
+    add("--corpus", default="warandpeace", help="text that decoders learn, a folder's name (default: %(default)s)")
+    add("--text-dir", type=Path, help="folder with a folder of text for each corpus (default: $PIBENCH_TEXT_DIR)")
+    add("--vocabulary", type=int, default=2048, help="words of the decoders' tokenizer (default: %(default)s)")
     add("--port", type=int, help="TCP port on loopback for the two parties (default: a free one)")
     add("--deadline", type=float, default=900.0, help="longest wait for one answer of a party, in seconds")
 

@@ -9,12 +9,12 @@ from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
-from ig3d.memory import remember
 from ig3d.search import Search
 from ig3d.sensitivity import Losses, measure
 from ig3d.stability import stability
 from ig3d.threshold import DIMENSIONS, separate_trajectories, trajectory
 from pibench.contract import Budget, MethodInfo, TaskData, Variant
+from pibench.disk import remember
 from pibench.model import Model
 
 VERSION = "2"

@@ -19,13 +19,13 @@ import torch
 
 from ig3d.gelu import with_activation
 from ig3d.layers import observe
-from ig3d.memory import remember
 from ig3d.pruning import prune_heads
 from ig3d.softmax import with_power
-from ig3d.threshold import Plan, Step, cut, megabytes, planned, whole
+from ig3d.threshold import Plan, Step, cut, megabytes, whole
 from pibench.contract import Budget, TaskData
 from pibench.model import Model
 from pibench.training.distill import recover
+from pibench.training.stages import remembered
 from pibench.training.tune import selection_score
 
 STAGES = (0.7, 0.8, 0.86, 0.9, 0.93, 0.96)
@@ -108,7 +108,7 @@ class Search:
             def make(model: Model = model, old: Plan = plan, new: Plan = step.plan) -> Model:
                 return recover(advance(model, old, new, data, budget.seed), dense, data, spent)
 
-            model, plan = self._remembered(f"stage-{share:g}", step, make), step.plan
+            model, plan = self._remembered(f"stage-{share:g}", make), step.plan
             yield Stage(step, model, selection_score(model, data))
 
     def _recovered(self, stage: Stage, index: int) -> Stage:
@@ -129,21 +129,11 @@ class Search:
     def _finished(self, name: str, step: Step, start: Callable[[], Model], spent: int) -> Stage:
         """Return what ``start`` makes after the rest of the budget, of which ``spent`` stages have had their share."""
         rest = replace(self._budget, epochs=max(0, self._budget.epochs - int(spent * STAGE_SHARE)))
-        model = self._remembered(name, step, lambda: recover(start(), self._dense, self._data, rest))
+        model = self._remembered(name, lambda: recover(start(), self._dense, self._data, rest))
         return Stage(step, model, selection_score(model, self._data))
 
-    def _remembered(self, name: str, step: Step, make: Callable[[], Model]) -> Model:
-        """Return a model that follows the plan of ``step``, trained once; the embeddings are the dense model's."""
-
-        def train() -> dict[str, Any]:
-            made = make()
-            return {"layers": made.layers.state_dict(), "head": made.head.state_dict()}
-
-        kept = remember(self._folder and self._folder / f"{name}.pt", train)
-        model = self._dense.rebuilt(planned(self._dense.architecture, step.plan))
-        model.layers.load_state_dict(kept["layers"])
-        model.head.load_state_dict(kept["head"])
-        return model.eval()
+    def _remembered(self, name: str, make: Callable[[], Model]) -> Model:
+        return remembered(self._folder and self._folder / f"{name}.pt", self._dense, make)
 
 
 def advance(model: Model, old: Plan, new: Plan, data: TaskData, seed: int) -> Model:

@@ -7,33 +7,46 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+Family = Literal["encoder", "decoder"]
+_LATER = {"scaled", "temperatures", "family"}
+"""Left out of a specification where they have their default, so that older keys stay what they were."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One encoder layer: sizes, and the names of its operators (see :mod:`pibench.operators`).
+    """One layer: sizes, and the names of its operators (see :mod:`pibench.operators`).
 
-    With ``ffn_size`` 0 the feed-forward network is one matrix, as it may be where nothing nonlinear is in it.
+    With ``ffn_size`` 0 the feed-forward network is one matrix, as it may be where nothing nonlinear is in it; with None
+    there is none. ``scaled`` gives the network and what goes past it one public factor each. Queries at the first
+    ``temperatures`` positions have a public softmax temperature, one for each head and position.
     """
 
     heads: int
     head_size: int
-    ffn_size: int
+    ffn_size: int | None
     softmax: str = "exact"
     activation: str = "gelu"
     norm: str = "layer_norm"
+    scaled: bool = False
+    temperatures: int = 0
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A BERT-family encoder with a classification (or, with one output, regression) head."""
+    """A BERT-family encoder with a classification (or, with one output, regression) head, or a GPT-2-family decoder.
+
+    A decoder normalises before each sublayer and once at the end; its outputs are the words of its vocabulary, which
+    its embedding shares.
+    """
 
     hidden_size: int
     layers: tuple[Layer, ...]
     outputs: int
     norm_eps: float = 1e-12
+    family: Family = "encoder"
 
     @property
     def key(self) -> str:
@@ -43,7 +56,7 @@ class Architecture:
 
     def spec(self) -> dict[str, Any]:
         """Return the architecture as plain JSON types."""
-        return json.loads(json.dumps(asdict(self)))
+        return _plain(self) | {"layers": [_plain(layer) for layer in self.layers]}
 
     @classmethod
     def from_spec(cls, spec: dict[str, Any]) -> Architecture:
@@ -53,3 +66,9 @@ class Architecture:
     def with_layers(self, **changes: Any) -> Architecture:
         """Return a copy in which every layer has the given fields changed."""
         return replace(self, layers=tuple(replace(layer, **changes) for layer in self.layers))
+
+
+def _plain(part: Layer | Architecture) -> dict[str, Any]:
+    values = {field.name: getattr(part, field.name) for field in fields(part)}
+    defaults = {field.name: field.default for field in fields(part)}
+    return {name: value for name, value in values.items() if name not in _LATER or value != defaults[name]}

@@ -1,7 +1,8 @@
-"""Write what took long to a file, whole or not at all."""
+"""Write what took long to a file, whole or not at all, and take it from there the next time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,3 +24,13 @@ def save(value: Any, path: Path) -> None:
         temporary.replace(path)
     except (OSError, RuntimeError) as error:
         raise InputError(f"cannot write {path}: {error}; free some space or change the rights") from error
+
+
+def remember(path: Path | None, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what ``make`` returns, made once for each ``path``: tensors, numbers, texts, lists and dicts of them."""
+    if path is not None and path.exists():
+        return torch.load(path, weights_only=True)
+    made = make()
+    if path is not None:
+        save(made, path)
+    return made

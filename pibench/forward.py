@@ -36,50 +36,79 @@ class Weights:
 
 @dataclass(frozen=True)
 class Output:
-    """What the forward pass returns: logits (batch, outputs) and every layer's output (batch, seq, hidden)."""
+    """What the forward pass returns: logits, and every layer's output (batch, seq, hidden).
+
+    An encoder's logits have shape (batch, outputs), a decoder's (batch, seq, outputs).
+    """
 
     logits: Value
     hidden: list[Value]
 
 
-def encode(
+def forward(
     ops: Interpreter,
     architecture: Architecture,
     weights: Weights,
     embedded: Value,
     keep: torch.Tensor,
     gates: torch.Tensor | None = None,
+    last: bool = False,
 ) -> Output:
-    """Run the encoder and its head.
+    """Run the layers and the head.
 
     ``embedded`` has shape (batch, seq, hidden); ``keep`` is the public 0/1 mask (batch, seq). ``gates``
     (layers, heads) or (layers, batch, heads) scales each head's context vector, for importance scores; every
-    layer must then have the same number of heads.
+    layer must then have the same number of heads. With ``last`` a decoder gives the logits of the last position alone.
     """
-    keep = keep[:, None, None, :]
+    decoder = architecture.family == "decoder"
+    block = _decoder_layer if decoder else _encoder_layer
+    mask = keep[:, None, None, :]
+    if decoder:
+        mask = mask * torch.ones(keep.shape[1], keep.shape[1], dtype=keep.dtype, device=keep.device).tril()
     hidden, outputs = embedded, []
     for index, (layer, layer_weights) in enumerate(zip(architecture.layers, weights.layers, strict=True)):
         with ops.scope(f"layer{index}"):
             gate = None if gates is None else gates[index]
-            hidden = encode_layer(ops, layer, layer_weights, hidden, keep, architecture.norm_eps, gate)
+            hidden = block(ops, layer, layer_weights, hidden, mask, architecture.norm_eps, gate)
         outputs.append(hidden)
+    if decoder:
+        hidden = hidden[:, -1:] if last else hidden
+        return Output(_words(ops, weights.head, hidden, architecture.norm_eps), outputs)
     return Output(_classify(ops, weights.head, hidden), outputs)
 
 
-def encode_layer(
+def _encoder_layer(
     ops: Interpreter,
     layer: Layer,
     weights: Mapping[str, Value],
     hidden: Value,
     keep: torch.Tensor,
     norm_eps: float,
-    gate: torch.Tensor | None = None,
+    gate: torch.Tensor | None,
 ) -> Value:
-    """Run one layer on ``hidden`` (batch, seq, hidden); ``keep`` has shape (batch, 1, 1, seq)."""
-    attended = _attention(ops, layer, weights, hidden, keep, gate)
-    hidden = _add_norm(ops, layer, weights, "attention_norm", hidden, attended, norm_eps)
-    transformed = _feed_forward(ops, layer, weights, hidden)
-    return _add_norm(ops, layer, weights, "ffn_norm", hidden, transformed, norm_eps)
+    """Run one layer on ``hidden`` (batch, seq, hidden); ``keep`` broadcasts to (batch, heads, seq, seq)."""
+    hidden = ops.add(hidden, ops.dropout(_attention(ops, layer, weights, hidden, keep, gate)))
+    hidden = _norm(ops, layer, weights, "attention_norm", hidden, norm_eps)
+    hidden = _add_feed_forward(ops, layer, weights, hidden, hidden)
+    return _norm(ops, layer, weights, "ffn_norm", hidden, norm_eps)
+
+
+def _decoder_layer(
+    ops: Interpreter,
+    layer: Layer,
+    weights: Mapping[str, Value],
+    hidden: Value,
+    keep: torch.Tensor,
+    norm_eps: float,
+    gate: torch.Tensor | None,
+) -> Value:
+    """Run one layer like :func:`_encoder_layer`, but normalise what goes into a sublayer."""
+    normalised = _norm(ops, layer, weights, "attention_norm", hidden, norm_eps)
+    hidden = ops.add(hidden, ops.dropout(_attention(ops, layer, weights, normalised, keep, gate)))
+    if layer.ffn_size is None:
+        return hidden
+    normalised = _norm(ops, layer, weights, "ffn_norm", hidden, norm_eps)
+    return _add_feed_forward(ops, layer, weights, hidden, normalised)
 
 
 def _attention(
@@ -95,6 +124,9 @@ def _attention(
         qkv = ops.linear(hidden, weights["qkv_weight"], weights["qkv_bias"], parts=3)
     qkv = qkv.reshape(batch, length, 3, layer.heads, layer.head_size).transpose(1, 3)
     query, key, value = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
+    if layer.temperatures:
+        log_temperature = weights["temperature_coefficients"][:, :length]
+        query = ops.scale(query, (-log_temperature).exp()[..., None])
     with ops.scope("scores"):
         scores = ops.attention_scores(query, key)
     with ops.scope("softmax"):
@@ -111,6 +143,18 @@ def _attention(
         return ops.linear(context, weights["output_weight"], weights["output_bias"])
 
 
+def _add_feed_forward(
+    ops: Interpreter, layer: Layer, weights: Mapping[str, Value], hidden: Value, inputs: Value
+) -> Value:
+    if layer.ffn_size is None:
+        return hidden
+    update = ops.dropout(_feed_forward(ops, layer, weights, inputs))
+    if layer.scaled:
+        past, through = weights["ffn_coefficients"]
+        hidden, update = ops.scale(hidden, past), ops.scale(update, through)
+    return ops.add(hidden, update)
+
+
 def _feed_forward(ops: Interpreter, layer: Layer, weights: Mapping[str, Value], hidden: Value) -> Value:
     if layer.ffn_size == 0:
         with ops.scope("ffn"):
@@ -123,19 +167,12 @@ def _feed_forward(ops: Interpreter, layer: Layer, weights: Mapping[str, Value], 
         return ops.linear(inner, weights["ffn_out_weight"], weights["ffn_out_bias"])
 
 
-def _add_norm(
-    ops: Interpreter,
-    layer: Layer,
-    weights: Mapping[str, Value],
-    name: str,
-    hidden: Value,
-    update: Value,
-    norm_eps: float,
+def _norm(
+    ops: Interpreter, layer: Layer, weights: Mapping[str, Value], name: str, hidden: Value, norm_eps: float
 ) -> Value:
-    total = ops.add(hidden, ops.dropout(update))
     with ops.scope(name):
-        scale, shift = weights[f"{name}_weight"], weights[f"{name}_bias"]
-        return NORM[layer.norm](ops, total, scale, shift, norm_eps)
+        scale, shift = weights.get(f"{name}_weight"), weights.get(f"{name}_bias")
+        return NORM[layer.norm](ops, hidden, scale, shift, norm_eps)
 
 
 def _classify(ops: Interpreter, head: Mapping[str, Value], hidden: Value) -> Value:
@@ -144,3 +181,10 @@ def _classify(ops: Interpreter, head: Mapping[str, Value], hidden: Value) -> Val
         pooled = ops.tanh(ops.linear(first, head["pooler_weight"], head["pooler_bias"]))
     with ops.scope("classifier"):
         return ops.linear(ops.dropout(pooled), head["classifier_weight"], head["classifier_bias"])
+
+
+def _words(ops: Interpreter, head: Mapping[str, Value], hidden: Value, norm_eps: float) -> Value:
+    with ops.scope("final_norm"):
+        hidden = ops.layer_norm(hidden, head["final_norm_weight"], head["final_norm_bias"], norm_eps)
+    with ops.scope("vocabulary"):
+        return ops.linear(hidden, head["vocabulary_weight"], head["vocabulary_bias"])

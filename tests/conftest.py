@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,8 +29,8 @@ WORDS, POSITIONS, HIDDEN = 50, 40, 16
 
 @pytest.fixture(scope="session")
 def make_model() -> MakeModel:
-    def make(seed: int = 0, outputs: int = 2, layers: int = 2, **operators: str) -> Model:
-        layer = Layer(heads=4, head_size=4, ffn_size=32, **operators)
+    def make(seed: int = 0, outputs: int = 2, layers: int = 2, **operators: Any) -> Model:
+        layer = Layer(**{"heads": 4, "head_size": 4, "ffn_size": 32} | operators)
         architecture = Architecture(HIDDEN, (layer,) * layers, outputs)
         with torch.random.fork_rng():
             torch.manual_seed(seed)

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from ig3d.pruning import prune_heads
-from pibench.forward import encode
+from pibench.forward import forward
 from pibench.interpreters.fold import fold
 from pibench.interpreters.shared import Shared
 from pibench.interpreters.torch import TorchInterpreter
@@ -60,12 +60,12 @@ MODELS = {"one layer": lambda make: make(layers=1), "three layers": lambda make:
 def test_folded_weights_on_normalised_values_are_the_same_model(make_model: MakeModel, kind: str) -> None:
     model = MODELS[kind](make_model)
     weights = model.weights()
-    goal = encode(TorchInterpreter(), model.architecture, weights, EMBEDDED, KEEP)
-    own = encode(Folding(), model.architecture, fold(weights, model.architecture), plain(EMBEDDED), KEEP)
+    goal = forward(TorchInterpreter(), model.architecture, weights, EMBEDDED, KEEP)
+    own = forward(Folding(), model.architecture, fold(weights, model.architecture), plain(EMBEDDED), KEEP)
     torch.testing.assert_close(own.logits.share, goal.logits, rtol=1e-5, atol=1e-5)
     for hidden, expected in zip(own.hidden, goal.hidden, strict=True):
         torch.testing.assert_close(hidden.share, expected, rtol=1e-5, atol=1e-5)
-    unfolded = encode(Folding(), model.architecture, weights, plain(EMBEDDED), KEEP)
+    unfolded = forward(Folding(), model.architecture, weights, plain(EMBEDDED), KEEP)
     assert float((unfolded.logits.share - goal.logits).abs().max()) > 0.01
 
 

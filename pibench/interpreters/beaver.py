@@ -15,7 +15,7 @@ from functools import lru_cache
 import torch
 
 from pibench.architecture import Architecture
-from pibench.forward import PUBLIC_SUFFIX, Weights, encode
+from pibench.forward import PUBLIC_SUFFIX, Weights, forward
 from pibench.interpreters.base import Value
 from pibench.interpreters.comparison import sign_by_packed_bits, sign_by_words, to_arithmetic
 from pibench.interpreters.dealer import Dealer
@@ -306,14 +306,15 @@ def _encode(value: torch.Tensor, fraction: int) -> torch.Tensor:
 def private_inference(
     ops: Beaver, architecture: Architecture, weights: Weights, embedded: torch.Tensor, keep: torch.Tensor
 ) -> torch.Tensor:
-    """Share the client's input, run the model and reveal the logits (batch, outputs) to both parties.
+    """Share the client's input, run the model and reveal the logits to both parties.
 
+    They have shape (batch, outputs); a decoder's, (batch, 1, outputs), are of the word after the last position.
     The client passes ``embedded`` (batch, seq, hidden) and the mask ``keep`` (batch, seq; int64), the server
     tensors of their shapes.
     """
     with ops.scope("input"):
         secret = ops.secret(embedded, CLIENT)
         mask = ops.broadcast(keep, CLIENT)
-    logits = encode(ops, architecture, weights, secret, mask).logits
+    logits = forward(ops, architecture, weights, secret, mask, last=True).logits
     with ops.scope("reveal"):
         return ops.reveal(logits)

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 
 from pibench.contract import Split
-from pibench.forward import PUBLIC_SUFFIX, Weights, encode
+from pibench.forward import PUBLIC_SUFFIX, Weights, forward
 from pibench.interpreters.lookup import Table
 from pibench.interpreters.secret_sharing import Read, SecretSharing, public_factor
 from pibench.interpreters.switches import CRYPTEN, Switches
@@ -207,6 +207,6 @@ def predict_fixed(
     logits = np.zeros((len(split), model.architecture.outputs), dtype=np.float32)
     for batch in ordered(split, batch_size, pad_id):
         embedded = ops.encode(model.embeddings(batch.input_ids, batch.token_type_ids))
-        output = encode(ops, model.architecture, weights, embedded, batch.keep)
+        output = forward(ops, model.architecture, weights, embedded, batch.keep)
         logits[batch.indices] = output.logits.numpy()
     return Prediction(logits, dict(ops.wraps), ops.expected_wraps, dict(ops.overflows))

@@ -115,10 +115,9 @@ def session_bytes(architecture: Architecture, switches: Switches) -> int:
 
 def secret_shapes(architecture: Architecture, switches: Switches) -> Weights:
     """Return weights of which the shapes alone are known; public coefficients are ones."""
-    from pibench.model import Embeddings, Model
+    from pibench.model import blank
 
-    with torch.device("meta"):
-        weights = Model(architecture, Embeddings(1, 1, 1, architecture.hidden_size, architecture.norm_eps)).weights()
+    weights = blank(architecture).weights()
 
     def share(name: str, value: torch.Tensor) -> Value:
         if name.endswith(PUBLIC_SUFFIX):

@@ -12,7 +12,7 @@ See = Callable[[str, torch.Tensor, torch.Tensor], None]
 
 
 class Observer(TorchInterpreter):
-    """Hands input and output of every matrix product with a weight, and all attention scores, to ``see``.
+    """Hands input and output of every matrix product with a weight and LayerNorm, and all attention scores, to ``see``.
 
     ``see(operator, input, output)``; operators are named as ``layer0.ffn_in``, that of the scores ``layer0.scores``
     (its input is the query).
@@ -24,6 +24,11 @@ class Observer(TorchInterpreter):
 
     def linear(self, a: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, parts: int = 1) -> torch.Tensor:
         output = super().linear(a, weight, bias, parts)
+        self._see(self.operator, a, output)
+        return output
+
+    def layer_norm(self, a: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float) -> torch.Tensor:
+        output = super().layer_norm(a, weight, bias, eps)
         self._see(self.operator, a, output)
         return output
 

@@ -20,7 +20,7 @@ from pibench.interpreters.crypten.party import Inference
 from pibench.interpreters.ledger import Cost, Ledger
 from pibench.interpreters.switches import CRYPTEN, LEAN, NEED_DIRECT_SHARES, Switches
 from pibench.measure.cost import checked, predicted
-from pibench.model import Embeddings, Model
+from pibench.model import DecoderEmbeddings, Embeddings, Model
 
 MINILM_LAYER = Layer(heads=12, head_size=32, ffn_size=1536)
 RECIPE_LAYER = Layer(heads=6, head_size=32, ffn_size=1536, softmax="quad", activation="quadratic")
@@ -151,6 +151,13 @@ def example(setup: Setup, seed: int = 0) -> tuple[Model, torch.Tensor, torch.Ten
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
         architecture = setup.architecture
-        model = Model(architecture, Embeddings(WORDS, setup.seq_len, 1, HIDDEN, architecture.norm_eps)).eval()
-        ids = torch.randint(WORDS, (setup.batch, setup.seq_len))
+        model = Model(architecture, _embeddings(architecture, setup.seq_len)).eval()
+        ids = torch.randint(model.embeddings.word.num_embeddings, (setup.batch, setup.seq_len))
         return model, model.embeddings(ids, torch.zeros_like(ids)), torch.ones_like(ids)
+
+
+def _embeddings(architecture: Architecture, positions: int) -> Embeddings | DecoderEmbeddings:
+    hidden = architecture.hidden_size
+    if architecture.family == "decoder":
+        return DecoderEmbeddings(architecture.outputs, positions, hidden)
+    return Embeddings(WORDS, positions, 1, hidden, architecture.norm_eps)

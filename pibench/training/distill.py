@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from typing import cast
+
 import torch
+from torch import nn
 from torch.nn import functional
 
 from pibench.contract import Budget, TaskData
 from pibench.interpreters.torch import TorchInterpreter
 from pibench.model import Model
 from pibench.training.batches import Batch
-from pibench.training.finetune import Loss, label_loss, task_loss, train
+from pibench.training.finetune import DROPOUT, Loss, label_loss, task_loss, train
 
 HIDDEN_WEIGHT = 50.0
 """On STS-B's and MRPC's selection splits, half an epoch to an epoch brings back most at 20 to 100; 1 is far worse."""
 LABEL_WEIGHT = 0.5
 
 
-def recover(student: Model, teacher: Model, data: TaskData, budget: Budget) -> Model:
+class Regulariser(nn.Module, ABC):
+    """A penalty on what flows through the forward pass; its parameters are trained along with the model's."""
+
+    @abstractmethod
+    def interpreter(self, dropout: float) -> TorchInterpreter:
+        """Return what the forward pass is to run on."""
+
+    @abstractmethod
+    def forward(self, ops: TorchInterpreter) -> torch.Tensor:
+        """Return the penalty, a scalar, after a forward pass on ``ops``."""
+
+
+def regularised(loss: Loss[Model], regulariser: Regulariser, dropout: float) -> Loss[nn.ModuleList]:
+    """Return ``loss`` plus the penalty, for a list of the model and its regulariser."""
+
+    def both(pair: nn.ModuleList, batch: Batch, ops: TorchInterpreter) -> torch.Tensor:
+        watching = regulariser.interpreter(dropout)
+        return loss(cast("Model", pair[0]), batch, watching) + regulariser(watching)
+
+    return both
+
+
+def recover(
+    student: Model, teacher: Model, data: TaskData, budget: Budget, regulariser: Regulariser | None = None
+) -> Model:
     """Train ``student`` in place by the budget's recovery and return it.
 
     ``distill`` matches every layer's output and the logits of ``teacher``, with the labels beside them;
@@ -24,15 +52,19 @@ def recover(student: Model, teacher: Model, data: TaskData, budget: Budget) -> M
     """
     student.embeddings.requires_grad_(False)
     try:
-        return _recover(student, teacher, data, budget)
+        return _recover(student, teacher, data, budget, regulariser)
     finally:
         student.embeddings.requires_grad_(True)
 
 
-def _recover(student: Model, teacher: Model, data: TaskData, budget: Budget) -> Model:
-    if budget.recovery == "finetune":
-        return train(student, data, budget, label_loss, "fine-tuning back")
-    return train(student, data, budget, _distillation(teacher), "distilling", dropout=0.0)
+def _recover(student: Model, teacher: Model, data: TaskData, budget: Budget, regulariser: Regulariser | None) -> Model:
+    finetune = budget.recovery == "finetune"
+    loss, name = (label_loss, "fine-tuning back") if finetune else (_distillation(teacher), "distilling")
+    dropout = DROPOUT if finetune else 0.0
+    if regulariser is None:
+        return train(student, data, budget, loss, name, dropout)
+    train(nn.ModuleList([student, regulariser]), data, budget, regularised(loss, regulariser, dropout), name)
+    return student
 
 
 def _distillation(teacher: Model) -> Loss[Model]:

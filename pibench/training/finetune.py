@@ -65,8 +65,8 @@ def train(
     """
     examples = min(budget.examples, len(data.train))
     steps = budget.epochs * -(-examples // budget.batch_size)
-    optimizer = torch.optim.AdamW(_groups(model), lr=budget.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_then_decay(steps))
+    optimizer = torch.optim.AdamW(parameter_groups(model, WEIGHT_DECAY), lr=budget.learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_then_decay(steps, WARMUP))
     rng = np.random.default_rng(budget.seed)
     model.train()
     with torch.random.fork_rng(), progress_bar(steps, name) as progress:
@@ -98,14 +98,16 @@ def progress_bar(steps: int, name: str) -> tqdm:
     return tqdm(total=steps, desc=name, leave=False, mininterval=0.1 if sys.stderr.isatty() else 30)
 
 
-def _groups(model: nn.Module) -> list[dict[str, object]]:
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Return AdamW's groups: matrices decay, vectors and scalars do not."""
     matrices = [p for p in model.parameters() if p.requires_grad and p.dim() > 1]
     vectors = [p for p in model.parameters() if p.requires_grad and p.dim() <= 1]
-    return [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
 
 
-def _warmup_then_decay(steps: int) -> Callable[[int], float]:
-    warmup = max(1, int(steps * WARMUP))
+def warmup_then_decay(steps: int, share: float) -> Callable[[int], float]:
+    """Return the factor of the learning rate at each step: up over ``share`` of all steps, then down to zero."""
+    warmup = max(1, int(steps * share))
     return lambda step: min((step + 1) / warmup, max(0.0, (steps - step) / max(1, steps - warmup)))
 
 

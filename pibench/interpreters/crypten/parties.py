@@ -103,11 +103,7 @@ class Parties:
         if len(self._loaded) == self._models_at_once:
             oldest = self._loaded.pop(0)
             self._call("drop", (oldest,), (oldest,))
-        state = {
-            key: value.detach().numpy()
-            for key, value in model.state_dict().items()
-            if not key.startswith("embeddings.")
-        }
+        state = {key: value.detach().numpy() for key, value in model.state_dict().items() if _served(model, key)}
         head = (name, model.architecture, lowering, switches)
         self._call("load", (*head, state), (*head, None))
         self._loaded.append(name)
@@ -171,6 +167,12 @@ class Parties:
             process.join()
         for connection in self._connections:
             connection.close()
+
+
+def _served(model: Model, name: str) -> bool:
+    """Say whether the server needs a weight: the client's embeddings it does not, but for a decoder's vocabulary."""
+    tied = model.architecture.family == "decoder" and name == "embeddings.word.weight"
+    return tied or not name.startswith("embeddings.")
 
 
 def free_port(port: int | None) -> int:

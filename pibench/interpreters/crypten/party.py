@@ -21,7 +21,7 @@ import torch
 from pibench.architecture import Architecture
 from pibench.contract import Lowering
 from pibench.emulation import End, enter_namespace
-from pibench.forward import PUBLIC_SUFFIX, Weights, encode
+from pibench.forward import PUBLIC_SUFFIX, Weights, forward
 from pibench.interpreters.base import Interpreter
 from pibench.interpreters.beaver import CLIENT, SERVER, Beaver, private_inference
 from pibench.interpreters.crypten.audit import WrapCounter, watch_crypten
@@ -35,7 +35,7 @@ from pibench.interpreters.fold import fold
 from pibench.interpreters.ledger import Cost
 from pibench.interpreters.link import Link, ShapesLink
 from pibench.interpreters.switches import CRYPTEN, LEAN, Switches
-from pibench.model import Embeddings, Model
+from pibench.model import blank
 
 SWITCHES: dict[Lowering, Switches] = {"fair": LEAN, "stock": CRYPTEN}
 """How a lowering runs unless it is told otherwise."""
@@ -106,10 +106,9 @@ class Party:
         state: dict[str, np.ndarray] | None,
     ) -> None:
         """Secret-share a model under ``name``; ``state`` is None at the client."""
-        with torch.device("meta"):
-            model = Model(architecture, Embeddings(1, 1, 1, architecture.hidden_size, architecture.norm_eps))
-        blank = {key: np.zeros(value.shape, np.float32) for key, value in model.state_dict().items()}
-        values = {key: torch.from_numpy(value) for key, value in (blank | (state or {})).items()}
+        model = blank(architecture)
+        zeros = {key: np.zeros(value.shape, np.float32) for key, value in model.state_dict().items()}
+        values = {key: torch.from_numpy(value) for key, value in (zeros | (state or {})).items()}
         model.load_state_dict(values, assign=True)
         switches = switches or SWITCHES[lowering]
         with torch.no_grad():
@@ -217,7 +216,7 @@ def _run_tensors(
     with ops.scope("input"):
         secret = import_crypten().cryptensor(embedded, src=CLIENT)
         mask = link.broadcast(keep, CLIENT)
-    logits = encode(ops, served.architecture, served.weights, secret, mask).logits
+    logits = forward(ops, served.architecture, served.weights, secret, mask, last=True).logits
     with ops.scope("reveal"):
         return logits.get_plain_text()
 

@@ -1,0 +1,77 @@
+"""A fine-tuned BERT becomes Softmax-only, layer by layer: outside the paper, which trains decoders from scratch.
+
+A layer's two LayerNorms become the affine maps nearest to them, and its FFN the matrix nearest to it (or its GELU a
+ReLU); then the whole model is trained back for a short while, before the next layer's turn. In the end the affine maps
+are absorbed by the matrices around them, which leaves AERO's network: X + MHA(X), then beta X + FFN(X).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+
+import torch
+
+from baselines.aero.entropy import EntropyRegulariser
+from baselines.aero.fuse import absorb_affine
+from baselines.aero.rungs import Rung
+from ig3d.gelu import with_activation
+from ig3d.layers import Seen, observe, with_layer
+from pibench.contract import Budget, TaskData
+from pibench.model import Model
+from pibench.training.distill import recover
+from pibench.training.stages import remembered
+from pibench.training.tune import selection_score
+
+STAGE_SHARE = 0.25
+"""Of an epoch, that is spent after each layer; what the budget has left is spent at the end."""
+STRENGTH = 0.1
+"""Of the entropy penalty. Ours: the paper's 1e-5 stands beside a cross-entropy, this one beside a distillation loss."""
+
+
+def with_affine_norms(model: Model, index: int, seen: Seen) -> Model:
+    """Return a copy in which layer ``index`` has the affine maps nearest to its LayerNorms, feature by feature."""
+    weights: dict[str, torch.Tensor] = {}
+    for name in ("attention_norm", "ffn_norm"):
+        before, after = (values.double() for values in seen.tokens(f"layer{index}.{name}"))
+        centred = before - before.mean(0)
+        slope = (centred * (after - after.mean(0))).mean(0) / centred.square().mean(0)
+        weights |= {f"{name}_weight": slope, f"{name}_bias": after.mean(0) - slope * before.mean(0)}
+    return with_layer(model, index, weights, norm="affine")
+
+
+def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: str) -> Model:
+    """Return ``dense`` in the rung's configuration, recovered within ``budget``; unfinished work is kept on disk."""
+    plain = replace(rung, name="", entropy=False)
+    parts = [version, dense.fingerprint(), asdict(plain), asdict(budget), data.seq_len]
+    folder = data.scratch and data.scratch / hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    spent = replace(budget, epochs=1, examples=int(min(budget.examples, len(data.train)) * STAGE_SHARE))
+    model, scores = dense, []
+    for index in range(len(dense.architecture.layers)):
+
+        def make(model: Model = model, index: int = index) -> Model:
+            return recover(_changed(model, index, rung, data, budget.seed), dense, data, spent)
+
+        model = remembered(folder and folder / f"layer-{index}.pt", dense, make)
+        scores.append(selection_score(model, data))
+    regulariser = EntropyRegulariser(model.architecture, STRENGTH) if rung.entropy else None
+    rest = replace(budget, epochs=max(1, budget.epochs - int(len(scores) * STAGE_SHARE)))
+    model = recover(model.rebuilt(model.architecture), dense, data, rest, regulariser)
+    if rung.norm == "none":
+        model = absorb_affine(model)
+    model.notes = {
+        "dense_score": selection_score(dense, data),
+        "stage_scores": scores,
+        "selection_score": selection_score(model, data),
+    }
+    return model
+
+
+def _changed(model: Model, index: int, rung: Rung, data: TaskData, seed: int) -> Model:
+    seen = observe(model, data.selection, data.pad_id, seed)
+    if rung.norm == "none":
+        model = with_affine_norms(model, index, seen)
+    if rung.activation != "gelu":
+        model = with_activation(model, index, rung.activation, seen)
+    return model

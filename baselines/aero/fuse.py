@@ -1,0 +1,89 @@
+"""What can be merged once nothing nonlinear is in between: the two matrices of an FFN, and a fixed normalisation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from pibench.architecture import Layer
+from pibench.model import Model
+
+
+@torch.no_grad()
+def fuse_ffn(model: Model) -> Model:
+    """Return a copy in which every FFN without a nonlinearity is one matrix (AERO, section 3.3); same outputs."""
+    layers = tuple(_fused(layer) for layer in model.architecture.layers)
+    fused = model.rebuilt(replace(model.architecture, layers=layers))
+    for before, after, own, new in zip(
+        model.architecture.layers, layers, model.layer_weights, fused.layer_weights, strict=True
+    ):
+        if before != after:
+            new["ffn_weight"].copy_(own["ffn_out_weight"] @ own["ffn_in_weight"])
+            new["ffn_bias"].copy_(own["ffn_out_weight"] @ own["ffn_in_bias"] + own["ffn_out_bias"])
+    return fused.eval()
+
+
+def _fused(layer: Layer) -> Layer:
+    return replace(layer, ffn_size=0) if layer.ffn_size and layer.activation == "identity" else layer
+
+
+def without_deepest(model: Model, count: int) -> Model:
+    """Return a copy without the FFNs of the ``count`` deepest layers (AERO, section 3.3: the rung i_count)."""
+    layers = model.architecture.layers
+    kept = len(layers) - count
+    cut = tuple(replace(layer, ffn_size=None, scaled=False) for layer in layers[kept:])
+    return model.rebuilt(replace(model.architecture, layers=layers[:kept] + cut)).eval()
+
+
+@torch.no_grad()
+def absorb_affine(model: Model) -> Model:
+    """Return an encoder without any normalisation that computes what ``model`` does, of which all norms are affine.
+
+    The map a x + b of each norm moves on: into the next matrices, and past them by what is added to it. What then
+    flows is s, with the hidden state D s + c for fixed vectors D and c. Each layer's public factor beta (``scaled``)
+    is chosen so that D keeps the geometric mean 1.
+
+    Raises:
+        ValueError: a layer has another norm, or an FFN that is scaled already or missing.
+    """
+    layers = model.architecture.layers
+    if any(layer.norm != "affine" or layer.scaled or layer.ffn_size is None for layer in layers):
+        raise ValueError("every layer needs affine norms and an FFN that is not scaled yet")
+    free = tuple(replace(layer, norm="none", scaled=True) for layer in layers)
+    absorbed = model.rebuilt(replace(model.architecture, layers=free))
+    scale = torch.ones_like(model.head["pooler_bias"])
+    shift = torch.zeros_like(scale)
+    for layer, own, new in zip(free, model.layer_weights, absorbed.layer_weights, strict=True):
+        first, last = ("ffn_in", "ffn_out") if layer.ffn_size else ("ffn", "ffn")
+        _takes(new, "qkv", scale, shift)
+        _gives(new, "output", 1 / scale)
+        scale, shift = _after(own, "attention_norm", scale, shift)
+        _takes(new, first, scale, shift)
+        before = scale
+        scale, shift = _after(own, "ffn_norm", scale, shift)
+        beta = scale.abs().log().mean().exp()
+        scale = scale / beta
+        _gives(new, last, beta / before)
+        new["ffn_coefficients"].copy_(torch.tensor([beta, 1.0]))
+    _takes(absorbed.head, "pooler", scale, shift)
+    return absorbed.eval()
+
+
+def _after(
+    own: nn.ParameterDict, norm: str, scale: torch.Tensor, shift: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    weight, bias = own[f"{norm}_weight"], own[f"{norm}_bias"]
+    return weight * scale, weight * shift + bias
+
+
+def _takes(new: nn.ParameterDict, name: str, scale: torch.Tensor, shift: torch.Tensor) -> None:
+    weight = new[f"{name}_weight"]
+    new[f"{name}_bias"].add_(weight @ shift)
+    weight.mul_(scale)
+
+
+def _gives(new: nn.ParameterDict, name: str, factor: torch.Tensor) -> None:
+    new[f"{name}_weight"].mul_(factor[:, None])
+    new[f"{name}_bias"].mul_(factor)

@@ -1,0 +1,100 @@
+"""The paper's names of configurations, such as ``EReg(SM(t)+ScFuFFN_i6)``, and what each does to a transformer.
+
+SM is softmax attention, (t) its learned temperature; LN LayerNorm; G or R the FFN's GELU or ReLU; ScFFN an FFN with
+learned scales, ScFuFFN one whose two matrices are merged as well, _i<k> without the k deepest FFNs; EReg(...) training
+with entropy regularisation (AERO, arXiv 2410.13060, sections 3 and 4).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from pibench.architecture import Architecture, Layer
+from pibench.errors import InputError
+
+_NAME = re.compile(r"SM(?P<t>\(t\))?(?P<norm>\+LN)?(?P<ffn>\+(G|R|ScFFN|ScFuFFN)(?:_i(?P<deepest>\d+))?)?")
+
+LADDER = (
+    "SM+LN+G",
+    "SM+LN+R",
+    "SM+LN",
+    "SM+G",
+    "SM+R",
+    "SM",
+    "SM+ScFFN",
+    "SM+ScFuFFN",
+    "SM+ScFuFFN_i1",
+    "SM(t)+ScFuFFN",
+    "EReg(SM(t)+ScFuFFN)",
+    "EReg(SM(t)+ScFuFFN_i1)",
+)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One configuration: its name, what each layer has, the number of deleted FFNs, and how it is trained."""
+
+    name: str
+    activation: str
+    norm: str
+    temperature: bool
+    scaled: bool
+    fused: bool
+    deepest: int
+    entropy: bool
+
+    def of(self, architecture: Architecture, positions: int) -> Architecture:
+        """Return a plain ``architecture`` in this configuration; ``positions`` have temperatures, if any.
+
+        Raises:
+            InputError: it has fewer layers than FFNs are to be deleted.
+        """
+        layers = architecture.layers
+        kept = len(layers) - self.deepest
+        if kept < 0:
+            raise InputError(f"{self.name} deletes {self.deepest} FFNs, but there are {len(layers)} layers")
+        whole = [self._layer(layer, positions) for layer in layers]
+        cut = [replace(layer, ffn_size=None, scaled=False) for layer in whole[kept:]]
+        return replace(architecture, layers=(*whole[:kept], *cut))
+
+    def _layer(self, layer: Layer, positions: int) -> Layer:
+        return replace(
+            layer,
+            activation=self.activation,
+            norm=self.norm,
+            scaled=self.scaled,
+            ffn_size=0 if self.fused else layer.ffn_size,
+            temperatures=positions if self.temperature else 0,
+        )
+
+
+def parse_rung(name: str) -> Rung:
+    """Return the configuration of that name.
+
+    Raises:
+        InputError: the paper's grammar has no such name.
+    """
+    entropy = name.startswith("EReg(") and name.endswith(")")
+    match = _NAME.fullmatch(name[5:-1] if entropy else name)
+    ffn = match and (match["ffn"] or "").removeprefix("+").split("_")[0]
+    deepest = int(match["deepest"] or 0) if match else 0
+    if match is None or (deepest and ffn != "ScFuFFN"):
+        raise InputError(f"unknown configuration {name!r}: use a name such as {', '.join(LADDER)}")
+    return Rung(
+        name=name,
+        activation={"G": "gelu", "R": "relu"}.get(ffn or "", "identity"),
+        norm="layer_norm" if match["norm"] else "none",
+        temperature=bool(match["t"]),
+        scaled=ffn in ("ScFFN", "ScFuFFN"),
+        fused=ffn == "ScFuFFN",
+        deepest=deepest,
+        entropy=entropy,
+    )
+
+
+def ffn_flops(architecture: Architecture, tokens: int) -> int:
+    """Return the floating-point operations of all FFNs: 2 T times the elements of their matrices (AERO, Table 2)."""
+    hidden = architecture.hidden_size
+    sizes = (0 if layer.ffn_size is None else 2 * layer.ffn_size or hidden for layer in architecture.layers)
+    return sum(2 * tokens * hidden * size for size in sizes)

@@ -1,0 +1,66 @@
+"""What decoders of a paper's size cost on our engine, next to what the paper reports for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from benchmarks.studies import Save
+from pibench import registry
+from pibench.architecture import Architecture
+from pibench.interpreters.crypten.parties import Parties
+from pibench.interpreters.ledger import Cost, predict
+from pibench.measure.engine import Setup, interleaved
+from pibench.report.cost import group_megabytes
+
+ROUNDS = 5
+
+
+def test_decoder_costs(save: Save, tell: Callable[[str], None]) -> None:
+    rows = []
+    for name in registry.names():
+        reported = getattr(registry.get(name), "reported_costs", ())
+        for seq_len in dict.fromkeys(row.seq_len for row in reported):
+            own = [row for row in reported if row.seq_len == seq_len]
+            layers = one_layer_each(own)
+            tell(f"{name}: {len(layers)} layers of {seq_len} tokens")
+            with Parties(models_at_once=len(layers)) as parties:
+                timed = interleaved(parties, layers, ROUNDS, tell)
+            rows += [whole(row, name) for row in own]
+            rows += [{"method": name, "whole": False} | one.row(timed[0]) for one in timed]
+    save("decoder_costs", rows)
+
+
+def one_layer_each(reported: Any) -> list[Setup]:
+    """Return a setup of one layer, and nothing around it, for each distinct one that the rows are made of."""
+    found = {}
+    for row in reported:
+        architecture = row.architecture(row.layers)
+        for layer in architecture.layers:
+            one = Architecture(architecture.hidden_size, (layer,), 1, architecture.norm_eps, architecture.family)
+            found.setdefault(one.key, Setup(one.key, one, seq_len=row.seq_len))
+    return list(found.values())
+
+
+def whole(row: Any, method: str) -> dict[str, Any]:
+    """Return a reported row with what the ledger predicts for the whole decoder, and the keys of its layers."""
+    architecture = row.architecture(row.layers)
+    ledger = predict(architecture, 1, row.seq_len)
+    total = ledger.total()
+    vocabulary = ledger.costs.get("vocabulary", Cost())
+    operators = [{"name": name, "bytes": cost.bytes} for name, cost in ledger.costs.items()]
+    layers = [
+        Architecture(architecture.hidden_size, (layer,), 1, architecture.norm_eps, architecture.family).key
+        for layer in architecture.layers
+    ]
+    return {
+        "method": method,
+        "whole": True,
+        "reported": asdict(row) | {"needed_mbits": row.needed_mbits},
+        "bytes_total": total.bytes,
+        "rounds": total.rounds,
+        "vocabulary_bytes": vocabulary.bytes,
+        "megabytes_by_group": group_megabytes({"bytes_total": total.bytes, "operators": operators}),
+        "layers": layers,
+    }

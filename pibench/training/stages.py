@@ -1,0 +1,29 @@
+"""Models on the way from dense to compressed are kept, so that a search that was cut goes on where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pibench.architecture import Architecture
+from pibench.disk import remember
+from pibench.model import Model
+
+
+def remembered(path: Path | None, dense: Model, make: Callable[[], Model]) -> Model:
+    """Return what ``make`` returns, made once for each ``path``, with the embeddings of ``dense``."""
+
+    def state() -> dict[str, Any]:
+        made = make()
+        return {
+            "architecture": made.architecture.spec(),
+            "layers": made.layers.state_dict(),
+            "head": made.head.state_dict(),
+        }
+
+    kept = remember(path, state)
+    model = dense.rebuilt(Architecture.from_spec(kept["architecture"]))
+    model.layers.load_state_dict(kept["layers"])
+    model.head.load_state_dict(kept["head"])
+    return model.eval()
