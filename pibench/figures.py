@@ -11,6 +11,7 @@ from typing import Any
 
 from pibench.errors import InputError
 from pibench.records import Record, read_all
+from pibench.report.decoder_pictures import decoder_costs, entropies
 from pibench.report.pictures import frontier, importance, searched
 
 INK, ACCENT = "#33415c", "#d1495b"
@@ -89,6 +90,8 @@ FIGURES: dict[str, tuple[str, Draw]] = {
     "scaling": ("engine_scaling", scaling),
     "precision": ("engine_precision", precision),
     "importance": ("importance", importance),
+    "language": ("head_entropy", entropies),
+    "decoder_costs": ("decoder_costs", decoder_costs),
 }
 """The picture of each study, by the study's name: its file's name and what draws it."""
 

@@ -3,17 +3,22 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from transformers import BertConfig, GPT2Config, GPT2LMHeadModel
 
 from pibench.architecture import Architecture, Layer
+from pibench.contract import Lowering
 from pibench.errors import InputError
 from pibench.forward import forward
 from pibench.gpt2 import from_gpt2, load_gpt2
+from pibench.interpreters.crypten.parties import Parties
+from pibench.interpreters.crypten.party import SWITCHES
 from pibench.interpreters.fixed_point import FixedPoint
 from pibench.interpreters.ledger import predict
 from pibench.interpreters.switches import LEAN
+from pibench.measure.cost import checked, predicted
 from pibench.model import DecoderEmbeddings, Model, blank
 
 WORDS, POSITIONS = 40, 12
@@ -128,3 +133,25 @@ def test_ledger_books_a_decoder_s_parts() -> None:
     ]
     costs = predict(model.architecture, 1, 8).costs
     assert {"layer0.attention_norm", "layer1.ffn_norm", "final_norm", "vocabulary"} <= costs.keys()
+
+
+@pytest.mark.mpc
+@pytest.mark.parametrize("lowering", ["fair", "stock"])
+@pytest.mark.parametrize(
+    "operators",
+    [{}, {"norm": "none", "activation": "identity", "ffn_size": 0, "scaled": True, "temperatures": POSITIONS}],
+    ids=["plain", "Softmax-only"],
+)
+@torch.no_grad()
+def test_two_parties_reveal_the_next_word_s_logits(
+    parties: Parties, operators: dict[str, object], lowering: Lowering
+) -> None:
+    model = make_decoder(**operators)
+    ids, segments, keep = inputs(2, 8)
+    parties.load(f"{model.fingerprint()}-{lowering}", model, lowering)
+    views = parties.infer(f"{model.fingerprint()}-{lowering}", model.embeddings(ids, segments).numpy(), keep.numpy())
+    goal = model(ids, segments, keep).logits[:, -1:].numpy()
+    for view in views:
+        np.testing.assert_allclose(view.logits, goal, atol=0.06)
+    ledger = predicted(model.architecture, lowering, SWITCHES[lowering], 2, 8)
+    checked(views, ledger)

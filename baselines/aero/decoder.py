@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from baselines.aero.entropy import AttentionEntropies, EntropyRegulariser
+from baselines.aero.paper import PERPLEXITY
 from baselines.aero.rungs import Rung, parse_rung
 from pibench.architecture import Architecture, Layer
 from pibench.model import DecoderEmbeddings, Model
@@ -45,6 +46,7 @@ def learn_rung(name: str, data: TextData, budget: LanguageBudget) -> dict[str, A
     learned = learn(model, data, budget, regulariser)
     return vars(learned) | {
         "rung": name,
+        "reported_perplexity": PERPLEXITY.get(name),
         "seed": budget.seed,
         "architecture": model.architecture.key,
         "parameters": sum(value.numel() for value in model.parameters()),

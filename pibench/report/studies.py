@@ -9,6 +9,7 @@ from typing import Any
 from pibench.network import NETWORKS
 from pibench.records import Record
 from pibench.report.cost import MODELLED, modelled_seconds
+from pibench.report.decoders import decoder_costs, language
 from pibench.report.methods import importance, methods_ablation, source
 from pibench.report.render import Cell, Column, Table
 from pibench.stats import paired_ratio
@@ -186,5 +187,7 @@ BUILD: dict[str, Callable[[Record], Table]] = {
     "network": network,
     "importance": importance,
     "methods_ablation": methods_ablation,
+    "language": language,
+    "decoder_costs": decoder_costs,
 }
 """The builder of each study's table, by the study's name."""
