@@ -34,7 +34,8 @@ def test_the_names_are_the_paper_s() -> None:
     plain = parse_rung("SM+LN+G").of(GPT2, 128)
     assert plain == GPT2
     whole = parse_rung("EReg(SM(t)+ScFuFFN_i6)")
-    assert whole.entropy
+    assert whole.entropy == "mean"
+    assert parse_rung("ERegSum(SM(t)+ScFuFFN)").entropy == "summed"
     *first, last = whole.of(GPT2, 128).layers
     assert first[5] == Layer(12, 64, 0, activation="identity", norm="none", scaled=True, temperatures=128)
     assert last == Layer(12, 64, None, activation="identity", norm="none", temperatures=128)
@@ -178,7 +179,7 @@ def test_entropies_are_those_of_the_attention(make_model: MakeModel) -> None:
 
 def test_a_gradient_reaches_every_threshold_and_temperature() -> None:
     model = decoder(parse_rung("EReg(SM(t)+ScFuFFN)"), 40, 8, seed=0)
-    regulariser = EntropyRegulariser(model.architecture, threshold=0.1)
+    regulariser = EntropyRegulariser(model.architecture, 1.0, threshold=0.1)
     ids = torch.randint(40, (2, 8))
     ops = regulariser.interpreter(0.0)
     model(ids, torch.zeros_like(ids), torch.ones_like(ids), ops)

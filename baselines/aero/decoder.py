@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from baselines.aero.entropy import AttentionEntropies, EntropyRegulariser
+from baselines.aero.entropy import PAPER_ROWS, PAPER_STRENGTH, AttentionEntropies, EntropyRegulariser, Form
 from baselines.aero.paper import PERPLEXITY
 from baselines.aero.rungs import Rung, parse_rung
 from pibench.architecture import Architecture, Layer
@@ -42,7 +42,7 @@ def learn_rung(name: str, data: TextData, budget: LanguageBudget) -> dict[str, A
     """
     rung = parse_rung(name)
     model = decoder(rung, data.vocabulary, budget.seq_len, budget.seed)
-    regulariser = EntropyRegulariser(model.architecture) if rung.entropy else None
+    regulariser = _regulariser(model.architecture, rung.entropy, budget) if rung.entropy else None
     learned = learn(model, data, budget, regulariser)
     return vars(learned) | {
         "rung": name,
@@ -53,6 +53,15 @@ def learn_rung(name: str, data: TextData, budget: LanguageBudget) -> dict[str, A
         "entropies": None if learned.loss is None else head_entropies(model, data, budget),
         "thresholds": regulariser and [layer.tolist() for layer in regulariser.thresholds],
     }
+
+
+def _regulariser(architecture: Architecture, form: Form, budget: LanguageBudget) -> EntropyRegulariser:
+    """Return the penalty at the weight that it has in the author code at the paper's batch, whatever ours is.
+
+    Algorithm 1 as it is written, the mean at lambda itself, is ten thousand times weaker and does nothing.
+    """
+    rows = 1 if form == "mean" else budget.batch_size * budget.seq_len
+    return EntropyRegulariser(architecture, PAPER_STRENGTH * PAPER_ROWS / rows, form=form)
 
 
 @torch.no_grad()

@@ -43,7 +43,7 @@ def with_affine_norms(model: Model, index: int, seen: Seen) -> Model:
 
 def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: str) -> Model:
     """Return ``dense`` in the rung's configuration, recovered within ``budget``; unfinished work is kept on disk."""
-    plain = replace(rung, name="", entropy=False)
+    plain = replace(rung, name="", entropy=None)
     parts = [version, dense.fingerprint(), asdict(plain), asdict(budget), data.seq_len]
     folder = data.scratch and data.scratch / hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     spent = replace(budget, epochs=1, examples=int(min(budget.examples, len(data.train)) * STAGE_SHARE))
@@ -55,7 +55,7 @@ def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: s
 
         model = remembered(folder and folder / f"layer-{index}.pt", dense, make)
         scores.append(selection_score(model, data))
-    regulariser = EntropyRegulariser(model.architecture, STRENGTH) if rung.entropy else None
+    regulariser = EntropyRegulariser(model.architecture, STRENGTH, form=rung.entropy) if rung.entropy else None
     rest = replace(budget, epochs=max(1, budget.epochs - int(len(scores) * STAGE_SHARE)))
     model = recover(model.rebuilt(model.architecture), dense, data, rest, regulariser)
     if rung.norm == "none":

@@ -18,8 +18,10 @@ from pibench.training.distill import Regulariser
 
 MARGIN = 0.2
 """gamma, the paper's choice; its author code has 0.2 as well, the listing in its appendix 0.1."""
-STRENGTH = 1e-5
+PAPER_STRENGTH = 1e-5
 """lambda for CodeParrot; Languini's is 5e-5."""
+PAPER_ROWS = 128 * 128
+"""Queries of a batch in the paper; its author code sums over them: lambda weighs their mean this much more."""
 INITIAL_THRESHOLD = 0.5
 """theta's start: the middle of its range. Ours; the paper gives none, its learned ones end between 0.2 and 0.52."""
 _TINY = 1e-9
@@ -55,7 +57,7 @@ class EntropyRegulariser(Regulariser):
     def __init__(
         self,
         architecture: Architecture,
-        strength: float = STRENGTH,
+        strength: float,
         margin: float = MARGIN,
         form: Form = "mean",
         threshold: float = INITIAL_THRESHOLD,

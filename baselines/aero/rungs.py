@@ -2,7 +2,8 @@
 
 SM is softmax attention, (t) its learned temperature; LN LayerNorm; G or R the FFN's GELU or ReLU; ScFFN an FFN with
 learned scales, ScFuFFN one whose two matrices are merged as well, _i<k> without the k deepest FFNs; EReg(...) training
-with entropy regularisation (AERO, arXiv 2410.13060, sections 3 and 4).
+with entropy regularisation (AERO, arXiv 2410.13060, sections 3 and 4). ERegSum(...), a name of ours, is training with
+the form of it that the author code has.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from baselines.aero.entropy import Form
 from pibench.architecture import Architecture, Layer
 from pibench.errors import InputError
 
@@ -28,6 +30,7 @@ LADDER = (
     "SM(t)+ScFuFFN",
     "EReg(SM(t)+ScFuFFN)",
     "EReg(SM(t)+ScFuFFN_i1)",
+    "ERegSum(SM(t)+ScFuFFN)",
 )
 
 
@@ -42,7 +45,7 @@ class Rung:
     scaled: bool
     fused: bool
     deepest: int
-    entropy: bool
+    entropy: Form | None
 
     def of(self, architecture: Architecture, positions: int) -> Architecture:
         """Return a plain ``architecture`` in this configuration; ``positions`` have temperatures, if any.
@@ -75,8 +78,8 @@ def parse_rung(name: str) -> Rung:
     Raises:
         InputError: the paper's grammar has no such name.
     """
-    entropy = name.startswith("EReg(") and name.endswith(")")
-    match = _NAME.fullmatch(name[5:-1] if entropy else name)
+    wrapped = re.fullmatch(r"EReg(Sum)?\((.*)\)", name)
+    match = _NAME.fullmatch(wrapped[2] if wrapped else name)
     ffn = match and (match["ffn"] or "").removeprefix("+").split("_")[0]
     deepest = int(match["deepest"] or 0) if match else 0
     if match is None or (deepest and ffn != "ScFuFFN"):
@@ -89,7 +92,7 @@ def parse_rung(name: str) -> Rung:
         scaled=ffn in ("ScFFN", "ScFuFFN"),
         fused=ffn == "ScFuFFN",
         deepest=deepest,
-        entropy=entropy,
+        entropy=("summed" if wrapped[1] else "mean") if wrapped else None,
     )
 
 
