@@ -51,7 +51,7 @@ def ablation(session: nox.Session) -> None:
 def decoders(session: nox.Session) -> None:
     """Train decoders of every configuration on text, and cost them at their paper's size; an hour on two cores."""
     install(session, "bench", "hub", "mpc")
-    run = session.posargs or ["--profile", "full", "--resume"]
+    run = session.posargs or ["--profile", "full", "--resume", "--seeds", "0,1,2"]
     session.run(*RUN, "benchmarks/test_language.py", "benchmarks/test_decoder_costs.py", *run)
 
 

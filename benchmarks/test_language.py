@@ -1,4 +1,7 @@
-"""Decoders of every configuration that a method offers, trained from scratch on text; each is kept once it is done."""
+"""Decoders of every configuration that a method offers, trained from scratch on text; each is kept once it is done.
+
+A method's ``language_rungs`` are trained with the first seed, its ``compared_rungs`` with all of them.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 
 import pibench
+from benchmarks.conftest import CELLS
 from benchmarks.studies import Save
 from pibench import registry
 from pibench.errors import InputError
@@ -38,11 +42,12 @@ def text(request: pytest.FixtureRequest) -> TextData:
 def test_language(text: TextData, save: Save, tell: Callable[[str], None], request: pytest.FixtureRequest) -> None:
     option = request.config.getoption
     budget = BUDGETS[option("profile")]
+    seeds = list(dict.fromkeys(cell.seed for cell in request.config.stash[CELLS]))
     rows = []
     for name in registry.names():
         method = registry.get(name)
-        for seed in map(int, option("seeds").split(",")):
-            for rung in getattr(method, "language_rungs", ()):
+        for rung in getattr(method, "language_rungs", ()):
+            for seed in seeds if rung in method.compared_rungs else seeds[:1]:
                 row = learned(method, rung, text, replace(budget, seed=seed), option("resume"))
                 tell(f"{name}, {rung}, seed {seed}: {outcome(row)}")
                 rows.append(row)

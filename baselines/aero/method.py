@@ -7,7 +7,7 @@ from typing import Any
 from baselines.aero.decoder import learn_rung
 from baselines.aero.encoder import convert
 from baselines.aero.paper import REPORTED
-from baselines.aero.rungs import LADDER, parse_rung
+from baselines.aero.rungs import COMPARED, LADDER, parse_rung
 from pibench.contract import Budget, MethodInfo, TaskData, Variant
 from pibench.model import Model
 from pibench.tasks.text import TextData
@@ -37,6 +37,7 @@ class Aero:
         },
     )
     language_rungs = LADDER
+    compared_rungs = COMPARED
     reported_costs = REPORTED
 
     def compress(self, dense: Model, data: TaskData, budget: Budget, variant: Variant) -> Model:

@@ -33,6 +33,9 @@ LADDER = (
     "ERegSum(SM(t)+ScFuFFN)",
 )
 
+COMPARED = ("SM+ScFuFFN", "SM(t)+ScFuFFN", "EReg(SM(t)+ScFuFFN)")
+"""What entropy regularisation is worth takes more than one seed to say."""
+
 
 @dataclass(frozen=True)
 class Rung:
