@@ -120,6 +120,14 @@ class Interpreter(ABC):
         """Return max(a, 0)."""
 
     @abstractmethod
+    def negative(self, a: Value) -> Value:
+        """Return 1 where a < 0, else 0: a bit, whose product with a value is exact."""
+
+    @abstractmethod
+    def sines(self, a: Value, weights: Sequence[float], period: float) -> Value:
+        """Return the sum over k = 1, 2, ... of weights[k - 1] sin(2 pi k a / period), the period a power of two."""
+
+    @abstractmethod
     def exp(self, a: Value) -> Value:
         """Return e**a for a <= 0."""
 

@@ -160,6 +160,19 @@ class Beaver(SecretSharing):
             reads.append(Read(columns, Shared(beyond, a.fraction)))
         return reads
 
+    def sines(self, a: Shared, weights: Sequence[float], period: float) -> Shared:
+        """sin k(d + t) = sin kd cos kt + cos kd sin kt: d = a - t, modulo the period, is opened. 1 r."""
+        modulus = round(period) << a.fraction
+        turn = self._dealer.share(a.share.shape, kind=torch.int32)
+        waves = self._dealer.waves(turn, modulus, len(weights), a.fraction)
+        (opened,) = self._link.sum([(a.share & modulus - 1).int() - turn.share])
+        angle = (opened.long() & modulus - 1).double() * (2 * math.pi / modulus)
+        share = torch.zeros_like(a.share)
+        for k, (weight, sine, cosine) in enumerate(zip(weights, waves[0], waves[1], strict=True), 1):
+            share += self.encoded(weight * (k * angle).sin()) * cosine
+            share += self.encoded(weight * (k * angle).cos()) * sine
+        return self._truncated(share, self.switches.fraction_bits, a.fraction)
+
     def linear(self, a: Shared, weight: Shared | Known, bias: Shared, parts: int = 1) -> Shared:
         if self.switches.folded_weights and a.normalised is not None:
             a = a.normalised

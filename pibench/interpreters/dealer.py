@@ -7,6 +7,7 @@ generator is not cryptographic.
 
 from __future__ import annotations
 
+import math
 import os
 from abc import ABC, abstractmethod
 from collections import deque
@@ -56,6 +57,16 @@ class Dealer(ABC):
         points = columns.shape[-1]
         shape = torch.Size((len(columns), *turn.share.shape, points))
         return self.share(shape, lambda: columns[:, known(turn)[..., None] + torch.arange(points) & points - 1]).share
+
+    def waves(self, turn: Mask, modulus: int, count: int, fraction: int) -> torch.Tensor:
+        """Return a share of sin and cos of 2 pi k turn / modulus for k = 1 ... count: (2, count, *turn's shape)."""
+
+        def make() -> torch.Tensor:
+            angle = (known(turn).long() & modulus - 1).double() * (2 * math.pi / modulus)
+            angles = torch.stack([k * angle for k in range(1, count + 1)])
+            return (torch.stack([angles.sin(), angles.cos()]) * 2.0**fraction).round().long()
+
+        return self.share(torch.Size((2, count, *turn.share.shape)), make).share
 
     def zero(self, shape: torch.Size) -> torch.Tensor:
         """Return a share of zero, for a party to hide its input behind."""

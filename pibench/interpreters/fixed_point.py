@@ -23,6 +23,7 @@ exact for what any sound model computes; of z beyond 2**53 it keeps the leading 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,6 +82,11 @@ class FixedPoint(SecretSharing):
 
     def negative(self, a: torch.Tensor) -> torch.Tensor:
         return (a < 0).long()
+
+    def sines(self, a: torch.Tensor, weights: Sequence[float], period: float) -> torch.Tensor:
+        angle = a * (2 * math.pi / period)
+        total = torch.stack([weight * (k * angle).sin() for k, weight in enumerate(weights, 1)]).sum(0)
+        return self._truncated(total, self._one)
 
     def lookup(self, a: torch.Tensor, tables: Sequence[Table]) -> list[Read]:
         """Read a table at either neighbour, each the likelier the nearer it is."""

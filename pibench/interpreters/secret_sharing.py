@@ -85,6 +85,10 @@ class SecretSharing(Interpreter):
         """Read every table at one of the two points that ``a`` lies between, where an engine can. 1 r."""
         raise NotImplementedError
 
+    def sines(self, a: Value, weights: Sequence[float], period: float) -> Value:
+        """Open a less a random turn, of which the dealer shares the waves (SHAFT, NDSS 2025), where an engine can."""
+        raise NotImplementedError
+
     def open(self, *values: Value) -> object:
         """Let the products and comparisons that follow share one opening, where an engine can. At most 1 r."""
         return None

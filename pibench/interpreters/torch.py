@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch.nn import functional
 
@@ -35,6 +38,13 @@ class TorchInterpreter(Interpreter):
 
     def relu(self, a: torch.Tensor) -> torch.Tensor:
         return a.relu()
+
+    def negative(self, a: torch.Tensor) -> torch.Tensor:
+        return (a < 0).to(a.dtype)
+
+    def sines(self, a: torch.Tensor, weights: Sequence[float], period: float) -> torch.Tensor:
+        angle = a * (2 * math.pi / period)
+        return torch.stack([weight * (k * angle).sin() for k, weight in enumerate(weights, 1)]).sum(0)
 
     def exp(self, a: torch.Tensor) -> torch.Tensor:
         return a.exp()

@@ -5,12 +5,12 @@ Each function takes pre-activations of any shape and the layer's public coeffici
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
 
 from pibench.interpreters.base import Interpreter, Value
+from pibench.operators.gelu import bolt, gelu_tanh, puma, secformer, shaft
 
 Activation = Callable[[Interpreter, Value, torch.Tensor | None], Value]
 
@@ -21,15 +21,6 @@ MPCFORMER_QUAD = (0.5, 0.25, 0.125)
 def gelu(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Value:
     """Return GELU(x)."""
     return ops.gelu(x)
-
-
-def gelu_tanh(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Value:
-    """Return x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3))) / 2, GPT-2's GELU (Hendrycks & Gimpel 2016).
-
-    It differs from GELU(x) by at most 5e-4.
-    """
-    cubic = ops.mul(x, ops.shift(ops.scale(ops.square(x), 0.044715), 1.0))
-    return ops.mul(x, ops.shift(ops.scale(ops.tanh(ops.scale(cubic, math.sqrt(2 / math.pi))), 0.5), 0.5))
 
 
 def relu(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Value:
@@ -58,6 +49,10 @@ def identity(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> V
 ACTIVATION: dict[str, Activation] = {
     "gelu": gelu,
     "gelu_tanh": gelu_tanh,
+    "puma": puma,
+    "bolt": bolt,
+    "secformer": secformer,
+    "shaft": shaft,
     "relu": relu,
     "quadratic": quadratic,
     "square": square,

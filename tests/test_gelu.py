@@ -1,0 +1,101 @@
+"""GELU's published approximations: the papers' stated errors, in floats and fixed point, and known wrong versions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.polynomial import polynomial
+from torch.nn import functional
+
+from pibench.interpreters.crypten.parties import Parties
+from pibench.interpreters.fixed_point import FixedPoint
+from pibench.interpreters.switches import LEAN
+from pibench.interpreters.torch import TorchInterpreter
+from pibench.operators.activation import ACTIVATION
+from pibench.operators.gelu import BOLT_QUARTIC, SHAFT_WAVES, motzkin
+from tests.conftest import MakeModel
+from tests.test_crypten import ENGINES, check
+
+STATED = {"puma": 0.020, "bolt": 0.0094, "secformer": 0.020, "shaft": 0.0045, "gelu_tanh": 5e-4}
+"""The largest distance from GELU anywhere."""
+ROUNDING = 2e-3
+"""What 13 fractional bits add to it: coefficients and powers up to the sixth are rounded."""
+
+
+def gelu_of(name: str, x: torch.Tensor) -> torch.Tensor:
+    return ACTIVATION[name](TorchInterpreter(), x, None)
+
+
+def error(name: str, x: torch.Tensor) -> torch.Tensor:
+    return (gelu_of(name, x) - functional.gelu(x)).abs()
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_the_stated_error_is_met_and_reached(name: str) -> None:
+    worst = float(error(name, torch.linspace(-12, 12, 240_001, dtype=torch.float64)).max())
+    assert 0.9 * STATED[name] < worst <= STATED[name]
+
+
+@pytest.mark.parametrize("name", STATED)
+@settings(max_examples=50)
+@given(x=st.floats(-1000, 1000))
+def test_far_inputs_are_kept_or_dropped(name: str, x: float) -> None:
+    assert float(error(name, torch.tensor([x], dtype=torch.float64))) <= STATED[name]
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_the_stated_error_is_met_in_fixed_point(name: str) -> None:
+    x = torch.linspace(-30, 30, 6001, dtype=torch.float64)
+    ops = FixedPoint(LEAN, inject=False)
+    own = ACTIVATION[name](ops, ops.encode(x), None)
+    assert float((own - functional.gelu(x)).abs().max()) <= STATED[name] + ROUNDING
+    assert not ops.overflows
+
+
+def test_bolt_is_near_within_its_own_range() -> None:
+    assert float(error("bolt", torch.linspace(-2.699, 2.699, 20_001, dtype=torch.float64)).max()) < 0.00163
+
+
+@given(st.lists(st.floats(-3, 3), min_size=4, max_size=4), st.floats(0.1, 3))
+def test_motzkin_s_form_is_the_same_polynomial(low: list[float], lead: float) -> None:
+    y = np.linspace(-2, 2, 9)
+    own, a0, a1, a2, a3 = motzkin([*low, lead])
+    z = y**2 + a0 * y + a1
+    np.testing.assert_allclose(own * ((z + y + a2) * z + a3), polynomial.polyval(y, [*low, lead]), atol=1e-6, rtol=1e-6)
+
+
+def test_waves_are_the_fourier_series_of_their_function() -> None:
+    y = torch.linspace(0, 4, 100_001, dtype=torch.float64)
+    difference = functional.gelu(y) - y
+    for k, weight in enumerate(SHAFT_WAVES, 1):
+        exact = float(torch.trapezoid(difference * (2 * torch.pi * k * y / 8).sin(), y)) / 2
+        assert weight == pytest.approx(exact, abs=6e-5)
+
+
+def test_puma_is_not_the_public_wrong_one() -> None:
+    """SecFormer's `puma_gelu` has the breakpoint at 1.95 and nothing beyond 3: f(1) is -0.22 and f(5) is 0 there."""
+    values = gelu_of("puma", torch.tensor([1.0, 5.0]))
+    torch.testing.assert_close(values, torch.tensor([0.8413, 5.0]), atol=0.02, rtol=0)
+
+
+def test_bolt_is_not_the_public_wrong_one() -> None:
+    """SHAFT's `bolt` adds the ReLU to another polynomial: it is off by up to 16.4 within 2.7."""
+    x = torch.linspace(-2.7, 2.7, 1001, dtype=torch.float64)
+    g = (0.14439048359960427, -0.7077117131613893, 4.5702822654246535, -8.15444702051307, 16.382265425072532)
+    y = x.abs()
+    inner = (g[0] * y + g[1]) * y + g[2]
+    wrong = x.relu() + (inner + g[0] * y + g[3]) * y + g[4] + 0.5 * x
+    assert float((wrong - functional.gelu(x)).abs().max()) > 16
+    assert float(error("bolt", x).max()) < 0.0094
+    torch.testing.assert_close(
+        gelu_of("bolt", x[1:-1]), torch.from_numpy(polynomial.polyval(y[1:-1].numpy(), BOLT_QUARTIC)) + 0.5 * x[1:-1]
+    )
+
+
+@pytest.mark.mpc
+@pytest.mark.parametrize("name", STATED)
+def test_two_parties_compute_it_at_the_predicted_cost(parties: Parties, make_model: MakeModel, name: str) -> None:
+    check(parties, make_model(layers=1, activation=name), ENGINES["lean"])
