@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2024.4.15"
@@ -33,10 +35,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def engine(session: nox.Session) -> None:
-    """Measure the engine itself: switches, scaling, precision, truncation wraps; half an hour on two cores."""
+    """Measure the engine and its operators: switches, scaling, precision, wraps; half an hour on two cores."""
     install(session, "bench", "hub", "mpc")
     run = session.posargs or ["--profile", "full", "--resume", "--deselect", f"{NETWORK}::test_latency_model"]
-    session.run(*RUN, "benchmarks/engine", *run)
+    session.run(*RUN, "benchmarks/engine", "benchmarks/test_operators.py", *run)
 
 
 @nox.session
@@ -60,6 +62,16 @@ def validate_network(session: nox.Session) -> None:
     """Compare modelled latency with that on an emulated link; needs root, and says so where it has not."""
     install(session, "bench", "hub", "mpc")
     session.run(*RUN, "-rs", NETWORK, *session.posargs)
+
+
+@nox.session
+def check_plugin(session: nox.Session) -> None:
+    """Check methods against the contract: `nox -s check_plugin -- NAME`, with folders to install before it."""
+    install(session, "bench", "mpc")
+    folders = [argument for argument in session.posargs if Path(argument).is_dir()]
+    for folder in folders:
+        session.install("--no-deps", folder)
+    session.run("python", "-m", "pibench.check_plugin", *(name for name in session.posargs if name not in folders))
 
 
 @nox.session

@@ -24,7 +24,14 @@ from pibench.report.render import Table, render
 from pibench.tables import write_tables
 from pibench.tasks.glue import get_task
 
-STUDIES = ("engine", "test_ablation.py", "test_importance.py", "test_language.py", "test_decoder_costs.py")
+STUDIES = (
+    "engine",
+    "test_ablation.py",
+    "test_importance.py",
+    "test_language.py",
+    "test_decoder_costs.py",
+    "test_operators.py",
+)
 PLAN = pytest.StashKey[Plan]()
 CELLS = pytest.StashKey[list[Cell]]()
 NETWORK = pytest.StashKey[Network]()

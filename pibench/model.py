@@ -14,7 +14,8 @@ from pibench.architecture import Architecture, Layer
 from pibench.forward import Output, Weights, forward
 from pibench.interpreters.base import Interpreter
 from pibench.interpreters.torch import TorchInterpreter
-from pibench.operators.softmax import POWERS
+from pibench.operators.activation import ACTIVATION
+from pibench.operators.softmax import SOFTMAX
 
 INITIAL_DEVIATION = 0.02
 
@@ -73,10 +74,9 @@ def _layer_parameters(hidden: int, layer: Layer) -> dict[str, tuple[int, ...]]:
         shapes["ffn_coefficients"] = (2,)
     if layer.temperatures:
         shapes["temperature_coefficients"] = (layer.heads, layer.temperatures)
-    if layer.activation == "quadratic":
-        shapes["activation_coefficients"] = (3,)
-    if layer.softmax in POWERS:
-        shapes["softmax_coefficients"] = (layer.heads,)
+    for kind, operator in (("activation", ACTIVATION[layer.activation]), ("softmax", SOFTMAX[layer.softmax])):
+        if operator.coefficients:
+            shapes[f"{kind}_coefficients"] = operator.coefficients(layer)
     return shapes
 
 

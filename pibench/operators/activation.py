@@ -5,14 +5,11 @@ Each function takes pre-activations of any shape and the layer's public coeffici
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 
 from pibench.interpreters.base import Interpreter, Value
 from pibench.operators.gelu import bolt, gelu_tanh, puma, secformer, shaft
-
-Activation = Callable[[Interpreter, Value, torch.Tensor | None], Value]
+from pibench.operators.operator import Operator, Operators
 
 MPCFORMER_QUAD = (0.5, 0.25, 0.125)
 """Constant, linear and square coefficient of MPCFormer's Quad (Li et al., ICLR 2023, section 3.2)."""
@@ -36,6 +33,12 @@ def quadratic(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> 
     return ops.shift(ops.add(ops.scale(x, c1), ops.scale(ops.square(x), c2)), c0)
 
 
+def quad(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Value:
+    """Return 0.125 x**2 + 0.25 x + 0.5: MPCFormer's Quad, as its models are trained (Li et al., ICLR 2023, 3.2)."""
+    c0, c1, c2 = MPCFORMER_QUAD
+    return ops.shift(ops.add(ops.scale(x, c1), ops.scale(ops.square(x), c2)), c0)
+
+
 def square(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Value:
     """Return x**2: any parabola a neuron, where vertex and curvature are in the weights before and after it."""
     return ops.square(x)
@@ -46,15 +49,19 @@ def identity(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> V
     return x
 
 
-ACTIVATION: dict[str, Activation] = {
-    "gelu": gelu,
-    "gelu_tanh": gelu_tanh,
-    "puma": puma,
-    "bolt": bolt,
-    "secformer": secformer,
-    "shaft": shaft,
-    "relu": relu,
-    "quadratic": quadratic,
-    "square": square,
-    "identity": identity,
-}
+ACTIVATION = Operators(
+    "activation",
+    {
+        "gelu": Operator(gelu, "Hendrycks & Gimpel 2016", 0.0),
+        "gelu_tanh": Operator(gelu_tanh, "Hendrycks & Gimpel 2016, as in GPT-2", 5e-4),
+        "puma": Operator(puma, "PUMA, arXiv 2307.12533", 0.020),
+        "bolt": Operator(bolt, "BOLT, S&P 2024", 0.0094),
+        "secformer": Operator(secformer, "SecFormer, ACL Findings 2024", 0.020),
+        "shaft": Operator(shaft, "SHAFT, NDSS 2025", 0.0045),
+        "relu": Operator(relu, "THE-X, ACL Findings 2022; AERO, arXiv 2410.13060"),
+        "quad": Operator(quad, "MPCFormer's Quad, ICLR 2023"),
+        "quadratic": Operator(quadratic, "MPCFormer's Quad, trained further", coefficients=lambda layer: (3,)),
+        "square": Operator(square, "IG-3D, our reconstruction"),
+        "identity": Operator(identity, "AERO, arXiv 2410.13060"),
+    },
+)

@@ -8,18 +8,22 @@ fewer elements.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import torch
 
 from pibench.interpreters.base import Domain, Interpreter, Sum, Value
-
-Softmax = Callable[[Interpreter, Value, torch.Tensor, torch.Tensor | None], tuple[Value, Sum | None]]
+from pibench.operators.operator import Operator, Operators
 
 QUAD_OFFSET = 5.0
 QUAD_MEAN = (2.0, 1000.0)
 """Where the mean of (x + 5)**2 over all kept keys must lie; trained scores give 5 to 200."""
+
+RELU_MEAN = (2.0**-6, 64.0)
+"""What is added to the mean of relu(x) over all kept keys, and where the sum must lie."""
+ODE_DOMAIN, ODE_STEPS = (-4.0, 12.0), 16
+PUMA_LOWEST = 14.0
 
 POWER_MEAN = (2.0**-6, 100.0)
 """Where the mean of (x + c)**d over all kept keys must lie; :mod:`ig3d.softmax` starts it at 1."""
@@ -53,6 +57,59 @@ def quad(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torc
     shifted = ops.scale(ops.shift(scores, QUAD_OFFSET), 0.25)
     weights = ops.mask(ops.square(shifted), keep)
     return ops.scale(weights, 16 / QUAD_OFFSET**2 / _kept(keep)), None
+
+
+def two_relu(
+    ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
+) -> tuple[Value, Sum]:
+    """Return relu(x) / sum(relu(x)): 2ReLU of MPCFormer (Li et al., ICLR 2023, section 3.2), ReLU attention of MPCViT.
+
+    The mean that divides has 1/64 added (MPCViT, ICCV 2023, section 3.1, has a small constant there): without a
+    positive score there is nothing to attend to.
+    """
+    weights = ops.mask(ops.relu(scores), keep)
+    total = _mean(ops, weights, keep, RELU_MEAN)
+    return weights, replace(total, value=ops.shift(total.value, RELU_MEAN[0]))
+
+
+def scaled(
+    ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
+) -> tuple[Value, None]:
+    """Return x / n, n the keys that are kept: scaling attention, no softmax at all (MPCViT, ICCV 2023, section 3.1)."""
+    return ops.mask(ops.scale(scores, 1 / _kept(keep)), keep), None
+
+
+def ode(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None) -> tuple[Value, None]:
+    """Return sixteen Euler steps of y' = (x - <x, y>) y from y = 1 / n, x clipped to [-4, 12] (SHAFT, NDSS 2025, IV-B).
+
+    The end of that path is softmax(x). Sixteen steps come within 0.02 of it for 8 keys and 0.14 for 128, as long as
+    nothing is clipped; scores that spread further lose their peaks.
+    """
+    low, high = ODE_DOMAIN
+    over = ops.relu(ops.stack([ops.shift(scores, -high), ops.shift(ops.scale(scores, -1), low)]))
+    x = ops.scale(ops.sub(ops.add(scores, over[1]), over[0]), 1 / ODE_STEPS)
+    start = (keep / _kept(keep)).expand(scores.shape)
+    centred = ops.sub(x, ops.sum(ops.scale(x, start)))
+    y = ops.shift(ops.scale(centred, start), start)
+    for _ in range(ODE_STEPS - 1):
+        y = ops.add(y, ops.mul(ops.sub(x, ops.sum(ops.mul(x, y))), y))
+    return y, None
+
+
+def puma(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None) -> tuple[Value, Sum]:
+    """Return softmax with (1 + x / 32)**32 for the exponential, 0 below -14 (PUMA, arXiv 2307.12533, section 3.3).
+
+    The exponential of x less its maximum is off by at most 0.0086, and too small everywhere: attention to 128 keys by
+    up to 0.08.
+    """
+    scores = ops.mask_scores(scores, keep)
+    below_top = ops.sub(scores, ops.max(scores))
+    inside = ops.shift(ops.scale(ops.negative(ops.shift(below_top, PUMA_LOWEST)), -1), 1.0)
+    base = ops.shift(ops.scale(ops.mul(below_top, inside), 1 / 32), 1.0)
+    for _ in range(5):
+        base = ops.square(base)
+    weights = ops.mul(base, inside)
+    return weights, Sum(ops.sum(weights), (1.0, float(scores.shape[-1])))
 
 
 def power(
@@ -97,9 +154,23 @@ POWERS = {
 }
 """Squarings, and whether the sum normalises, of ``power2``, ``power4``, ``power8`` and their ``_length`` forms."""
 
-SOFTMAX: dict[str, Softmax] = {
-    "exact": exact,
-    "two_quad": two_quad,
-    "quad": quad,
-    **{name: partial(power, *form) for name, form in POWERS.items()},
-}
+SOFTMAX = Operators(
+    "softmax",
+    {
+        "exact": Operator(exact, "Vaswani et al. 2017", 0.0),
+        "puma": Operator(puma, "PUMA, arXiv 2307.12533", 0.08),
+        "ode": Operator(ode, "SHAFT, NDSS 2025", 0.14),
+        "two_quad": Operator(two_quad, "MPCFormer's 2Quad, ICLR 2023"),
+        "two_relu": Operator(two_relu, "MPCFormer's 2ReLU, ICLR 2023; MPCViT, ICCV 2023"),
+        "scaled": Operator(scaled, "MPCViT's scaling attention, ICCV 2023"),
+        "quad": Operator(quad, "MPCFormer's 2Quad without its sum"),
+        **{
+            name: Operator(
+                partial(power, *form),
+                "IG-3D, our reconstruction; after Power-Softmax, arXiv 2410.09457",
+                coefficients=lambda layer: (layer.heads,),
+            )
+            for name, form in POWERS.items()
+        },
+    },
+)

@@ -11,6 +11,7 @@ from pibench.records import Record
 from pibench.report.cost import MODELLED, modelled_seconds
 from pibench.report.decoders import decoder_costs, language
 from pibench.report.methods import importance, methods_ablation, source
+from pibench.report.operators import operators
 from pibench.report.render import Cell, Column, Table
 from pibench.stats import paired_ratio
 
@@ -187,6 +188,7 @@ BUILD: dict[str, Callable[[Record], Table]] = {
     "network": network,
     "importance": importance,
     "methods_ablation": methods_ablation,
+    "operators": operators,
     "language": language,
     "decoder_costs": decoder_costs,
 }

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from baselines.dense import Dense
+from pibench.check_plugin import CHECKS, Bench, Broken, _checked
+from pibench.contract import Budget, Skip, TaskData, Variant
+from pibench.model import Model
+from pibench.tasks.glue import load
+from tests.conftest import MakeData, MakeModel
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def relu(dense: Model) -> Model:
+    return dense.rebuilt(dense.architecture.with_layers(activation="relu")).eval()
+
+
+class Good:
+    info = Dense.info
+
+    def compress(self, dense: Model, data: TaskData, budget: Budget, variant: Variant) -> Any:
+        return relu(dense)
+
+
+class ChangesDense(Good):
+    def compress(self, dense: Model, *rest: Any) -> Any:
+        with torch.no_grad():
+            next(dense.parameters()).add_(1)
+        return relu(dense)
+
+
+class DrawsFromAnywhere(Good):
+    def compress(self, dense: Model, *rest: Any) -> Any:
+        model = relu(dense)
+        with torch.no_grad():
+            model.head["classifier_bias"].add_(torch.randn(2))
+        return model
+
+
+class ReadsTheTask(Good):
+    def compress(self, dense: Model, data: TaskData, budget: Budget, variant: Variant) -> Any:
+        from pibench.tasks import glue
+
+        glue.load("sst2", source="sample")
+        return relu(dense)
+
+
+class ReturnsNothing(Good):
+    def compress(self, *arguments: Any) -> Any:
+        return None
+
+
+class Raises(Good):
+    def compress(self, *arguments: Any) -> Any:
+        raise OSError("no licence\nfound")
+
+
+class SkipsSilently(Good):
+    def compress(self, *arguments: Any) -> Any:
+        return Skip("")
+
+
+class Skips(Good):
+    def compress(self, *arguments: Any) -> Any:
+        return Skip("it needs a longer text")
+
+
+class Overflows(Good):
+    def compress(self, dense: Model, *rest: Any) -> Any:
+        model = relu(dense)
+        with torch.no_grad():
+            model.layer_weights[0]["ffn_in_weight"].mul_(1e8)
+            model.layer_weights[0]["ffn_out_weight"].mul_(1e8)
+        return model
+
+
+class HidesState(Good):
+    def compress(self, dense: Model, *rest: Any) -> Any:
+        class Secret(Model):
+            def forward(self, *arguments: Any, **options: Any) -> Any:
+                output = super().forward(*arguments, **options)
+                return type(output)(output.logits + 1, output.hidden)
+
+        model = relu(dense)
+        model.__class__ = Secret
+        return model
+
+
+def verdicts(method: Any, make_model: MakeModel, make_data: MakeData) -> tuple[bool, str]:
+    lines: list[str] = []
+    bench = Bench(method, Variant("fair"), make_model(), make_data())
+    return _checked(bench, lines.append), "\n".join(lines)
+
+
+@pytest.mark.mpc
+def test_a_method_that_keeps_the_contract_passes_every_check(
+    need_crypten: None, make_model: MakeModel, make_data: MakeData
+) -> None:
+    good, text = verdicts(Good(), make_model, make_data)
+    assert good, text
+    assert text.count("  ok  ") == len(CHECKS)
+
+
+@pytest.mark.mpc
+@pytest.mark.parametrize(
+    ("method", "words"),
+    [
+        (ChangesDense, "it changed the dense model"),
+        (DrawsFromAnywhere, "draw from budget.seed alone"),
+        (ReadsTheTask, "could see the validation split"),
+        (ReturnsNothing, "it returned NoneType"),
+        (Raises, "OSError: no licence found"),
+        (SkipsSilently, "it skips without a reason"),
+        (Overflows, "numbers leave the ring"),
+        (HidesState, "keep all it needs in architecture and weights"),
+    ],
+)
+def test_each_breach_is_named(
+    need_crypten: None, make_model: MakeModel, make_data: MakeData, method: type, words: str
+) -> None:
+    good, text = verdicts(method(), make_model, make_data)
+    assert not good
+    assert words in text
+
+
+def test_a_skip_with_a_reason_is_fine(make_model: MakeModel, make_data: MakeData) -> None:
+    good, text = verdicts(Skips(), make_model, make_data)
+    assert good
+    assert "there is no model" in text
+
+
+def test_tasks_can_be_loaded_again_after_a_check(make_model: MakeModel, make_data: MakeData) -> None:
+    bench = Bench(ReadsTheTask(), Variant("fair"), make_model(), make_data())
+    with pytest.raises(Broken):
+        bench.compress()
+    assert load("sst2", source="sample").task.name == "sst2"
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Install the example distribution into a folder of its own, and return the environment that sees it."""
+    folder = tmp_path_factory.mktemp("site")
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target", str(folder)]
+    subprocess.run([*pip, str(ROOT / "examples" / "squared_relu")], check=True, capture_output=True)
+    return os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}", "TQDM_DISABLE": "1"}
+
+
+def ran(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.mpc
+def test_the_example_keeps_the_contract(need_crypten: None, example: dict[str, str]) -> None:
+    done = ran(example, "-m", "pibench.check_plugin", "squared_relu")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("  ok  ") == 2 * len(CHECKS)
+
+
+def test_the_example_is_a_method_and_an_operator_like_the_suite_s_own(example: dict[str, str]) -> None:
+    done = ran(
+        example,
+        "-c",
+        "from pibench import registry; from pibench.operators.softmax import SOFTMAX\n"
+        "print(registry.names(), SOFTMAX['squared_relu'].paper)",
+    )
+    assert "'squared_relu'" in done.stdout and "made up for the documentation" in done.stdout
+
+
+def test_an_unknown_method_is_one_sentence() -> None:
+    done = ran(dict(os.environ), "-m", "pibench.check_plugin", "squared_relus")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: unknown method 'squared_relus'")
+    assert done.stderr.count("\n") == 1

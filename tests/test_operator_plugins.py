@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from pibench.errors import InputError
+from pibench.operators import operator
+from pibench.operators.activation import ACTIVATION
+from pibench.operators.operator import Operator
+from pibench.operators.softmax import SOFTMAX
+
+HERE = "tests.test_operator_plugins"
+HALF = Operator(lambda ops, x, coefficients: ops.scale(x, 0.5), "made up")
+NO_OPERATOR = len
+
+
+def plug(monkeypatch: pytest.MonkeyPatch, kind: str, **plugins: str) -> None:
+    """Install entry points for the length of a test, ``name="module:OBJECT"``, or several by spaces."""
+    points = [
+        EntryPoint(name, value, f"pibench.{kind}") for name, all_of in plugins.items() for value in all_of.split()
+    ]
+    monkeypatch.setattr(operator, "entry_points", lambda group: [point for point in points if point.group == group])
+
+
+def test_a_plugin_s_operator_is_one_of_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    plug(monkeypatch, "activation", half=f"{HERE}:HALF")
+    assert ACTIVATION["half"] is HALF
+    assert "half" in ACTIVATION and "half" not in SOFTMAX
+    assert list(ACTIVATION)[-1] == "half" and len(ACTIVATION) == len(list(ACTIVATION))
+
+
+def test_listing_imports_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    plug(monkeypatch, "activation", broken="no_such_module:OPERATOR")
+    assert "broken" in list(ACTIVATION)
+    with pytest.raises(InputError, match="failed to import: ModuleNotFoundError"):
+        ACTIVATION["broken"]
+
+
+@pytest.mark.parametrize(
+    ("plugins", "name", "words"),
+    [
+        ({"half": f"{HERE}:NO_OPERATOR"}, "half", "is no Operator"),
+        ({"relu": f"{HERE}:HALF"}, "half", "has a name that the suite itself uses"),
+        ({"half": f"{HERE}:HALF {HERE}:NO_OPERATOR"}, "half", "uninstall one"),
+        ({"half": f"{HERE}:HALF"}, "halff", "did you mean 'half'"),
+    ],
+)
+def test_a_bad_plugin_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, plugins: dict[str, str], name: str, words: str
+) -> None:
+    plug(monkeypatch, "activation", **plugins)
+    with pytest.raises(InputError, match=words):
+        ACTIVATION[name]
+
+
+def test_a_collision_leaves_the_suite_s_own_operators_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    plug(monkeypatch, "activation", relu=f"{HERE}:HALF")
+    assert ACTIVATION["relu"] is not HALF

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+
+from pibench import records
+from pibench.measure import operators
+from pibench.measure.operators import measured, working_range
+from pibench.operators.activation import ACTIVATION
+from pibench.operators.norm import NORM
+from pibench.operators.softmax import SOFTMAX
+from pibench.report.studies import study_tables
+from tests.test_studies import study
+
+OPERATORS = {"activation": ACTIVATION, "softmax": SOFTMAX, "norm": NORM}
+PROBES = {
+    (probe.kind, probe.name): probe
+    for probes in (operators._activations(), operators._softmaxes(), operators._norms())
+    for probe in probes
+}
+
+
+def test_every_operator_is_probed_and_names_its_paper() -> None:
+    names = {(kind, name) for kind, of in OPERATORS.items() for name in of}
+    assert PROBES.keys() == names
+    assert all(probe.operator.paper for probe in PROBES.values())
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [probe for probe in PROBES.values() if probe.operator.error and probe.name != "goldschmidt"],
+    ids=lambda probe: f"{probe.kind}-{probe.name}",
+)
+def test_no_error_is_larger_than_stated(probe: operators.Probe) -> None:
+    row = measured(probe)
+    assert row["float_error"] <= row["stated"] + 1e-9
+    assert row["fixed_error"] <= row["stated"] + 0.01
+    assert row["bytes_total"] > 0 and row["rounds"] > 0
+
+
+def test_thirteen_fractional_bits_are_too_few_for_goldschmidt_s_deflation() -> None:
+    row = measured(PROBES["norm", "goldschmidt"])
+    assert row["float_error"] < row["stated"]
+    assert row["fixed_error"] > 0.05
+
+
+def test_a_range_ends_where_the_operator_fails() -> None:
+    low, high = working_range(PROBES["norm", "newton"])
+    assert low is not None and 0.04 < low < 0.1
+    assert high is not None and 140 < high < 180
+    assert working_range(PROBES["activation", "relu"]) == (None, None)
+    spread = working_range(PROBES["softmax", "ode"])[1]
+    assert spread is not None and 1 < spread < 4
+
+
+def test_the_table_shows_costs_in_millions() -> None:
+    row = measured(PROBES["activation", "relu"])
+    record = study("operators", [row])
+    assert records.validate(record) == []
+    (table,) = study_tables([record])
+    cells = dict(zip([column.key for column in table.columns], table.rows[0], strict=True))
+    assert cells["megabytes"] == row["bytes_total"] / 1e6
+    assert cells["stated"] is cells["float_error"] is None
