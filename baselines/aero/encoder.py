@@ -1,8 +1,8 @@
-"""A fine-tuned BERT becomes Softmax-only, layer by layer: outside the paper, which trains decoders from scratch.
+"""A fine-tuned BERT becomes Softmax-only, stage by stage: outside the paper, which trains decoders from scratch.
 
 A layer's two LayerNorms become the affine maps nearest to them, and its FFN the matrix nearest to it (or its GELU a
-ReLU); then the whole model is trained back for a short while, before the next layer's turn. In the end the affine maps
-are absorbed by the matrices around them, which leaves AERO's network: X + MHA(X), then beta X + FFN(X).
+ReLU). After every two layers the whole model is trained back for a short while. In the end the affine maps are absorbed
+by the matrices around them, which leaves AERO's network: X + MHA(X), then beta X + FFN(X).
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from pibench.training.distill import recover
 from pibench.training.stages import remembered
 from pibench.training.tune import selection_score
 
-STAGE_SHARE = 0.25
-"""Of an epoch, that is spent after each layer; what the budget has left is spent at the end."""
+STAGE_LAYERS = 2
+STAGE_SHARE = 0.5
+"""Of an epoch, that is spent after each stage; what the budget has left is spent at the end."""
 STRENGTH = 0.1
 """Of the entropy penalty. Ours: the paper's 1e-5 stands beside a cross-entropy, this one beside a distillation loss."""
 
@@ -48,12 +49,16 @@ def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: s
     folder = data.scratch and data.scratch / hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     spent = replace(budget, epochs=1, examples=int(min(budget.examples, len(data.train)) * STAGE_SHARE))
     model, scores = dense, []
-    for index in range(len(dense.architecture.layers)):
+    count = len(dense.architecture.layers)
+    for first in range(0, count, STAGE_LAYERS):
+        stage = range(first, min(first + STAGE_LAYERS, count))
 
-        def make(model: Model = model, index: int = index) -> Model:
-            return recover(_changed(model, index, rung, data, budget.seed), dense, data, spent)
+        def make(model: Model = model, stage: range = stage) -> Model:
+            for index in stage:
+                model = _changed(model, index, rung, data, budget.seed)
+            return recover(model, dense, data, spent)
 
-        model = remembered(folder and folder / f"layer-{index}.pt", dense, make)
+        model = remembered(folder and folder / f"layer-{first}.pt", dense, make)
         scores.append(selection_score(model, data))
     regulariser = EntropyRegulariser(model.architecture, STRENGTH, form=rung.entropy) if rung.entropy else None
     rest = replace(budget, epochs=max(1, budget.epochs - int(len(scores) * STAGE_SHARE)))
