@@ -74,9 +74,9 @@ def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: s
 
 
 def _changed(model: Model, index: int, rung: Rung, data: TaskData, seed: int) -> Model:
-    seen = observe(model, data.selection, data.pad_id, seed)
     if rung.norm == "none":
-        model = with_affine_norms(model, index, seen)
+        model = with_affine_norms(model, index, observe(model, data.selection, data.pad_id, seed))
     if rung.activation != "gelu":
+        seen = observe(model, data.selection, data.pad_id, seed)
         model = with_activation(model, index, rung.activation, seen)
     return model
