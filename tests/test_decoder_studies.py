@@ -59,6 +59,17 @@ def test_language_compares_each_rung_with_the_first() -> None:
     assert third["diverged"] == 1
 
 
+def test_language_says_how_far_the_order_is_the_paper_s() -> None:
+    def row(rung: str, perplexity: float, reported: float | None) -> dict[str, Any]:
+        return LEARNED | {"rung": rung, "perplexity": perplexity, "reported_perplexity": reported}
+
+    same = [row("a", 20, 1), row("b", 21, 2), row("c", 22, 3), row("d", 24, 4)]
+    (table,) = study_tables([study("language", [*same, row("e", 1, None), DIVERGED | {"diverged_at": 3, "rung": "f"}])])
+    assert "the 4 that both have: 1.00" in table.notes[2]
+    (table,) = study_tables([study("language", same[:3])])
+    assert "Spearman" not in table.notes[2]
+
+
 def test_decoder_costs_takes_each_ratio_on_its_own_side() -> None:
     own = [row for row in REPORTED if (row.layers, row.seq_len) == (12, 128)][:5]
     layers = [cost_row(one.name, [0.5], architecture=one.name) for one in one_layer_each(own)]

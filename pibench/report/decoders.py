@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from statistics import fmean, median, stdev
 from typing import Any
 
+from scipy.stats import spearmanr
+
 from pibench.network import NETWORKS
 from pibench.records import Record
 from pibench.report.cost import MODELLED, modelled_seconds
@@ -13,6 +15,7 @@ from pibench.report.methods import source
 from pibench.report.render import Cell, Column, Table
 
 Row = dict[str, Any]
+MIN_RANKED = 4
 LOW, HIGH = 0.25, 0.75
 """A head has collapsed, or is overloaded, if its entropy is in the lowest or the top quarter of the range."""
 
@@ -43,10 +46,20 @@ def language(record: Record) -> Table:
         f"{one['seq_len']} tokens, a vocabulary of {one['vocabulary']}; scored on text held out.",
         f"Collapsed or overloaded: a head's mean entropy is below {LOW:g} or above {HIGH:g} of log T.",
         "The paper's perplexities are of GPT-2 with 12 layers on CodeParrot, 128 tokens, trained on 2.1 billion: only "
-        "their order can be compared.",
+        "their order can be compared." + _agreement(groups),
         source(record),
     ]
     return Table("language", "Decoders without nonlinearities: perplexity", columns, rows, about)
+
+
+def _agreement(groups: Sequence[Sequence[Row]]) -> str:
+    """Say how far the order of configurations is the paper's."""
+    pairs = [(_perplexity(rows), rows[0]["reported_perplexity"]) for rows in groups]
+    both = [(own, reported) for own, reported in pairs if own is not None and reported is not None]
+    if len(both) < MIN_RANKED:
+        return ""
+    rank = spearmanr(*zip(*both, strict=True)).statistic
+    return f" Spearman's rank correlation of the {len(both)} that both have: {rank:.2f}."
 
 
 def _learned(rows: Sequence[Row], first: float | None, reported_first: float | None) -> list[Cell]:
