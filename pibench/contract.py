@@ -112,7 +112,12 @@ class TaskData:
 
 @runtime_checkable
 class Method(Protocol):
-    """A plugin: a class without constructor arguments, registered under the entry-point group ``pibench.methods``."""
+    """A plugin: a class without constructor arguments, registered under the entry-point group ``pibench.methods``.
+
+    Studies use more of a method where it has it: ``importance_study`` (benchmarks/test_importance.py),
+    ``language_rungs``, ``compared_rungs`` and ``learn_language`` (test_language.py), ``reported_costs``
+    (test_decoder_costs.py).
+    """
 
     info: MethodInfo
 

@@ -18,7 +18,7 @@ from pibench.operators.norm import NORM
 from pibench.operators.softmax import SOFTMAX
 
 PUBLIC_SUFFIX = "_coefficients"
-"""Weights with this ending are public to both parties: an operator's polynomial coefficients."""
+"""Weights with this ending are public: an operator's coefficients, temperatures, the factors of a scaled FFN."""
 
 
 @dataclass(frozen=True)

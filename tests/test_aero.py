@@ -110,7 +110,7 @@ def test_a_deleted_ffn_is_skipped(make_model: MakeModel) -> None:
     torch.testing.assert_close(logits(cut), logits(model))
 
 
-@pytest.mark.parametrize("ffn_size", [32, 0])
+@pytest.mark.parametrize("ffn_size", [32, 0, None])
 @settings(max_examples=10, deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_affine_norms_are_absorbed(make_model: MakeModel, ffn_size: int, seed: int) -> None:

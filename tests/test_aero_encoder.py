@@ -28,10 +28,11 @@ BUDGET = Budget(epochs=2, examples=16, batch_size=8, learning_rate=1e-3)
         ("SM+R", ("relu", "none", 32, True)),
         ("SM+ScFuFFN", ("identity", "none", 0, True)),
         ("EReg(SM+ScFuFFN)", ("identity", "none", 0, True)),
+        ("SM+ScFuFFN_i2", ("identity", "none", None, False)),
     ],
 )
 def test_an_encoder_becomes_what_the_rung_says(
-    make_model: MakeModel, make_data: MakeData, name: str, layer: tuple[str, str, int, bool]
+    make_model: MakeModel, make_data: MakeData, name: str, layer: tuple[str, str, int | None, bool]
 ) -> None:
     model = convert(make_model(), make_data(), BUDGET, parse_rung(name), "1")
     found = {(own.activation, own.norm, own.ffn_size, own.scaled) for own in model.architecture.layers}

@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 import torch
 
 from baselines.aero.entropy import EntropyRegulariser
-from baselines.aero.fuse import absorb_affine
+from baselines.aero.fuse import absorb_affine, without_deepest
 from baselines.aero.rungs import Rung
 from ig3d.gelu import with_activation
 from ig3d.layers import Seen, observe, with_layer
@@ -43,8 +43,11 @@ def with_affine_norms(model: Model, index: int, seen: Seen) -> Model:
 
 
 def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: str) -> Model:
-    """Return ``dense`` in the rung's configuration, recovered within ``budget``; unfinished work is kept on disk."""
-    plain = replace(rung, name="", entropy=None)
+    """Return ``dense`` in the rung's configuration, recovered within ``budget``; unfinished work is kept on disk.
+
+    Temperatures are for decoders alone, and an FFN without a nonlinearity is always one matrix.
+    """
+    plain = replace(rung, name="", entropy=None, deepest=0)
     parts = [version, dense.fingerprint(), asdict(plain), asdict(budget), data.seq_len]
     folder = data.scratch and data.scratch / hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
     spent = replace(budget, epochs=1, examples=int(min(budget.examples, len(data.train)) * STAGE_SHARE))
@@ -61,8 +64,9 @@ def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: s
         model = remembered(folder and folder / f"layer-{first}.pt", dense, make)
         scores.append(selection_score(model, data))
     regulariser = EntropyRegulariser(model.architecture, STRENGTH, form=rung.entropy) if rung.entropy else None
+    model = without_deepest(model, rung.deepest)
     rest = replace(budget, epochs=max(1, budget.epochs - int(len(scores) * STAGE_SHARE)))
-    model = recover(model.rebuilt(model.architecture), dense, data, rest, regulariser)
+    model = recover(model, dense, data, rest, regulariser)
     if rung.norm == "none":
         model = absorb_affine(model)
     model.notes = {

@@ -46,27 +46,28 @@ def absorb_affine(model: Model) -> Model:
     is chosen so that D keeps the geometric mean 1.
 
     Raises:
-        ValueError: a layer has another norm, or an FFN that is scaled already or missing.
+        ValueError: a layer has another norm, or an FFN that is scaled already.
     """
     layers = model.architecture.layers
-    if any(layer.norm != "affine" or layer.scaled or layer.ffn_size is None for layer in layers):
-        raise ValueError("every layer needs affine norms and an FFN that is not scaled yet")
-    free = tuple(replace(layer, norm="none", scaled=True) for layer in layers)
+    if any(layer.norm != "affine" or layer.scaled for layer in layers):
+        raise ValueError("every layer needs affine norms and no FFN that is scaled already")
+    free = tuple(replace(layer, norm="none", scaled=layer.ffn_size is not None) for layer in layers)
     absorbed = model.rebuilt(replace(model.architecture, layers=free))
     scale = torch.ones_like(model.head["pooler_bias"])
     shift = torch.zeros_like(scale)
     for layer, own, new in zip(free, model.layer_weights, absorbed.layer_weights, strict=True):
-        first, last = ("ffn_in", "ffn_out") if layer.ffn_size else ("ffn", "ffn")
         _takes(new, "qkv", scale, shift)
         _gives(new, "output", 1 / scale)
         scale, shift = _after(own, "attention_norm", scale, shift)
-        _takes(new, first, scale, shift)
-        before = scale
+        before, middle = scale, shift
         scale, shift = _after(own, "ffn_norm", scale, shift)
-        beta = scale.abs().log().mean().exp()
-        scale = scale / beta
-        _gives(new, last, beta / before)
-        new["ffn_coefficients"].copy_(torch.tensor([beta, 1.0]))
+        if layer.ffn_size is not None:
+            first, last = ("ffn_in", "ffn_out") if layer.ffn_size else ("ffn", "ffn")
+            beta = scale.abs().log().mean().exp()
+            scale = scale / beta
+            _takes(new, first, before, middle)
+            _gives(new, last, beta / before)
+            new["ffn_coefficients"].copy_(torch.tensor([beta, 1.0]))
     _takes(absorbed.head, "pooler", scale, shift)
     return absorbed.eval()
 
