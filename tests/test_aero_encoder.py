@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from baselines.aero import encoder
-from baselines.aero.encoder import convert, with_affine_norms
+from baselines.aero.encoder import convert
 from baselines.aero.method import RUNGS
 from baselines.aero.rungs import parse_rung
+from baselines.affine_norm import with_affine_norms
 from ig3d.layers import observe
 from pibench.contract import Budget
 from pibench.interpreters.ledger import predict as cost

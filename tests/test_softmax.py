@@ -43,6 +43,15 @@ def test_two_relu_is_a_normalised_relu(scores: np.ndarray, mask: np.ndarray) -> 
 
 
 @settings(max_examples=40)
+@given(scores=scores_in(-12, 12), mask=masks)
+def test_relu_cube_is_a_normalised_cube(scores: np.ndarray, mask: np.ndarray) -> None:
+    own = attention("relu_cube", torch.from_numpy(scores).double(), torch.from_numpy(mask)).numpy()
+    cubes = np.maximum(scores.astype(np.float64) / 2 + 1, 0) ** 3 * mask
+    whole = cubes.sum(-1, keepdims=True) + mask.sum(-1, keepdims=True) / 64
+    np.testing.assert_allclose(own, cubes / whole, rtol=1e-6, atol=1e-7)
+
+
+@settings(max_examples=40)
 @given(scores=scores_in(-30, 30), mask=masks)
 def test_scaled_attention_is_the_score_over_the_length(scores: np.ndarray, mask: np.ndarray) -> None:
     own = attention("scaled", torch.from_numpy(scores).double(), torch.from_numpy(mask)).numpy()
@@ -92,7 +101,7 @@ def test_puma_is_not_the_public_wrong_one() -> None:
     assert errors("puma", scores) < 0.01
 
 
-@pytest.mark.parametrize("name", ["two_relu", "scaled", "ode", "puma"])
+@pytest.mark.parametrize("name", ["two_relu", "relu_cube", "scaled", "ode", "puma"])
 def test_fixed_point_is_near_floats(name: str) -> None:
     scores, keep = rows(32, 2.0, 50), torch.ones(1, 1, 1, 32)
     ops = FixedPoint(LEAN, inject=False)
@@ -133,7 +142,7 @@ def test_norms_fail_outside_their_domain(name: str, variance: float) -> None:
 @pytest.mark.parametrize(
     "operators",
     [
-        *({"softmax": name} for name in ("two_relu", "scaled", "ode", "puma")),
+        *({"softmax": name} for name in ("two_relu", "relu_cube", "scaled", "ode", "puma")),
         *({"norm": name} for name in ("newton", "affine")),
     ],
     ids=lambda operators: next(iter(operators.values())),

@@ -11,13 +11,12 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 
-import torch
-
 from baselines.aero.entropy import EntropyRegulariser
 from baselines.aero.fuse import absorb_affine, without_deepest
 from baselines.aero.rungs import Rung
+from baselines.affine_norm import with_affine_norms
 from ig3d.gelu import with_activation
-from ig3d.layers import Seen, observe, with_layer
+from ig3d.layers import observe
 from pibench.contract import Budget, TaskData
 from pibench.model import Model
 from pibench.training.distill import recover
@@ -29,17 +28,6 @@ STAGE_SHARE = 0.5
 """Of an epoch, that is spent after each stage; what the budget has left is spent at the end."""
 STRENGTH = 0.1
 """Of the entropy penalty. Ours: the paper's 1e-5 stands beside a cross-entropy, this one beside a distillation loss."""
-
-
-def with_affine_norms(model: Model, index: int, seen: Seen) -> Model:
-    """Return a copy in which layer ``index`` has the affine maps nearest to its LayerNorms, feature by feature."""
-    weights: dict[str, torch.Tensor] = {}
-    for name in ("attention_norm", "ffn_norm"):
-        before, after = (values.double() for values in seen.tokens(f"layer{index}.{name}"))
-        centred = before - before.mean(0)
-        slope = (centred * (after - after.mean(0))).mean(0) / centred.square().mean(0)
-        weights |= {f"{name}_weight": slope, f"{name}_bias": after.mean(0) - slope * before.mean(0)}
-    return with_layer(model, index, weights, norm="affine")
 
 
 def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: str) -> Model:

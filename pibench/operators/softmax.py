@@ -22,6 +22,8 @@ QUAD_MEAN = (2.0, 1000.0)
 
 RELU_MEAN = (2.0**-6, 64.0)
 """What is added to the mean of relu(x) over all kept keys, and where the sum must lie."""
+CUBE_MEAN = (2.0**-6, 256.0)
+"""The same of relu(x / 2 + 1)**3, which is 1 at a score of 0."""
 ODE_DOMAIN, ODE_STEPS = (-4.0, 12.0), 16
 PUMA_LOWEST = 14.0
 
@@ -70,6 +72,19 @@ def two_relu(
     weights = ops.mask(ops.relu(scores), keep)
     total = _mean(ops, weights, keep, RELU_MEAN)
     return weights, replace(total, value=ops.shift(total.value, RELU_MEAN[0]))
+
+
+def relu_cube(
+    ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
+) -> tuple[Value, Sum]:
+    """Return relu(x / 2 + 1)**3 over its sum: THE-X's softmax (Chen et al., ACL Findings 2022, section 3.3).
+
+    THE-X estimates the reciprocal of the sum by a small network, for homomorphic encryption; here it is a division.
+    """
+    base = ops.relu(ops.shift(ops.scale(scores, 0.5), 1.0))
+    weights = ops.mask(ops.mul(ops.square(base), base), keep)
+    total = _mean(ops, weights, keep, CUBE_MEAN)
+    return weights, replace(total, value=ops.shift(total.value, CUBE_MEAN[0]))
 
 
 def scaled(
@@ -162,6 +177,7 @@ SOFTMAX = Operators(
         "ode": Operator(ode, "SHAFT, NDSS 2025", 0.14),
         "two_quad": Operator(two_quad, "MPCFormer's 2Quad, ICLR 2023"),
         "two_relu": Operator(two_relu, "MPCFormer's 2ReLU, ICLR 2023; MPCViT, ICCV 2023"),
+        "relu_cube": Operator(relu_cube, "THE-X, ACL Findings 2022"),
         "scaled": Operator(scaled, "MPCViT's scaling attention, ICCV 2023"),
         "quad": Operator(quad, "MPCFormer's 2Quad without its sum"),
         **{
