@@ -19,18 +19,20 @@ HIDDEN = 768
 
 @dataclass(frozen=True)
 class Reported:
-    """One row: layers and tokens of the GPT-2, its configuration, perplexity, traffic and latency."""
+    """One row: layers and tokens of the GPT-2, its configuration, perplexity, traffic and latency, if reported."""
 
     layers: int
     seq_len: int
     rung: str
-    perplexity: float
-    gigabytes: float
-    minutes: float
+    perplexity: float | None
+    gigabytes: float | None = None
+    minutes: float | None = None
 
     @property
-    def needed_mbits(self) -> float:
+    def needed_mbits(self) -> float | None:
         """Mbit/s that the traffic needs in this time if half of it goes each way at once: the least possible."""
+        if self.gigabytes is None or self.minutes is None:
+            return None
         return self.gigabytes * 8e3 / 2 / (60 * self.minutes)
 
     def architecture(self, layers: int) -> Architecture:
@@ -42,6 +44,10 @@ class Reported:
 REPORTED = (
     Reported(12, 128, "SM+LN+G", 2.69, 25.32, 8.21),
     Reported(12, 128, "SM+LN+R", 2.76, 9.44, 6.06),
+    Reported(12, 128, "SM+LN", 3.38),
+    Reported(12, 128, "SM+G", 3.20),
+    Reported(12, 128, "SM+R", 2.94),
+    Reported(12, 128, "SM", None),
     Reported(12, 128, "SM+ScFFN", 3.50, 6.95, 5.68),
     Reported(12, 128, "SM+ScFuFFN", 3.48, 6.43, 4.76),
     Reported(12, 128, "SM+ScFuFFN_i6", 3.54, 6.29, 4.23),
@@ -63,11 +69,7 @@ REPORTED = (
     Reported(12, 512, "SM+ScFuFFN", 30.82, 69.68, 19.44),
     Reported(12, 512, "SM+ScFuFFN_i1", 31.23, 69.64, 19.11),
 )
-"""Perplexities are on CodeParrot; at 512 tokens on Languini's books after 2.4 billion tokens."""
+"""Perplexities are on CodeParrot, where plain SM diverged; at 512 tokens on Languini's books, 2.4 billion tokens."""
 
-PERPLEXITY = {row.rung: row.perplexity for row in REPORTED if (row.layers, row.seq_len) == (12, 128)} | {
-    "SM+LN": 3.38,
-    "SM+G": 3.20,
-    "SM+R": 2.94,
-}
-"""At 12 layers and 128 tokens on CodeParrot, also of rungs without a cost; plain SM diverged."""
+PERPLEXITY = {row.rung: row.perplexity for row in REPORTED if (row.layers, row.seq_len) == (12, 128)}
+"""At 12 layers and 128 tokens on CodeParrot."""
