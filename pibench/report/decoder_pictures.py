@@ -46,7 +46,15 @@ def decoder_costs(plt: Any, record: Record) -> Any:
     """Draw bytes by operator group for each configuration, a panel a size: what each removal saves."""
     whole = [row for row in record["rows"] if row["whole"]]
     sizes = list(dict.fromkeys((row["reported"]["layers"], row["reported"]["seq_len"]) for row in whole))
-    figure, axes = plt.subplots(1, len(sizes), figsize=(3.6 * len(sizes), 4.2), squeeze=False, layout="constrained")
+    bars = [sum((row["reported"]["layers"], row["reported"]["seq_len"]) == size for row in whole) for size in sizes]
+    figure, axes = plt.subplots(
+        1,
+        len(sizes),
+        figsize=(0.5 * sum(bars) + 1.2 * len(sizes), 4.4),
+        width_ratios=bars,
+        squeeze=False,
+        layout="constrained",
+    )
     for axis, size in zip(axes[0], sizes, strict=True):
         rows = [row for row in whole if (row["reported"]["layers"], row["reported"]["seq_len"]) == size]
         bottom = np.zeros(len(rows))
