@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from benchmarks.studies import Save
 from pibench import registry
-from pibench.architecture import Architecture
+from pibench.architecture import Architecture, Layer
 from pibench.interpreters.crypten.parties import Parties
 from pibench.interpreters.ledger import Cost, predict
 from pibench.measure.engine import Setup, interleaved
@@ -38,9 +38,14 @@ def one_layer_each(reported: Any) -> list[Setup]:
     for row in reported:
         architecture = row.architecture(row.layers)
         for layer in architecture.layers:
-            one = Architecture(architecture.hidden_size, (layer,), 1, architecture.norm_eps, architecture.family)
+            one = alone(architecture, layer)
             found.setdefault(one.key, Setup(one.key, one, seq_len=row.seq_len))
     return list(found.values())
+
+
+def alone(architecture: Architecture, layer: Layer) -> Architecture:
+    """Return a decoder of one layer, with a vocabulary of one word."""
+    return replace(architecture, layers=(layer,), outputs=1)
 
 
 def whole(row: Any, method: str) -> dict[str, Any]:
@@ -50,10 +55,7 @@ def whole(row: Any, method: str) -> dict[str, Any]:
     total = ledger.total()
     vocabulary = ledger.costs.get("vocabulary", Cost())
     operators = [{"name": name, "bytes": cost.bytes} for name, cost in ledger.costs.items()]
-    layers = [
-        Architecture(architecture.hidden_size, (layer,), 1, architecture.norm_eps, architecture.family).key
-        for layer in architecture.layers
-    ]
+    layers = [alone(architecture, layer).key for layer in architecture.layers]
     return {
         "method": method,
         "whole": True,

@@ -6,9 +6,11 @@ Listing names imports no method; a method is imported when it is asked for.
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
+from operator import call
 
 from pibench.contract import Method, MethodInfo
 from pibench.errors import InputError, pick
+from pibench.plugins import imported
 
 GROUP = "pibench.methods"
 
@@ -37,14 +39,7 @@ def get(name: str) -> Method:
     """
     found = _entry_points()
     entry = found[pick("method", name, names())]
-    try:
-        method = entry.load()()
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"method {name!r} ({entry.value}) failed to import: {type(error).__name__}: {reason}; "
-            "repair or uninstall its plugin"
-        ) from error
+    method = imported("method", name, entry, call)
     if not isinstance(method, Method) or not isinstance(method.info, MethodInfo):
         raise InputError(f"method {name!r} ({entry.value}) has no `info` and `compress`; see pibench.contract")
     if method.info.name != name:

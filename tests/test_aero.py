@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from baselines.aero.decoder import LAYERS, decoder, head_entropies, learn_rung
 from baselines.aero.entropy import AttentionEntropies, EntropyRegulariser
-from baselines.aero.fuse import absorb_affine, fuse_ffn, without_deepest
-from baselines.aero.rungs import LADDER, ffn_flops, parse_rung
+from baselines.aero.fuse import absorb_affine, fuse_ffn
+from baselines.aero.rungs import LADDER, ffn_flops, parse_rung, without_deepest
 from pibench.architecture import Architecture, Layer
 from pibench.errors import InputError
 from pibench.interpreters.torch import TorchInterpreter
@@ -102,7 +102,7 @@ def test_an_ffn_with_a_nonlinearity_is_not_fused(make_model: MakeModel) -> None:
 
 def test_a_deleted_ffn_is_skipped(make_model: MakeModel) -> None:
     model = make_model(layers=3, norm="none")
-    cut = without_deepest(model, 1)
+    cut = model.rebuilt(without_deepest(model.architecture, 1))
     assert [layer.ffn_size for layer in cut.architecture.layers] == [32, 32, None]
     with torch.no_grad():
         for kind in ("weight", "bias"):

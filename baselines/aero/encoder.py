@@ -12,8 +12,8 @@ import json
 from dataclasses import asdict, replace
 
 from baselines.aero.entropy import EntropyRegulariser
-from baselines.aero.fuse import absorb_affine, without_deepest
-from baselines.aero.rungs import Rung
+from baselines.aero.fuse import absorb_affine
+from baselines.aero.rungs import Rung, without_deepest
 from baselines.affine_norm import with_affine_norms
 from ig3d.gelu import with_activation
 from ig3d.layers import observe
@@ -52,7 +52,7 @@ def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: s
         model = remembered(folder and folder / f"layer-{first}.pt", dense, make)
         scores.append(selection_score(model, data))
     regulariser = EntropyRegulariser(model.architecture, STRENGTH, form=rung.entropy) if rung.entropy else None
-    model = without_deepest(model, rung.deepest)
+    model = model.rebuilt(without_deepest(model.architecture, rung.deepest))
     rest = replace(budget, epochs=max(1, budget.epochs - int(len(scores) * STAGE_SHARE)))
     model = recover(model, dense, data, rest, regulariser)
     if rung.norm == "none":

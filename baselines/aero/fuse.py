@@ -29,14 +29,6 @@ def _fused(layer: Layer) -> Layer:
     return replace(layer, ffn_size=0) if layer.ffn_size and layer.activation == "identity" else layer
 
 
-def without_deepest(model: Model, count: int) -> Model:
-    """Return a copy without the FFNs of the ``count`` deepest layers (AERO, section 3.3: the rung i_count)."""
-    layers = model.architecture.layers
-    kept = len(layers) - count
-    cut = tuple(replace(layer, ffn_size=None, scaled=False) for layer in layers[kept:])
-    return model.rebuilt(replace(model.architecture, layers=layers[:kept] + cut)).eval()
-
-
 @torch.no_grad()
 def absorb_affine(model: Model) -> Model:
     """Return an encoder without any normalisation that computes what ``model`` does, of which all norms are affine.

@@ -56,13 +56,10 @@ class Rung:
         Raises:
             InputError: it has fewer layers than FFNs are to be deleted.
         """
-        layers = architecture.layers
-        kept = len(layers) - self.deepest
-        if kept < 0:
+        layers = tuple(self._layer(layer, positions) for layer in architecture.layers)
+        if len(layers) < self.deepest:
             raise InputError(f"{self.name} deletes {self.deepest} FFNs, but there are {len(layers)} layers")
-        whole = [self._layer(layer, positions) for layer in layers]
-        cut = [replace(layer, ffn_size=None, scaled=False) for layer in whole[kept:]]
-        return replace(architecture, layers=(*whole[:kept], *cut))
+        return without_deepest(replace(architecture, layers=layers), self.deepest)
 
     def _layer(self, layer: Layer, positions: int) -> Layer:
         return replace(
@@ -73,6 +70,13 @@ class Rung:
             ffn_size=0 if self.fused else layer.ffn_size,
             temperatures=positions if self.temperature else 0,
         )
+
+
+def without_deepest(architecture: Architecture, count: int) -> Architecture:
+    """Return ``architecture`` without the FFNs of its ``count`` deepest layers (AERO, section 3.3: i_count)."""
+    kept = len(architecture.layers) - count
+    cut = (replace(layer, ffn_size=None, scaled=False) for layer in architecture.layers[kept:])
+    return replace(architecture, layers=(*architecture.layers[:kept], *cut))
 
 
 def parse_rung(name: str) -> Rung:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pibench.architecture import Layer
 from pibench.errors import InputError, pick
+from pibench.plugins import imported
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,7 @@ class Operators(Mapping[str, Operator]):
         if name in self._own:
             return self._own[name]
         entry = self._plugins()[pick(self._kind, name, self)]
-        try:
-            operator = entry.load()
-        except Exception as error:
-            reason = " ".join(str(error).split())
-            raise InputError(
-                f"{self._kind} {name!r} ({entry.value}) failed to import: {type(error).__name__}: {reason}; "
-                "repair or uninstall its plugin"
-            ) from error
+        operator = imported(self._kind, name, entry)
         if not isinstance(operator, Operator):
             raise InputError(f"{self._kind} {name!r} ({entry.value}) is no Operator; see pibench.operators.operator")
         return operator
