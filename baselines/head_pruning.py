@@ -1,14 +1,22 @@
-"""Head pruning alone: the first dimension of IG-3D, but by gradient importance, as published."""
+"""Head pruning alone: the first dimension of IG-3D, but by the importance scores that it is compared with."""
 
 from __future__ import annotations
 
+import torch
+
+from ig3d.importance import IMPORTANCE
 from ig3d.method import compress_by
+from ig3d.pruning import prune_heads
 from pibench.contract import Budget, MethodInfo, TaskData, Variant
 from pibench.model import Model
+from pibench.training.distill import recover
 
 
 class HeadPruning:
-    """Heads go in the order of Michel et al.'s gradient importance, under IG-3D's threshold and recovery."""
+    """Heads go in the order of Michel et al.'s gradient importance, under IG-3D's threshold and recovery.
+
+    Beside it half of the heads go at once, by gradient, by the size of their weights, and at random.
+    """
 
     info = MethodInfo(
         name="head_pruning",
@@ -19,9 +27,27 @@ class HeadPruning:
             "@inproceedings{michel2019sixteen, title={Are Sixteen Heads Really Better than One?}, author={Michel, "
             "Paul and Levy, Omer and Neubig, Graham}, booktitle={NeurIPS}, year={2019}}"
         ),
-        variants=(Variant("within_2.3", options={"tolerance": 2.3}),),
+        variants=(
+            Variant("within_2.3", options={"tolerance": 2.3}),
+            Variant("half, gradient", options={"importance": "taylor"}),
+            Variant("half, magnitude", options={"importance": "magnitude"}),
+            Variant("half, random", options={"importance": "random"}),
+        ),
     )
 
     def compress(self, dense: Model, data: TaskData, budget: Budget, variant: Variant) -> Model:
-        """Prune as many heads as the tolerance allows."""
-        return compress_by(("heads",), dense, data, budget, variant.options["tolerance"], importance="taylor")
+        """Prune as many heads as the tolerance allows, or half of them."""
+        if "tolerance" in variant.options:
+            return compress_by(("heads",), dense, data, budget, variant.options["tolerance"], importance="taylor")
+        scores = IMPORTANCE[variant.options["importance"]](dense, data.selection, data.pad_id, budget.seed).mean(0)
+        return recover(prune_heads(dense, better_half(scores)), dense, data, budget)
+
+
+def better_half(scores: torch.Tensor) -> torch.Tensor:
+    """Return which heads are kept, a bool tensor like ``scores`` (layers, heads): half of all, one a layer at least."""
+    ranks = scores.clone()
+    best = scores.argmax(1, keepdim=True)
+    ranks.scatter_(1, best, torch.inf)
+    kept = torch.zeros(scores.numel(), dtype=torch.bool)
+    kept[ranks.flatten().topk(scores.numel() // 2).indices] = True
+    return kept.reshape(scores.shape)

@@ -154,6 +154,19 @@ class _ScaledAttention(TorchInterpreter):
         return super().matmul(a, b)
 
 
+@torch.no_grad()
+def magnitude(model: Model, split: Split, pad_id: int, seed: int) -> torch.Tensor:
+    """Return the norm of each head's weights in and out, the same for every example (Han et al., NeurIPS 2015)."""
+    scores = []
+    for layer, own in zip(model.architecture.layers, model.layer_weights, strict=True):
+        size = (3, layer.heads, layer.head_size)
+        inputs = own["qkv_weight"].reshape(*size, -1).square().sum((0, 2, 3))
+        biases = own["qkv_bias"].reshape(size).square().sum((0, 2))
+        outputs = own["output_weight"].reshape(-1, *size[1:]).square().sum((0, 2))
+        scores.append((inputs + biases + outputs).sqrt())
+    return torch.stack(scores).expand(min(EXAMPLES, len(split)), -1, -1)
+
+
 def chance(model: Model, split: Split, pad_id: int, seed: int) -> torch.Tensor:
     """Return random scores, the same for every example."""
     layers = model.architecture.layers
@@ -165,6 +178,7 @@ IMPORTANCE: dict[str, Importance] = {
     "integrated_gradients": integrated_gradients,
     "attention_attribution": attention_attribution,
     "taylor": taylor,
+    "magnitude": magnitude,
     "random": chance,
 }
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from baselines.aero.decoder import LAYERS, decoder, head_entropies, learn_rung
 from baselines.aero.entropy import AttentionEntropies, EntropyRegulariser
-from baselines.aero.fuse import absorb_affine, fuse_ffn
+from baselines.fuse import absorb_affine, fuse_ffn
 from baselines.aero.rungs import LADDER, ffn_flops, parse_rung, without_deepest
 from pibench.architecture import Architecture, Layer
 from pibench.errors import InputError

@@ -5,9 +5,11 @@ import copy
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from ig3d import importance
 from ig3d.importance import IMPORTANCE, agreement, attributions, gated, half_agreement, sample
+from ig3d.pruning import prune_heads
 from pibench.model import Model
 from tests.conftest import MakeModel, MakeSplit
 
@@ -56,7 +58,7 @@ def without_a_heads_output(model: Model, layer: int, head: int) -> Model:
     return silent
 
 
-@pytest.mark.parametrize("name", sorted(set(IMPORTANCE) - {"random"}))
+@pytest.mark.parametrize("name", sorted(set(IMPORTANCE) - {"random", "magnitude"}))
 @pytest.mark.parametrize("outputs", [1, 2])
 def test_a_head_that_nothing_depends_on_is_worth_nothing(
     make_model: MakeModel, make_split: MakeSplit, name: str, outputs: int
@@ -66,6 +68,20 @@ def test_a_head_that_nothing_depends_on_is_worth_nothing(
     assert scores.shape == (10, LAYERS, HEADS)
     assert (scores >= 0).all()
     assert float(scores[:, 1, 2].abs().max()) < 1e-6 < float(scores.mean(0).flatten().sort().values[1])
+
+
+def test_magnitude_is_the_norm_of_all_that_pruning_a_head_removes(make_model: MakeModel, make_split: MakeSplit) -> None:
+    model, split = make_model(), make_split(10)
+    keep = torch.ones(LAYERS, HEADS, dtype=torch.bool)
+    keep[1, 2] = False
+
+    def energy(weights: nn.ParameterDict) -> torch.Tensor:
+        return sum(weights[name].square().sum() for name in ("qkv_weight", "qkv_bias", "output_weight"))
+
+    removed = energy(model.layer_weights[1]) - energy(prune_heads(model, keep).layer_weights[1])
+    own = IMPORTANCE["magnitude"](model, split, 0, 0)
+    assert own.shape == (10, LAYERS, HEADS)
+    torch.testing.assert_close(own[0, 1, 2] ** 2, removed.detach())
 
 
 @pytest.mark.parametrize("name", sorted(IMPORTANCE))

@@ -93,14 +93,6 @@ def test_puma_s_exponential_is_as_near_as_stated() -> None:
     assert total is not None and not weights[..., x < -14].any()
 
 
-def test_puma_is_not_the_public_wrong_one() -> None:
-    """SecFormer's `puma_softmax` takes exp(x) - max for exp(x - max), which is no softmax: rows then sum to nothing."""
-    scores = torch.tensor([[[[1.0, 3.0, -2.0]]]])
-    wrong = scores.exp() - scores.amax(-1, keepdim=True)
-    assert float((wrong / wrong.sum(-1, keepdim=True) - functional.softmax(scores, -1)).abs().max()) > 0.05
-    assert errors("puma", scores) < 0.01
-
-
 @pytest.mark.parametrize("name", ["two_relu", "relu_cube", "scaled", "ode", "puma"])
 def test_fixed_point_is_near_floats(name: str) -> None:
     scores, keep = rows(32, 2.0, 50), torch.ones(1, 1, 1, 32)

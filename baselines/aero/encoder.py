@@ -12,7 +12,7 @@ import json
 from dataclasses import asdict, replace
 
 from baselines.aero.entropy import EntropyRegulariser
-from baselines.aero.fuse import absorb_affine
+from baselines.fuse import absorb_affine
 from baselines.aero.rungs import Rung, without_deepest
 from baselines.affine_norm import with_affine_norms
 from ig3d.gelu import with_activation

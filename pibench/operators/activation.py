@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 
 from pibench.interpreters.base import Interpreter, Value
-from pibench.operators.gelu import bolt, gelu_tanh, puma, secformer, shaft
+from pibench.operators.gelu import bolt, gelu_tanh, hard_gelu, puma, secformer, shaft
 from pibench.operators.operator import Operator, Operators
 
 MPCFORMER_QUAD = (0.5, 0.25, 0.125)
@@ -54,6 +54,7 @@ ACTIVATION = Operators(
     {
         "gelu": Operator(gelu, "Hendrycks & Gimpel 2016", 0.0),
         "gelu_tanh": Operator(gelu_tanh, "Hendrycks & Gimpel 2016, as in GPT-2", 5e-4),
+        "hard_gelu": Operator(hard_gelu, "I-BERT's h-GELU, ICML 2021", 0.069),
         "puma": Operator(puma, "PUMA, arXiv 2307.12533", 0.020),
         "bolt": Operator(bolt, "BOLT, S&P 2024", 0.0094),
         "secformer": Operator(secformer, "SecFormer, ACL Findings 2024", 0.020),

@@ -14,6 +14,7 @@ import torch
 from pibench.interpreters.base import Interpreter, Value
 
 TANH_EDGE = 8.0
+HARD_SLOPE = 1.702
 PUMA_EDGES = (-4.0, -1.95, 3.0)
 PUMA_CUBIC = (-0.5054031199708174, -0.42226581151983866, -0.11807612951181953, -0.011034134030615728)
 PUMA_SEXTIC = (0.008526321541038084, 0.5, 0.3603292692789629, 0.0, -0.037688200365904236, 0.0, 0.0018067462606141187)
@@ -44,6 +45,16 @@ def gelu_tanh(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> 
     cubic = ops.mul(kept, ops.shift(ops.scale(ops.square(kept), 0.044715), 1.0))
     gate = ops.shift(ops.scale(ops.tanh(ops.scale(cubic, math.sqrt(2 / math.pi))), 0.5), 0.5)
     return ops.add(ops.mul(kept, gate), ops.sub(x, ops.mul(x, above)))
+
+
+def hard_gelu(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Value:
+    """Return x relu6(1.702 x + 3) / 6, h-GELU (Kim et al., I-BERT, ICML 2021, section 3.4).
+
+    It differs from GELU by at most 0.069.
+    """
+    line = ops.shift(ops.scale(x, HARD_SLOPE), 3.0)
+    over = ops.relu(ops.stack([line, ops.shift(line, -6.0)]))
+    return ops.scale(ops.mul(x, ops.sub(over[0], over[1])), 1 / 6)
 
 
 def puma(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Value:

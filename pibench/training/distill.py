@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import cast
 
 import torch
@@ -18,6 +19,8 @@ from pibench.training.finetune import DROPOUT, Loss, label_loss, task_loss, trai
 HIDDEN_WEIGHT = 50.0
 """On STS-B's and MRPC's selection splits, half an epoch to an epoch brings back most at 20 to 100; 1 is far worse."""
 LABEL_WEIGHT = 0.5
+LATER_RATE = 0.2
+"""The learning rate of MPCFormer's second stage over that of its first: 1e-5 over 5e-5 in its scripts."""
 
 
 class Regulariser(nn.Module, ABC):
@@ -57,6 +60,26 @@ def recover(
         student.embeddings.requires_grad_(True)
 
 
+def recover_in_stages(student: Model, teacher: Model, data: TaskData, budget: Budget) -> Model:
+    """Train ``student`` in place as MPCFormer does, and return it; ``finetune`` is that of :func:`recover`.
+
+    Half of the epochs match the outputs of all layers, then the others the logits, with a schedule each (Li et al.,
+    ICLR 2023, section 3.3).
+    """
+    if budget.recovery == "finetune":
+        return recover(student, teacher, data, budget)
+    later = budget.epochs // 2
+    first = replace(budget, epochs=budget.epochs - later)
+    second = replace(budget, epochs=later, learning_rate=LATER_RATE * budget.learning_rate)
+    student.embeddings.requires_grad_(False)
+    try:
+        train(student, data, first, _distillation(teacher, logits=0.0, labels=0.0), "distilling layers", dropout=0.0)
+        train(student, data, second, _distillation(teacher, hidden=0.0, labels=0.0), "distilling logits", dropout=0.0)
+    finally:
+        student.embeddings.requires_grad_(True)
+    return student
+
+
 def _recover(student: Model, teacher: Model, data: TaskData, budget: Budget, regulariser: Regulariser | None) -> Model:
     finetune = budget.recovery == "finetune"
     loss, name = (label_loss, "fine-tuning back") if finetune else (_distillation(teacher), "distilling")
@@ -67,7 +90,10 @@ def _recover(student: Model, teacher: Model, data: TaskData, budget: Budget, reg
     return student
 
 
-def _distillation(teacher: Model) -> Loss[Model]:
+def _distillation(
+    teacher: Model, hidden: float = HIDDEN_WEIGHT, logits: float = 1.0, labels: float = LABEL_WEIGHT
+) -> Loss[Model]:
+    """Return the weighted sum of the distances from the teacher's layers and logits, and of the task's own loss."""
     teacher.eval()
 
     def loss(student: Model, batch: Batch, ops: TorchInterpreter) -> torch.Tensor:
@@ -76,12 +102,12 @@ def _distillation(teacher: Model) -> Loss[Model]:
             goal = teacher(*inputs)
         output = student(*inputs, ops)
         keep = batch.keep[:, :, None]
-        hidden = sum(
+        of_layers = sum(
             ((own - other) ** 2 * keep).sum() / (keep.sum() * own.shape[-1])
             for own, other in zip(output.hidden, goal.hidden, strict=True)
         )
-        logits = _logit_loss(output.logits.float(), goal.logits.float())
-        return HIDDEN_WEIGHT * hidden + logits + LABEL_WEIGHT * task_loss(output.logits, batch.labels)
+        of_logits = _logit_loss(output.logits.float(), goal.logits.float())
+        return hidden * of_layers + logits * of_logits + labels * task_loss(output.logits, batch.labels)
 
     return loss
 
