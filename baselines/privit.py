@@ -45,7 +45,7 @@ class PriViT:
             "Siddharth and Reagen, Brandon and Hegde, Chinmay}, journal={TMLR}, year={2024}}"
         ),
         variants=(Variant("half of each"),),
-        reported={"accuracy against latency": "better frontier than MPCViT's; vision transformers, SEMI2K on SPU"},
+        reported={"accuracy": "better than MPCViT's at equal latency; vision transformers, SEMI2K on SPU"},
     )
 
     def compress(self, dense: Model, data: TaskData, budget: Budget, variant: Variant) -> Model:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Lowering = Literal["fair", "stock"]
 Recovery = Literal["distill", "finetune"]
+QUANTITIES = ("accuracy", "communication", "latency")
+"""What a paper may report, and what the table ``reported`` has a column for."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,9 @@ class Variant:
 class MethodInfo:
     """How a method describes itself in tables and records.
 
-    ``reported`` holds the paper's own numbers with their setting, as text; they enter no ratio. ``ablations`` take the
-    method apart: they are measured by themselves, and are rows of no other table.
+    ``reported`` holds the paper's own numbers by quantity (see :data:`QUANTITIES`), as text with their setting; they
+    enter no ratio. ``ablations`` take the method apart: they are measured by themselves, and are rows of no other
+    table.
     """
 
     name: str

@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
+from pibench import registry
+from pibench.contract import MethodInfo
 from pibench.errors import InputError
 from pibench.records import Record, read_all
 from pibench.report.build import accuracy, communication, headline, latency
+from pibench.report.field import field, reported
 from pibench.report.render import Column, Format, Table, render
 from pibench.report.studies import study_tables
 
@@ -19,16 +23,18 @@ __all__ = [
     "Table",
     "accuracy",
     "communication",
+    "field",
     "headline",
     "latency",
     "main",
     "render",
+    "reported",
     "write_tables",
 ]
 
 
 def write_tables(records_folder: str | Path, tables_folder: str | Path) -> list[Path]:
-    """Write the four tables of the records and one for each study, each as md, tex and csv; return their paths.
+    """Write the tables of the records and one for each study, each as md, tex and csv; return their paths.
 
     Raises :class:`InputError` for records that are unreadable or do not belong together.
     """
@@ -49,12 +55,23 @@ def _texts(records_folder: Path, tables_folder: Path, pages: Sequence[Path] = ()
     records = read_all(records_folder)
     if not records:
         raise InputError(f"there are no records in {records_folder}: measure first or name another folder")
-    tables = [build(records) for build in (headline, accuracy, latency, communication)] if _has_cells(records) else []
-    tables += study_tables(records)
+    tables = study_tables(records)
+    if _has_cells(records):
+        tables += [build(records) for build in (headline, accuracy, latency, communication, field)]
+        tables.append(reported(records, _infos(records)))
     texts = {
         tables_folder / f"{table.name}.{form}": render(table, form) for table in tables for form in get_args(Format)
     }
     return texts | {page: _embedded(page, tables) for page in pages}
+
+
+def _infos(records: list[Record]) -> dict[str, MethodInfo]:
+    """Return how the methods of the records describe themselves, those alone that are installed and sound."""
+    found = {}
+    for name in sorted({record["method"] for record in records if record["kind"] == "accuracy"}):
+        with suppress(InputError):
+            found[name] = registry.get(name).info
+    return found
 
 
 def _has_cells(records: list[Record]) -> bool:

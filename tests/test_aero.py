@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from baselines.aero.decoder import LAYERS, decoder, head_entropies, learn_rung
 from baselines.aero.entropy import AttentionEntropies, EntropyRegulariser
-from baselines.fuse import absorb_affine, fuse_ffn
 from baselines.aero.rungs import LADDER, ffn_flops, parse_rung, without_deepest
+from baselines.fuse import absorb_affine, fuse_ffn
 from pibench.architecture import Architecture, Layer
 from pibench.errors import InputError
 from pibench.interpreters.torch import TorchInterpreter

@@ -6,7 +6,7 @@ import torch
 
 from pibench import registry
 from pibench.architecture import Architecture
-from pibench.contract import Budget, Skip, Variant
+from pibench.contract import QUANTITIES, Budget, Skip, Variant
 from pibench.model import Model
 from pibench.training.finetune import predict
 from tests.conftest import MakeData, MakeModel
@@ -28,6 +28,7 @@ def test_info_is_complete(name: str) -> None:
     assert info.bibtex.startswith("@")
     assert info.bibtex.count("{") == info.bibtex.count("}") > 0
     assert "\n" not in info.summary
+    assert set(info.reported) <= set(QUANTITIES)
 
 
 @METHODS

@@ -75,19 +75,20 @@ def test_headline_csv_header() -> None:
     header = tables.render(tables.headline(study()), "csv").splitlines()[0]
     assert header == (
         "method,variant,sst2,rte,wnli,average,loss,megabytes,rounds,reduction,"
-        "speedup_loopback,speedup_lan,speedup_wan,seeds"
+        "speedup_loopback,speedup_lan,speedup_wan,seeds,frontier"
     )
 
 
 def test_headline_by_hand() -> None:
     lines = tables.render(tables.headline(study()), "csv").splitlines()[1:]
     # 54.9 on wnli is no 5 points over the majority's 50, so wnli stays out of the average.
-    assert lines[0] == "dense,fair,91,60,54.9,75.5,0,8,20,0,1,1,1,1"
+    assert lines[0] == "dense,fair,91,60,54.9,75.5,0,8,20,0,1,1,1,1,yes"
     stock = headline_row(study(), "dense", "stock")
-    assert (stock["loss"], stock["megabytes"], stock["reduction"], stock["wnli"]) == ("0.5", "16", "-100", "")
+    # Seed by seed: the second seed of dense, which the others lack, counts for nothing.
+    assert (stock["loss"], stock["megabytes"], stock["reduction"], stock["wnli"]) == ("0", "16", "-100", "")
     assert float(stock["speedup_loopback"]) == 0.5
     ig3d = headline_row(study(), "ig3d")
-    assert (ig3d["average"], ig3d["loss"], ig3d["megabytes"], ig3d["rounds"]) == ("73.5", "2", "2.5", "10")
+    assert (ig3d["average"], ig3d["loss"], ig3d["megabytes"], ig3d["rounds"]) == ("73.5", "1.5", "2.5", "10")
     # Bytes: 1/2 and 1/8 of dense, so a quarter. Loopback: median(4, 2) = 3 and 4.
     assert float(ig3d["reduction"]) == pytest.approx(75.0)
     assert float(ig3d["speedup_loopback"]) == pytest.approx(12**0.5)
@@ -96,6 +97,29 @@ def test_headline_by_hand() -> None:
     assert float(ig3d["speedup_wan"]) == pytest.approx((dense / a * dense / b) ** 0.5)
     dense, a, b = 2 + 0.04 + 0.032, 0.75 + 0.02 + 0.016, 0.5 + 0.02 + 0.004
     assert float(ig3d["speedup_lan"]) == pytest.approx((dense / a * dense / b) ** 0.5)
+
+
+def test_rows_stand_by_the_frontier_and_beaten_ones_name_what_beats_them() -> None:
+    made_up = [
+        *study(),
+        *(accuracy_record(task, "dear", "v", 58.0, architecture="dense") for task in ("rte", "sst2")),
+        *(accuracy_record(task, "cheap", "v", 20.0, architecture="b") for task in ("rte", "sst2")),
+        *(
+            accuracy_record(task, "twin", "v", 58.0 if task == "rte" else 89.0, architecture=key)
+            for task, key in (("rte", "a"), ("sst2", "b"))
+        ),
+        accuracy_record("rte", "part", "v", 60.0, architecture="b"),
+    ]
+    found = [(row["method"], row["frontier"]) for row in rows(tables.headline(made_up))]
+    assert found == [
+        ("dense", "yes"),
+        ("ig3d", "yes"),
+        ("twin", "yes"),
+        ("cheap", "yes"),
+        ("dense", "no: dense/fair"),
+        ("dear", "no: dense/fair"),
+        ("part", ""),
+    ]
 
 
 def test_a_task_that_says_nothing_stays_out_of_costs_too() -> None:
@@ -146,7 +170,7 @@ def test_missing_cost_is_empty_in_csv_and_a_dash_elsewhere() -> None:
     assert headline_row(made_up, "ig3d")["megabytes"] == ""
     assert "ig3d/fair: costs were measured for 1 of 2 models." in tables.headline(made_up).notes
     line = next(line for line in tables.render(tables.headline(made_up), "md").splitlines() if "| ig3d" in line)
-    assert [cell.strip() for cell in line.split("|")].count("–") == 7
+    assert [cell.strip() for cell in line.split("|")].count("–") == 8
 
 
 def test_method_that_changed_nothing_costs_what_dense_costs() -> None:

@@ -12,9 +12,9 @@ import json
 from dataclasses import asdict, replace
 
 from baselines.aero.entropy import EntropyRegulariser
-from baselines.fuse import absorb_affine
 from baselines.aero.rungs import Rung, without_deepest
 from baselines.affine_norm import with_affine_norms
+from baselines.fuse import absorb_affine
 from ig3d.gelu import with_activation
 from ig3d.layers import observe
 from pibench.contract import Budget, TaskData

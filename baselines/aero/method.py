@@ -32,8 +32,7 @@ class Aero:
         reported={
             "communication": "up to 4.23x less (GPT-2, 18 layers, 128 tokens); BumbleBee's protocols",
             "latency": "up to 1.94x (GPT-2, 12 layers, 128 tokens); two 32-core machines",
-            "perplexity": "2.69 to 3.21 on CodeParrot (12 layers, 128 tokens)",
-            "GLUE": "none",
+            "accuracy": "none on GLUE; perplexity 2.69 to 3.21 on CodeParrot (12 layers, 128 tokens)",
         },
     )
     language_rungs = LADDER

@@ -11,7 +11,9 @@ from pibench.network import Network
 from pibench.records import Record
 from pibench.report import notes, rows
 from pibench.report.cost import GROUPS, MODELLED, group_megabytes, modelled_seconds, reduction, summarise
-from pibench.report.join import REFERENCE, Study, join
+from pibench.report.frontier import NOTE as FRONTIER_NOTE
+from pibench.report.frontier import Frontier
+from pibench.report.join import Study, join
 from pibench.report.render import Cell, Column, Table
 from pibench.stats import MIN_PAIRS
 
@@ -74,20 +76,19 @@ def headline(records: Iterable[Record]) -> Table:
     """
     study = join(records)
     informative = rows.informative_tasks(study)
-    dense = rows.average(study, REFERENCE, informative)
+    frontier = Frontier(study, informative)
     cells: list[list[Cell]] = []
-    for row in study.rows:
-        average = rows.average(study, row, informative)
-        loss = None if dense is None or average is None else dense - average
+    for row in frontier.ordered:
         scores = [rows.score(study.of(row, task)) for task in study.tasks]
         cells.append(
             [
                 *row,
                 *scores,
-                average,
-                loss,
+                rows.average(study, row, informative),
+                rows.loss(study, row, informative),
                 *rows.cost_cells(study, row, informative or study.tasks),
                 rows.seeds(study, row),
+                frontier.cell(row),
             ]
         )
     columns = [
@@ -99,6 +100,7 @@ def headline(records: Iterable[Record]) -> Table:
         Column("speedup_loopback", "speed-up", 2),
         *(Column(f"speedup_{link}", f"{link.upper()} speed-up (modelled)", 2) for link in MODELLED),
         Column("seeds", "seeds", 0),
+        Column("frontier", "frontier"),
     ]
     title = notes.title(study, "Accuracy, communication and latency")
     return Table("glue", title, columns, cells, _headline_notes(study, informative))
@@ -108,10 +110,11 @@ def _headline_notes(study: Study, informative: list[str]) -> list[str]:
     return [
         "Average, loss and costs over the tasks where dense/fair beats the majority class by "
         f"{rows.INFORMATIVE_MARGIN:g} points or more: {', '.join(informative) or 'none, so costs over all'}.",
-        "Reduction and speed-ups are relative to dense/fair. A row with several architectures shows mean MB "
-        "and rounds, and geometric means of ratios.",
+        "Loss, reduction and speed-ups are relative to dense/fair, the loss seed by seed. A row with several "
+        "architectures shows mean MB and rounds, and geometric means of ratios.",
         "Dense is tuned first: learning rate and epoch on a selection split cut from train. A compressed model then "
         "has one and the same budget of recovery, whatever the method.",
+        FRONTIER_NOTE,
         *rows.partial_costs(study),
         *notes.provenance(study),
         *notes.clock(study),

@@ -40,6 +40,36 @@ def average(study: Study, row: Row, tasks: list[str]) -> float | None:
     return fmean(numbers) if numbers and len(numbers) == len(scores) else None
 
 
+def average_scores(study: Study, row: Row, tasks: list[str]) -> list[Cell]:
+    """Return means over ``tasks``: float, fixed point, float on the MPC subset, MPC; and all examples under MPC."""
+    by_task = [study.of(row, task) for task in tasks]
+    if not by_task or any(worst_status(records) != "ok" for records in by_task):
+        return [None] * 5
+    checks = [[record["mpc_check"] or {} for record in records] for records in by_task]
+    return [
+        average(study, row, tasks),
+        combine(((record["fixed"] for record in records) for records in by_task), fmean),
+        combine(((check.get("float_on_subset") for check in found) for found in checks), fmean),
+        combine(((record["mpc"] for record in records) for records in by_task), fmean),
+        sum(record["n_mpc"] for records in by_task for record in records),
+    ]
+
+
+def loss(study: Study, row: Row, tasks: list[str], score: str = "float") -> float | None:
+    """Return the points that the row loses on average over ``tasks`` to the fair dense model of the same seeds.
+
+    In floats, or by the record's ``fixed`` score; None if either model lacks one.
+    """
+    lost = []
+    for task in tasks:
+        dense = {record["seed"]: record[score] for record in study.of(REFERENCE, task)}
+        pairs = [(record[score], dense.get(record["seed"])) for record in study.of(row, task)]
+        if not pairs or any(value is None for pair in pairs for value in pair):
+            return None
+        lost.append(fmean(other - own for own, other in pairs))
+    return fmean(lost) if lost else None
+
+
 def seeds(study: Study, row: Row) -> int:
     """Return the number of seeds that every task of the row has at least."""
     counts = [len(study.of(row, task)) for task in study.tasks]
@@ -64,6 +94,24 @@ def cost_cells(study: Study, row: Row, tasks: list[str]) -> list[Cell]:
         reduction(combine(((cost.byte_ratio for cost in found) for found in costs), geometric_mean)),
         *(combine(((cost.speedup[link] for cost in found) for found in costs), geometric_mean) for link in LINKS),
     ]
+
+
+def seconds_cells(study: Study, row: Row, tasks: list[str]) -> list[Cell]:
+    """Return the mean seconds of a row over ``tasks`` on loopback, LAN and WAN; None where a cost is missing."""
+    by_task = _costs_by_task(study, row, tasks)
+    if not by_task or not all(by_task) or any(cost["status"] != "ok" for costs in by_task for cost in costs):
+        return [None] * len(LINKS)
+    costs = [[summarise(cost, study.is_reference(cost)) for cost in found] for found in by_task]
+    return [combine(((cost.seconds[link] for cost in found) for found in costs), fmean) for link in LINKS]
+
+
+def offline_cells(study: Study, row: Row, tasks: list[str]) -> list[Cell]:
+    """Return whose the offline phase is, and the mean gigabytes that it would send; None where it is not known."""
+    found = [[cost["offline"] for cost in costs] for costs in _costs_by_task(study, row, tasks)]
+    if not found or not all(costs and all(costs) for costs in found):
+        return [None, None]
+    gigabytes = combine(((cost["bytes_if_sent"] / 1e9 for cost in costs) for costs in found), fmean)
+    return [f"not counted: {found[0][0]['source']}", gigabytes]
 
 
 def partial_costs(study: Study) -> list[str]:

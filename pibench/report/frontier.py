@@ -1,0 +1,72 @@
+"""Which rows are worth having: those than which no other loses as little for no more bytes and rounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from pibench.report import rows
+from pibench.report.join import REFERENCE, Row, Study
+from pibench.report.render import Cell
+
+NOTE = (
+    "Frontier: no other row loses as little for no more bytes and no more rounds; where one does, it is named. What "
+    "counts is the loss in floats or in fixed point, whichever is larger; half a point at one seed is noise."
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where a row stands: the points it loses, its megabytes and its rounds."""
+
+    loss: float
+    megabytes: float
+    rounds: float
+
+    def beats(self, other: Point) -> bool:
+        """Say whether this is no worse anywhere, and better somewhere."""
+        no_worse = self.loss <= other.loss and self.megabytes <= other.megabytes and self.rounds <= other.rounds
+        return no_worse and self != other
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """The rows of a study on the plane of accuracy and cost, over ``tasks``."""
+
+    study: Study
+    tasks: list[str]
+
+    @cached_property
+    def points(self) -> dict[Row, Point]:
+        """The rows that have a loss and a cost."""
+        found = {}
+        for row in self.study.rows:
+            losses = [rows.loss(self.study, row, self.tasks, score) for score in ("float", "fixed")]
+            megabytes, rounds = rows.cost_cells(self.study, row, self.tasks)[:2]
+            if losses[0] is not None and isinstance(megabytes, float) and isinstance(rounds, float | int):
+                found[row] = Point(max(lost for lost in losses if lost is not None), megabytes, rounds)
+        return found
+
+    def beaten_by(self, row: Row) -> Row | None:
+        """Return the row that loses the least of those that beat this one, if any does."""
+        own = self.points[row]
+        better = [other for other, point in self.points.items() if point.beats(own)]
+        return min(better, key=lambda other: self.points[other].loss, default=None)
+
+    def cell(self, row: Row) -> Cell:
+        """Return ``yes``, or which row beats this one; None for a row that lacks a number."""
+        if row not in self.points:
+            return None
+        better = self.beaten_by(row)
+        return "yes" if better is None else "no: " + "/".join(better)
+
+    @property
+    def ordered(self) -> list[Row]:
+        """All rows: the reference, then the frontier, the rest, and what lacks a number, each by loss."""
+
+        def rank(row: Row) -> tuple[bool, bool, bool, float]:
+            point = self.points.get(row)
+            beaten = point is not None and self.beaten_by(row) is not None
+            return (row != REFERENCE, point is None, beaten, point.loss if point else 0.0)
+
+        return sorted(self.study.rows, key=rank)
