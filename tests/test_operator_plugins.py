@@ -12,6 +12,7 @@ from pibench.operators.softmax import SOFTMAX
 
 HERE = "tests.test_operator_plugins"
 HALF = Operator(lambda ops, x, coefficients: ops.scale(x, 0.5), "made up")
+LINE = Operator(lambda ops, x, c: ops.shift(ops.scale(x, c[1]), c[0]), "made up", coefficients=lambda layer: (2,))
 NO_OPERATOR = len
 
 

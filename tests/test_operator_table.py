@@ -5,24 +5,36 @@ import pytest
 from pibench import records
 from pibench.measure import operators
 from pibench.measure.operators import measured, working_range
-from pibench.operators.activation import ACTIVATION
-from pibench.operators.norm import NORM
-from pibench.operators.softmax import SOFTMAX
+from pibench.report.render import render
 from pibench.report.studies import study_tables
+from tests.test_operator_plugins import plug
 from tests.test_studies import study
 
-OPERATORS = {"activation": ACTIVATION, "softmax": SOFTMAX, "norm": NORM}
-PROBES = {
-    (probe.kind, probe.name): probe
-    for probes in (operators._activations(), operators._softmaxes(), operators._norms())
-    for probe in probes
-}
+PROBES = {(kind, name): operators.probe(kind, name) for kind, (of, _) in operators.KINDS.items() for name in of}
 
 
-def test_every_operator_is_probed_and_names_its_paper() -> None:
-    names = {(kind, name) for kind, of in OPERATORS.items() for name in of}
-    assert PROBES.keys() == names
+def test_every_operator_names_its_paper() -> None:
     assert all(probe.operator.paper for probe in PROBES.values())
+
+
+def test_a_plugin_s_operator_has_a_row_and_a_broken_one_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    plug(
+        monkeypatch,
+        "activation",
+        broken="no_such_module:OPERATOR",
+        half="tests.test_operator_plugins:HALF",
+        line="tests.test_operator_plugins:LINE",
+    )
+    monkeypatch.setattr(operators, "KINDS", {"activation": operators.KINDS["activation"]})
+    found = {row["operator"]: row for row in operators.rows()}
+    assert (found["half"]["rounds"], found["half"]["paper"]) == (0, "made up")
+    assert found["line"]["bytes_total"] == 0  # its coefficients are public
+    assert found["broken"]["bytes_total"] is None
+    record = study("operators", list(found.values()))
+    assert records.validate(record) == []
+    (table,) = study_tables([record])
+    assert any("activation broken: failed: activation 'broken'" in note for note in table.notes)
+    assert "broken" in render(table, "md")
 
 
 @pytest.mark.parametrize(

@@ -11,24 +11,38 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from pibench.architecture import Layer
 from pibench.interpreters.base import Interpreter, Value
 from pibench.interpreters.fixed_point import FixedPoint
 from pibench.interpreters.ledger import Cost, Ledger
 from pibench.interpreters.shared import Shared
 from pibench.interpreters.switches import LEAN
 from pibench.interpreters.torch import TorchInterpreter
-from pibench.operators.activation import ACTIVATION, MPCFORMER_QUAD
+from pibench.measure.run import describe
+from pibench.operators.activation import ACTIVATION
 from pibench.operators.norm import NORM
-from pibench.operators.operator import Operator
+from pibench.operators.operator import Operator, Operators
 from pibench.operators.softmax import POWERS, SOFTMAX
 
 TOKENS, HEADS, HIDDEN, FFN = 128, 12, 384, 1536
-"""The sizes of a MiniLM layer at which costs are given."""
+LAYER = Layer(HEADS, HIDDEN // HEADS, FFN)
+"""The MiniLM layer at whose sizes costs are given."""
 SWEEP = tuple(2.0 ** (step / 4) for step in range(-32, 57))
 """Where failure is looked for, in quarters of a power of two: from 1/256 to 16384."""
 TOLERANCE = 0.05
 """How far fixed point may be from floats before an operator counts as failed: of its value, and of one."""
 
+_FIELDS = (
+    "paper",
+    "stated",
+    "float_error",
+    "fixed_error",
+    "works_from",
+    "works_to",
+    "bytes_total",
+    "rounds",
+    "multiplications",
+)
 Run = Callable[[Interpreter, Value], Value]
 
 
@@ -50,8 +64,21 @@ class Probe:
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return a row for each operator."""
-    return [measured(probe) for probe in (*_activations(), *_softmaxes(), *_norms())]
+    """Return a row for each operator, plugins' included; one that cannot be run has an ``error``, and no numbers."""
+    return [_row(kind, name) for kind, (operators, _) in KINDS.items() for name in operators]
+
+
+def _row(kind: str, name: str) -> dict[str, Any]:
+    try:
+        return measured(probe(kind, name))
+    except Exception as error:
+        return dict.fromkeys(_FIELDS) | {"kind": kind, "operator": name, "error": describe(error)}
+
+
+def probe(kind: str, name: str) -> Probe:
+    """Return the probe of an operator of ``activation``, ``softmax`` or ``norm``."""
+    operators, make = KINDS[kind]
+    return make(name, operators[name])
 
 
 def measured(probe: Probe) -> dict[str, Any]:
@@ -113,76 +140,74 @@ def _cost(probe: Probe) -> Cost:
     return ledger.total()
 
 
-def _activations() -> list[Probe]:
-    grid = torch.linspace(-12, 12, 24_001, dtype=torch.float64)
+def _ones(operator: Operator) -> torch.Tensor | None:
+    """Return the coefficients that a layer has for an operator, all 1; None if it has none."""
+    return torch.ones(operator.coefficients(LAYER)) if operator.coefficients else None
 
-    def run(name: str) -> Run:
-        coefficients = torch.tensor(MPCFORMER_QUAD) if name == "quadratic" else None
-        return lambda ops, x: ACTIVATION[name](ops, x, coefficients)
+
+def _activation(name: str, operator: Operator) -> Probe:
+    grid = torch.linspace(-12, 12, 24_001, dtype=torch.float64)
 
     def of_size(size: float) -> torch.Tensor:
         return torch.tensor([-size, size], dtype=torch.float64)
 
-    return [
-        Probe("activation", name, ACTIVATION[name], run(name), functional.gelu, of_size, grid, (TOKENS, FFN))
-        for name in ACTIVATION
-    ]
+    def run(ops: Interpreter, x: Value) -> Value:
+        return operator(ops, x, _ones(operator))
+
+    return Probe("activation", name, operator, run, functional.gelu, of_size, grid, (TOKENS, FFN))
 
 
-def _softmaxes() -> list[Probe]:
+def _softmax(name: str, operator: Operator) -> Probe:
     normal = torch.randn(1, 1, 200, TOKENS, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     keep = torch.ones(1, 1, 1, TOKENS, dtype=torch.int64)
+    # At coefficient 1 a power of x / d is nearest to the exponential of x.
+    degree = 2 ** POWERS[name][0] if name in POWERS else 1
 
-    def run(name: str) -> Run:
-        # At coefficient 1 a power of x / d is nearest to the exponential of x.
-        degree = 2 ** POWERS[name][0] if name in POWERS else 1
+    def run(ops: Interpreter, scores: Value) -> Value:
+        coefficients = _ones(operator)
+        if coefficients is not None:
+            coefficients = coefficients[: scores.shape[1]]
+        scaled = ops.scale(scores, 1 / degree) if degree > 1 else scores
+        return ops.over(*operator(ops, scaled, keep, coefficients))
 
-        def attention(ops: Interpreter, scores: Value) -> Value:
-            coefficients = torch.ones(scores.shape[1])
-            scaled = ops.scale(scores, 1 / degree) if degree > 1 else scores
-            return ops.over(*SOFTMAX[name](ops, scaled, keep, coefficients))
-
-        return attention
-
-    return [
-        Probe(
-            "softmax",
-            name,
-            SOFTMAX[name],
-            run(name),
-            lambda scores: functional.softmax(scores, -1),
-            lambda size: normal * size,
-            normal * 2,
-            (1, HEADS, TOKENS, TOKENS),
-        )
-        for name in SOFTMAX
-    ]
+    return Probe(
+        "softmax",
+        name,
+        operator,
+        run,
+        lambda scores: functional.softmax(scores, -1),
+        lambda size: normal * size,
+        normal * 2,
+        (1, HEADS, TOKENS, TOKENS),
+    )
 
 
-def _norms() -> list[Probe]:
+def _norm(name: str, operator: Operator) -> Probe:
     normal = torch.randn(200, HIDDEN, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     normal = (normal - normal.mean(-1, keepdim=True)) / normal.std(-1, keepdim=True, correction=0)
 
-    def run(name: str) -> Run:
-        def norm(ops: Interpreter, x: Value) -> Value:
-            one: Value = torch.ones(x.shape[-1], dtype=torch.float64)
-            zero: Value = torch.zeros(x.shape[-1], dtype=torch.float64)
-            if isinstance(ops, Ledger):
-                one, zero = (Shared(torch.empty(x.shape[-1], dtype=torch.int64, device="meta"), x.fraction),) * 2
-            return NORM[name](ops, x, one, zero, 0.0)
+    def run(ops: Interpreter, x: Value) -> Value:
+        one: Value = torch.ones(x.shape[-1], dtype=torch.float64)
+        zero: Value = torch.zeros(x.shape[-1], dtype=torch.float64)
+        if isinstance(ops, Ledger):
+            one, zero = (Shared(torch.empty(x.shape[-1], dtype=torch.int64, device="meta"), x.fraction),) * 2
+        return operator(ops, x, one, zero, 0.0)
 
-        return norm
+    return Probe(
+        "norm",
+        name,
+        operator,
+        run,
+        lambda x: functional.layer_norm(x, x.shape[-1:], eps=0.0),
+        lambda size: normal * size**0.5,
+        normal * 2.0,
+        (TOKENS, HIDDEN),
+    )
 
-    return [
-        Probe(
-            "norm",
-            name,
-            NORM[name],
-            run(name),
-            lambda x: functional.layer_norm(x, x.shape[-1:], eps=0.0),
-            lambda size: normal * size**0.5,
-            normal * 2.0,
-            (TOKENS, HIDDEN),
-        )
-        for name in NORM
-    ]
+
+KINDS: dict[str, tuple[Operators, Callable[[str, Operator], Probe]]] = {
+    "activation": (ACTIVATION, _activation),
+    "softmax": (SOFTMAX, _softmax),
+    "norm": (NORM, _norm),
+}
+"""Every kind's operators, and what makes one of them comparable."""

@@ -115,6 +115,7 @@ def _headline_notes(study: Study, informative: list[str]) -> list[str]:
         "Dense is tuned first: learning rate and epoch on a selection split cut from train. A compressed model then "
         "has one and the same budget of recovery, whatever the method.",
         FRONTIER_NOTE,
+        *notes.precision(study),
         *rows.partial_costs(study),
         *notes.provenance(study),
         *notes.clock(study),
@@ -137,6 +138,7 @@ def accuracy(records: Iterable[Record]) -> Table:
         "logit difference between float and MPC.",
         "Under MPC each example is padded to the longest of its batch.",
         "Fixed point emulates the engine's rounding and wraps on the whole validation split, without parties.",
+        *notes.precision(study),
         *notes.domains(study),
         *notes.training_speed(study),
         *notes.provenance(study),

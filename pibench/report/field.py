@@ -49,6 +49,7 @@ def field(records: Iterable[Record]) -> Table:
         "loss seed by seed.",
         "Float and fixed point on the whole validation split; MPC, and float beside it, on the first n MPC examples.",
         NOTE,
+        *notes.precision(study),
         *rows.partial_costs(study),
         *notes.provenance(study),
         *notes.clock(study),

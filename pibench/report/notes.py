@@ -7,6 +7,8 @@ from pibench.records import Record
 from pibench.report.cost import MODELLED
 from pibench.report.join import Study, label
 
+NOISE = 1.0
+"""Points within which a score in fixed point is the score in floats."""
 _DATA_TITLES = {"glue": " on GLUE", "sample": " (sample, not GLUE)"}
 
 
@@ -102,6 +104,15 @@ def domains(study: Study) -> list[str]:
         if seen:
             found.append(f"{label(record)}: outside an operator's domain on the selection split: {', '.join(seen)}.")
     return found
+
+
+def precision(study: Study) -> list[str]:
+    """Return one note for each model whose score in fixed point is not that in floats."""
+    return [
+        f"{label(record)}: {record['float']:.1f} in floats, {record['fixed']:.1f} in fixed point."
+        for record in study.accuracy
+        if record["fixed"] is not None and abs(record["float"] - record["fixed"]) > NOISE
+    ]
 
 
 def reasons(records: list[Record]) -> list[str]:

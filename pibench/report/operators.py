@@ -40,9 +40,9 @@ def operators(record: Record) -> Table:
             row["works_from"],
             row["works_to"],
             _INPUT[row["kind"]],
-            row["bytes_total"] / 1e6,
+            _millions(row["bytes_total"]),
             row["rounds"],
-            row["multiplications"] / 1e6,
+            _millions(row["multiplications"]),
         ]
         for row in record["rows"]
     ]
@@ -54,6 +54,11 @@ def operators(record: Record) -> Table:
         "16384.",
         "Costs are the ledger's for one MiniLM layer of 128 tokens: 1536 activations a token, 12 heads, 384 features. "
         "Here a softmax divides its weights; the forward pass divides after the values, for less.",
+        *(f"{row['kind']} {row['operator']}: failed: {row['error']}" for row in record["rows"] if "error" in row),
         source(record),
     ]
     return Table("operators", "Operators: error, range and cost", columns, rows, about)
+
+
+def _millions(count: int | None) -> float | None:
+    return None if count is None else count / 1e6

@@ -1,0 +1,84 @@
+"""The frontier, the table of the field, and what papers report."""
+
+from __future__ import annotations
+
+import pytest
+
+from pibench import tables
+from pibench.contract import MethodInfo, Variant
+from pibench.report.frontier import Frontier, Point
+from pibench.report.join import join
+from tests.made_up import accuracy_record
+from tests.test_tables import rows, study
+
+
+def test_rows_stand_by_the_frontier_and_beaten_ones_name_what_beats_them() -> None:
+    made_up = [
+        *study(),
+        *(accuracy_record(task, "dear", "v", 58.0, architecture="dense") for task in ("rte", "sst2")),
+        *(accuracy_record(task, "cheap", "v", 20.0, architecture="b") for task in ("rte", "sst2")),
+        *(
+            accuracy_record(task, "twin", "v", 58.0 if task == "rte" else 89.0, architecture=key)
+            for task, key in (("rte", "a"), ("sst2", "b"))
+        ),
+        accuracy_record("rte", "part", "v", 60.0, architecture="b"),
+    ]
+    found = [(row["method"], row["frontier"]) for row in rows(tables.headline(made_up))]
+    assert found == [
+        ("dense", "yes"),
+        ("ig3d", "yes"),
+        ("twin", "yes"),
+        ("cheap", "yes"),
+        ("dense", "no: dense/fair"),
+        ("dear", "no: dense/fair"),
+        ("part", ""),
+    ]
+
+
+def test_what_fixed_point_loses_counts() -> None:
+    made_up = study()
+    for record in made_up:
+        if record["kind"] == "accuracy" and record["variant"] == "fair":
+            record["fixed"] = record["float"] - (
+                40.0 if record["method"] == "ig3d" and record["task"] == "rte" else 0.0
+            )
+    frontier = Frontier(join(made_up), ["sst2", "rte"])
+    assert frontier.points["ig3d", "fair"] == Point(1.5 + 20.0, 2.5, 10.0)
+    assert "ig3d/fair on rte (seed 0): 58.0 in floats, 18.0 in fixed point." in tables.headline(made_up).notes
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "beaten"),
+    [
+        (Point(1, 10, 5), Point(1, 10, 5), False),
+        (Point(1, 10, 5), Point(1, 9, 5), True),
+        (Point(1, 10, 5), Point(0, 10, 6), False),
+        (Point(1, 10, 5), Point(0, 9, 4), True),
+    ],
+)
+def test_a_point_is_beaten_by_what_is_no_worse_anywhere(own: Point, other: Point, beaten: bool) -> None:
+    assert other.beats(own) is beaten
+
+
+def test_the_field_by_hand() -> None:
+    found = {(row["method"], row["variant"]): row for row in rows(tables.field(study()))}
+    dense, ig3d = found["dense", "fair"], found["ig3d", "fair"]
+    assert (ig3d["loss"], ig3d["average"], ig3d["megabytes"], ig3d["rounds"]) == ("1.5", "73.5", "2.5", "10")
+    assert float(ig3d["seconds_loopback"]) == pytest.approx((1.5 + 1.0) / 2)
+    assert (dense["mpc"], dense["fixed"]) == ("", "")  # of some records alone
+    assert ig3d["security"] == "semi-honest, 2 parties"
+    assert ig3d["frontier"] == "yes" and found["dense", "stock"]["frontier"] == "no: dense/fair"
+
+
+def test_reported_numbers_stand_beside_measured_ones_once_a_method() -> None:
+    info = MethodInfo("ig3d", "1", "s", "A & B 2026", "@x{}", (Variant("fair"),), {"latency": "2.9x; no setting"})
+    made_up = [*study(), accuracy_record("rte", "ig3d", "other", 50.0, architecture="a")]
+    first, second = rows(tables.reported(made_up, {"ig3d": info, "dense": info}))[2:]
+    assert (first["method"], first["reported_latency"], first["reported_accuracy"]) == ("ig3d", "2.9x; no setting", "")
+    assert (first["variant"], first["loss"]) == ("fair", "1.5")
+    assert (second["method"], second["paper"], second["variant"]) == ("", "", "other")
+
+
+def test_a_method_without_reported_numbers_has_no_row() -> None:
+    info = MethodInfo("ig3d", "1", "s", "A & B 2026", "@x{}", (Variant("fair"),))
+    assert rows(tables.reported(study(), {"ig3d": info})) == []
