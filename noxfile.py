@@ -26,18 +26,26 @@ def install(session: nox.Session, *extras: str) -> None:
     session.install("--no-deps", *WITHOUT_DEPENDENCIES)
 
 
+def with_plugins(session: nox.Session) -> list[str]:
+    """Install the plugins whose folders are among the arguments, and return the other arguments."""
+    folders = [argument for argument in session.posargs if (Path(argument) / "pyproject.toml").is_file()]
+    for folder in folders:
+        session.install("--no-deps", folder)
+    return [argument for argument in session.posargs if argument not in folders]
+
+
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Run the benchmarks and print the three tables; see `nox -s bench -- --help`."""
+    """Run the benchmarks and print the tables; folders of plugins may come first; see `nox -s bench -- --help`."""
     install(session, "bench", "hub", "mpc")
-    session.run(*RUN, "benchmarks", *session.posargs)
+    session.run(*RUN, "benchmarks", *with_plugins(session))
 
 
 @nox.session
 def engine(session: nox.Session) -> None:
     """Measure the engine and its operators: switches, scaling, precision, wraps; half an hour on two cores."""
     install(session, "bench", "hub", "mpc")
-    run = session.posargs or ["--profile", "full", "--resume", "--deselect", f"{NETWORK}::test_latency_model"]
+    run = with_plugins(session) or ["--profile", "full", "--resume", "--deselect", f"{NETWORK}::test_latency_model"]
     session.run(*RUN, "benchmarks/engine", "benchmarks/test_operators.py", *run)
 
 
@@ -68,10 +76,7 @@ def validate_network(session: nox.Session) -> None:
 def check_plugin(session: nox.Session) -> None:
     """Check methods against the contract: `nox -s check_plugin -- NAME`, with folders to install before it."""
     install(session, "bench", "mpc")
-    folders = [argument for argument in session.posargs if Path(argument).is_dir()]
-    for folder in folders:
-        session.install("--no-deps", folder)
-    session.run("python", "-m", "pibench.check_plugin", *(name for name in session.posargs if name not in folders))
+    session.run("python", "-m", "pibench.check_plugin", *with_plugins(session))
 
 
 @nox.session
