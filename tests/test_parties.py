@@ -16,8 +16,9 @@ import pytest
 
 import pibench
 from pibench.errors import InputError
-from pibench.interpreters.crypten import compat, parties
-from pibench.interpreters.crypten.parties import Parties, PartyFailed, PartyTimeout
+from pibench.interpreters.crypten import compat
+from pibench.interpreters.crypten.parties import Parties
+from pibench.interpreters.processes import PartyFailed, PartyTimeout, free_port
 from tests.conftest import MakeModel
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,7 +65,7 @@ def test_a_stopped_party_misses_the_deadline_and_is_named(make_model: MakeModel)
         client = running.processes[1].pid
         assert client is not None
         os.kill(client, signal.SIGSTOP)
-        running._deadline = 1.0
+        running._running.deadline = 1.0
         start = time.monotonic()
         with pytest.raises(PartyTimeout, match=r"party 1 \(client\) gave no answer within 1 s"):
             running.infer("model", EMBEDDED, KEEP)
@@ -84,7 +85,7 @@ def test_starting_has_a_deadline_and_leaves_no_process() -> None:
 @mpc
 @pytest.mark.usefixtures("need_crypten")
 def test_the_same_port_can_be_used_again_at_once() -> None:
-    port = parties.free_port(None)
+    port = free_port(None)
     for _ in range(2):
         with Parties(deadline=120, port=port) as running:
             assert all(process.is_alive() for process in running.processes)
@@ -104,7 +105,7 @@ def test_a_busy_port_is_refused_in_one_sentence() -> None:
 def test_only_the_models_loaded_last_are_kept(make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[tuple[str, str]] = []
     running = Parties(models_at_once=2)
-    monkeypatch.setattr(running, "_call", lambda command, server, client: commands.append((command, client[0])))
+    monkeypatch.setattr(running._running, "call", lambda messages: commands.append((messages[1][0], messages[1][1][0])))
     model = make_model()
     for name in ("a", "b", "a", "c", "a"):
         running.load(name, model)

@@ -7,7 +7,7 @@ import pytest
 
 from pibench import records
 from pibench.errors import InputError
-from pibench.interpreters.crypten.parties import PartyFailed, PartyTimeout
+from pibench.interpreters.processes import PartyFailed, PartyTimeout
 from pibench.measure.plan import PROFILES, Plan
 from pibench.measure.run import CellFailed, run_cell
 from pibench.measure.workbench import Workbench

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pibench.errors import InputError
-from pibench.interpreters.crypten.parties import PartyFailed, PartyTimeout
+from pibench.interpreters.processes import PartyFailed, PartyTimeout
 from pibench.measure.workbench import Workbench
 from pibench.records import Record, file_name, read, write
 

@@ -23,7 +23,9 @@ from pibench.contract import Budget, Skip
 from pibench.disk import save
 from pibench.errors import InputError
 from pibench.interpreters.crypten.compat import import_crypten
-from pibench.interpreters.crypten.parties import Parties, free_port
+from pibench.interpreters.crypten.parties import Parties
+from pibench.interpreters.processes import free_port
+from pibench.interpreters.rescale import rescaled
 from pibench.measure.plan import Cell, Plan
 from pibench.measure.provenance import environment
 from pibench.model import Model
@@ -159,7 +161,10 @@ class Workbench:
         return self.plan.models / f"{self._dense_key(cell)}.json"
 
     def compressed(self, cell: Cell, budget: Budget | None = None) -> Model | Skip:
-        """Return what the cell's method makes of the dense model, within the cell's budget or another one."""
+        """Return what the cell's method makes of the dense model, within the cell's budget or another one.
+
+        Public factors keep it inside the engine's domains, as far as they can.
+        """
         method, spent = registry.get(cell.method), budget or self.budget(cell)
         dense = self.dense(cell)
 
@@ -168,7 +173,11 @@ class Workbench:
             return method.compress(dense, data, spent, cell.variant)
 
         parts = [self._dense_key(cell), asdict(spent), method.info.version, dict(cell.variant.options)]
-        return self._cached(_key(cell, cell.method, cell.variant.name, parts), make)
+        made = self._cached(_key(cell, cell.method, cell.variant.name, parts), make)
+        if isinstance(made, Skip) or cell.variant.lowering != "fair":
+            return made
+        data = self.task(cell.task, cell.seed).data
+        return rescaled(made, data.selection, data.pad_id)
 
     @property
     def parties(self) -> Parties:

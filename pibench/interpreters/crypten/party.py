@@ -34,20 +34,13 @@ from pibench.interpreters.dealer import Dealer, FirstParty, Store
 from pibench.interpreters.fold import fold
 from pibench.interpreters.ledger import Cost
 from pibench.interpreters.link import Link, ShapesLink
+from pibench.interpreters.processes import Failure
 from pibench.interpreters.switches import CRYPTEN, LEAN, Switches
 from pibench.model import blank
 
 SWITCHES: dict[Lowering, Switches] = {"fair": LEAN, "stock": CRYPTEN}
 """How a lowering runs unless it is told otherwise."""
 TENSORS: dict[Lowering, type[CrypTenInterpreter]] = {"fair": CrypTenInterpreter, "stock": StockInterpreter}
-
-
-@dataclass
-class Failure:
-    """What went wrong in a party, and when (monotonic seconds, the same clock for both)."""
-
-    when: float
-    what: str
 
 
 @dataclass

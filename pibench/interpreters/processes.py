@@ -1,0 +1,139 @@
+"""Party processes on this machine: started, talked to, and blamed by name.
+
+Spawned, not forked; every answer has a deadline. A party that dies, raises or hangs is a :class:`PartyFailed`.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from typing import Any
+
+from pibench.errors import InputError
+
+_GRACE = 2.0
+"""Seconds in which a party's death may explain another one's broken connection."""
+
+
+class PartyFailed(RuntimeError):
+    """A party crashed, raised or missed its deadline; the message names it and says how."""
+
+
+class PartyTimeout(PartyFailed):
+    """A party gave no answer before the deadline."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A party's last words: when it failed (``time.monotonic``), and what happened."""
+
+    when: float
+    what: str
+
+
+class Processes:
+    """Parties by name, one process each; ``deadline`` is the longest wait for any one answer, in seconds."""
+
+    def __init__(self, names: Sequence[str], deadline: float) -> None:
+        self.names, self.deadline = tuple(names), deadline
+        self.processes: list[SpawnProcess] = []
+        self._connections: list[Connection] = []
+
+    def start(self, target: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> None:
+        """Run ``target`` in a process for each party, on its arguments and a connection; wait for their first words.
+
+        Raises:
+            PartyFailed: one did not start; the others are killed.
+        """
+        context = multiprocessing.get_context("spawn")
+        for own_arguments in arguments:
+            own, theirs = context.Pipe()
+            process = context.Process(target=target, args=(*own_arguments, theirs), daemon=True)
+            process.start()
+            theirs.close()
+            self.processes.append(process)
+            self._connections.append(own)
+        try:
+            self._answers()
+        except BaseException:
+            self.kill()
+            raise
+
+    def call(self, messages: Sequence[Any]) -> list[Any]:
+        """Send each party its message, and return their answers in order.
+
+        Raises:
+            PartyFailed: a party cannot be reached, died, raised or gave no answer.
+        """
+        for rank, (connection, message) in enumerate(zip(self._connections, messages, strict=True)):
+            try:
+                connection.send(message)
+            except OSError as error:
+                raise self._blame({rank: Failure(time.monotonic(), "cannot be reached")}) from error
+        return self._answers()
+
+    def kill(self) -> None:
+        """End all processes."""
+        for process in self.processes:
+            if process.is_alive():
+                process.kill()
+            process.join()
+        for connection in self._connections:
+            connection.close()
+
+    def _answers(self) -> list[Any]:
+        answers: dict[int, Any] = {}
+        end = time.monotonic() + self.deadline
+        while len(answers) < len(self.names):
+            waiting = [rank for rank in range(len(self.names)) if rank not in answers]
+            ready = wait([self._connections[rank] for rank in waiting], max(0.0, end - time.monotonic()))
+            if not ready:
+                break
+            for rank in waiting:
+                if self._connections[rank] in ready:
+                    answers[rank] = self._receive(rank)
+                    if isinstance(answers[rank], Failure):
+                        end = min(end, time.monotonic() + _GRACE)
+        failures = {rank: answer for rank, answer in answers.items() if isinstance(answer, Failure)}
+        if failures:
+            raise self._blame(failures)
+        if late := [name for rank, name in enumerate(self.names) if rank not in answers]:
+            raise PartyTimeout(f"{', '.join(late)} gave no answer within {self.deadline:g} s")
+        return [answers[rank] for rank in range(len(self.names))]
+
+    def _receive(self, rank: int) -> Any:
+        try:
+            return self._connections[rank].recv()
+        except (EOFError, OSError):
+            return Failure(time.monotonic(), "closed its connection")
+
+    def _blame(self, failures: dict[int, Failure]) -> PartyFailed:
+        """Name a party that was killed, else the one that failed first: the others only noticed."""
+        for rank, process in enumerate(self.processes):
+            process.join(_GRACE)
+            if process.exitcode is not None and process.exitcode < 0:
+                return PartyFailed(f"{self.names[rank]} was killed by signal {-process.exitcode}")
+        first = min(failures, key=lambda rank: failures[rank].when)
+        return PartyFailed(f"{self.names[first]} failed: {failures[first].what}")
+
+
+def free_port(port: int | None) -> int:
+    """Return ``port``, or any free one.
+
+    Raises:
+        InputError: it is busy, or no port at all.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port or 0))
+        except (OSError, OverflowError) as error:
+            raise InputError(
+                f"port {port} on 127.0.0.1 is busy or invalid; choose another one or leave it out"
+            ) from error
+        return probe.getsockname()[1]
