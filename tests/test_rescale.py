@@ -46,7 +46,7 @@ def test_a_power_softmax_is_recentred_head_by_head(make_model: MakeModel, make_s
     model, split = make_model(softmax=name), make_split(20)
     with torch.no_grad():
         for weights, offset in zip(model.layer_weights, (1.0, 4.0), strict=True):
-            weights["softmax_coefficients"].copy_(torch.tensor([0.3, 1.0, 1.0, 16.0]) * offset)
+            weights["softmax_coefficients"].copy_(torch.tensor([3.0, 3.0, 4.0, 16.0]) * offset)
     assert outside(model, split)
     changed = rescaled(model, split, 0)
     assert outside(changed, split) == set()
