@@ -23,7 +23,7 @@ SQUARE = "power2_length"
 SEARCH_EPOCHS = 1
 SPEED = 100.0
 """How much faster than a weight a switch moves: PriViT gives it hundreds of epochs, we one."""
-FIRST_PENALTY, PENALTY_GROWTH = 1e-3, 1e4
+FIRST_PENALTY, PENALTY_GROWTH = 10.0, 1e4
 """The penalty of an open switch at the start, and by how much it grows over the search; ours."""
 
 
