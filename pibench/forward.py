@@ -60,6 +60,22 @@ def forward(
     (layers, heads) or (layers, batch, heads) scales each head's context vector, for importance scores; every
     layer must then have the same number of heads. With ``last`` a decoder gives the logits of the last position alone.
     """
+    outputs = encode(ops, architecture, weights, embedded, keep, gates)
+    if architecture.family == "decoder":
+        hidden = outputs[-1][:, -1:] if last else outputs[-1]
+        return Output(_words(ops, weights.head, hidden, architecture.norm_eps), outputs)
+    return Output(_classify(ops, weights.head, outputs[-1]), outputs)
+
+
+def encode(
+    ops: Interpreter,
+    architecture: Architecture,
+    weights: Weights,
+    embedded: Value,
+    keep: torch.Tensor,
+    gates: torch.Tensor | None = None,
+) -> list[Value]:
+    """Run the layers without the head and return each one's output (batch, seq, hidden); see :func:`forward`."""
     decoder = architecture.family == "decoder"
     block = _decoder_layer if decoder else _encoder_layer
     mask = keep[:, None, None, :]
@@ -71,10 +87,7 @@ def forward(
             gate = None if gates is None else gates[index]
             hidden = block(ops, layer, layer_weights, hidden, mask, architecture.norm_eps, gate)
         outputs.append(hidden)
-    if decoder:
-        hidden = hidden[:, -1:] if last else hidden
-        return Output(_words(ops, weights.head, hidden, architecture.norm_eps), outputs)
-    return Output(_classify(ops, weights.head, hidden), outputs)
+    return outputs
 
 
 def _encoder_layer(
