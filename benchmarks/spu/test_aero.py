@@ -1,0 +1,32 @@
+"""AERO's configurations on the protocol that its authors used: reported against measured."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from benchmarks.spu.conftest import Costs
+from benchmarks.studies import Save
+from pibench import registry
+from pibench.interpreters.spu.protocols import PROTOCOLS
+from pibench.measure.security import in_words
+from pibench.measure.spu import alone, summed
+
+RUNGS = ("SM+LN+G", "SM+LN+R", "SM+ScFFN", "SM+ScFuFFN")
+LAYERS, SEQ_LEN = 12, 128
+
+
+def test_aero(save: Save, costs: Costs) -> None:
+    """Twelve times one GPT-2 layer, and one layer of a BERT of that size, with weights that the server alone has."""
+    method: Any = registry.get("aero")
+    protocol, rows = PROTOCOLS["cheetah"], []
+    for row in method.reported_costs:
+        if row.rung not in RUNGS or (row.layers, row.seq_len) != (LAYERS, SEQ_LEN):
+            continue
+        decoder = row.architecture(LAYERS)
+        encoder = replace(decoder, family="encoder", layers=decoder.layers[:1])
+        found = costs(protocol, [*alone(decoder), *alone(encoder)], SEQ_LEN)
+        for name, architecture in (("GPT-2", decoder), ("BERT-base layer", encoder)):
+            reported = asdict(row) if name == "GPT-2" else None
+            rows.append({"model": name, "rung": row.rung, "reported": reported} | summed(found, architecture))
+    save("aero_cheetah", rows, "spu", {protocol.name: in_words(protocol.security)})

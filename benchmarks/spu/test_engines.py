@@ -1,0 +1,42 @@
+"""Does a ranking hold on another engine? Every committed method's layers on each protocol."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.spu.conftest import Costs
+from benchmarks.studies import Save
+from pibench.architecture import Architecture
+from pibench.interpreters.spu.protocols import Protocol
+from pibench.measure.security import SECURITY, in_words
+from pibench.measure.spu import alone, crypten_cost, summed
+from pibench.records import read_all
+
+SEQ_LEN = 128
+
+
+def test_engines(request: pytest.FixtureRequest, save: Save, protocols: list[Protocol], costs: Costs) -> None:
+    """Layers are those of the models that the methods made on the first of ``--tasks`` with the first seed."""
+    task = request.config.getoption("tasks").split(",")[0].strip()
+    models = {
+        (record["method"], record["variant"]): Architecture.from_spec(record["architecture_spec"])
+        for record in read_all(request.config.getoption("studies"))
+        if record["kind"] == "accuracy"
+        and (record["task"], record["seed"], record["lowering"], record["status"]) == (task, 0, "fair", "ok")
+    }
+    layers = [layer for architecture in models.values() for layer in alone(architecture)]
+    measured = {"crypten": {layer.key: crypten_cost(layer, SEQ_LEN) for layer in layers}}
+    measured |= {protocol.name: costs(protocol, layers, SEQ_LEN) for protocol in protocols}
+    rows = [
+        {"task": task, "method": method, "variant": variant, "engine": engine} | summed(found, architecture)
+        for engine, found in measured.items()
+        for (method, variant), architecture in models.items()
+    ]
+    security = {"crypten": SECURITY["crypten"]} | {protocol.name: protocol.security for protocol in protocols}
+    offline = {"crypten": "not counted: dealer"} | {protocol.name: protocol.offline for protocol in protocols}
+    save(
+        "engines",
+        [row | {"offline": offline[row["engine"]]} for row in rows],
+        "spu",
+        {engine: in_words(own) for engine, own in security.items()},
+    )

@@ -1,0 +1,86 @@
+"""What single layers cost on SPU's protocols, without embedding and head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from pibench.architecture import Architecture
+from pibench.disk import remember
+from pibench.interpreters.ledger import predict
+from pibench.interpreters.spu.parties import SpuParties
+from pibench.interpreters.spu.protocols import Protocol
+from pibench.measure.engine import Setup, example
+
+REPEATS = {"semi2k": 3, "aby3": 3, "cheetah": 1}
+"""Timed runs of a layer after one that sets up keys; CHEETAH takes a minute for each."""
+DEADLINE = 900.0
+
+
+def alone(architecture: Architecture) -> list[Architecture]:
+    """Return each layer of an architecture as one of its own, with one output."""
+    return [replace(architecture, layers=(layer,), outputs=1) for layer in architecture.layers]
+
+
+def layer_costs(
+    protocol: Protocol, layers: Iterable[Architecture], seq_len: int, folder: Path, tell: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    """Return :func:`layer_cost` of each distinct layer by its key; each is kept in ``folder``, and taken from there."""
+    costs: dict[str, dict[str, Any]] = {}
+    with ExitStack() as running:
+        parties: list[SpuParties] = []
+
+        def started() -> SpuParties:
+            if not parties:
+                parties.append(running.enter_context(SpuParties(protocol, DEADLINE)))
+            return parties[0]
+
+        for layer in {layer.key: layer for layer in layers}.values():
+
+            def make(layer: Architecture = layer) -> dict[str, Any]:
+                return layer_cost(started(), protocol, layer, seq_len)
+
+            costs[layer.key] = remember(folder / f"{protocol.name}-{layer.key}-{seq_len}.pt", make)
+            tell(f"{protocol.name} {layer.key}: {costs[layer.key]['bytes_total'] / 1e6:.1f} MB")
+    return costs
+
+
+def layer_cost(parties: SpuParties, protocol: Protocol, layer: Architecture, seq_len: int) -> dict[str, Any]:
+    """Run one layer with random weights, and return its mean bytes over all parties, rounds, and seconds.
+
+    ``setup_bytes`` is what the first run sent beyond that; ``rounds`` is None where the protocol does not tell them.
+    """
+    from pibench.interpreters.spu.program import program
+
+    model, embedded, keep = example(Setup(layer.key, layer, seq_len=seq_len))
+    compiled = program(model, embedded.numpy(), keep.numpy(), head=False)
+    first, *runs = [parties.run(compiled) for _ in range(1 + REPEATS[protocol.name])]
+    total = fmean(sum(run.bytes_sent) for run in runs)
+    return {
+        "bytes_total": total,
+        "bytes_sent": [fmean(sent) for sent in zip(*(run.bytes_sent for run in runs), strict=True)],
+        "setup_bytes": sum(first.bytes_sent) - total,
+        "rounds": runs[0].parties[0].actions if protocol.rounds else None,
+        "seconds": [run.seconds for run in runs],
+    }
+
+
+def crypten_cost(layer: Architecture, seq_len: int) -> dict[str, Any]:
+    """Return what the ledger, which the wire equals, says of one layer on the CrypTen engine."""
+    costs = [cost for name, cost in predict(layer, 1, seq_len).costs.items() if name.startswith("layer0.")]
+    return {"bytes_total": sum(cost.bytes for cost in costs), "rounds": sum(cost.rounds for cost in costs)}
+
+
+def summed(costs: Mapping[str, Mapping[str, Any]], architecture: Architecture) -> dict[str, Any]:
+    """Return the sum of the costs of all layers of an architecture, seconds from each layer's fastest run."""
+    own = [costs[layer.key] for layer in alone(architecture)]
+    rounds = [cost["rounds"] for cost in own]
+    return {
+        "bytes_total": sum(cost["bytes_total"] for cost in own),
+        "rounds": None if None in rounds else sum(rounds),
+        "seconds": sum(min(cost["seconds"]) for cost in own) if all("seconds" in cost for cost in own) else None,
+    }

@@ -1,0 +1,68 @@
+"""The tables of the second engine, from made-up rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from baselines.aero.paper import REPORTED
+from pibench import records
+from pibench.architecture import Architecture, Layer
+from pibench.measure.spu import alone, crypten_cost, summed
+from pibench.records import Record
+from pibench.report.studies import study_tables
+from tests.test_studies import study
+
+
+def row(method: str, engine: str, size: float, rounds: int | None) -> dict[str, Any]:
+    return {
+        "task": "cola",
+        "method": method,
+        "variant": "fair",
+        "engine": engine,
+        "bytes_total": size * 1e6,
+        "rounds": rounds,
+        "seconds": 1.0,
+        "offline": "none",
+    }
+
+
+def cells(record: Record) -> list[dict[str, Any]]:
+    assert records.validate(record) == []
+    (table,) = study_tables([record])
+    return [dict(zip([column.key for column in table.columns], line, strict=True)) for line in table.rows]
+
+
+def test_methods_stand_beside_each_engine_s_own_dense() -> None:
+    rows = [row("dense", "crypten", 10, 5), row("a", "crypten", 5, 3), row("b", "crypten", 2, 1)]
+    rows += [row("dense", "cheetah", 90, None), row("a", "cheetah", 30, None), row("b", "cheetah", 45, None)]
+    record = study("engines", rows) | {"security": {"crypten": "2 parties", "cheetah": "2 parties"}}
+    found = cells(record)
+    assert [line["method"] for line in found] == ["dense", "a", "b"]
+    assert [line["times_crypten"] for line in found] == [1.0, 2.0, 5.0]
+    assert [line["times_cheetah"] for line in found] == [1.0, 3.0, 2.0]
+    assert "rounds_crypten" in found[0] and "rounds_cheetah" not in found[0]
+    (table,) = study_tables([record])
+    assert any("CrypTen and CHEETAH 0.50" in note for note in table.notes)
+
+
+def test_aero_s_ratios_are_within_the_paper_and_within_the_suite() -> None:
+    def measured(index: int, size: float) -> dict[str, Any]:
+        reported = vars(REPORTED[index])
+        return {"model": "GPT-2", "rung": reported["rung"], "reported": reported, "bytes_total": size, "seconds": size}
+
+    first, second = cells(study("aero_cheetah", [measured(0, 4e9), measured(1, 2e9)]))
+    assert second["reported_reduction"] == pytest.approx(25.32 / 9.44)
+    assert (first["reduction"], second["reduction"], second["speedup"]) == (1.0, 2.0, 2.0)
+
+
+def test_a_model_costs_what_its_layers_cost() -> None:
+    layers = (Layer(2, 8, 32), Layer(1, 8, 32, softmax="two_quad"), Layer(2, 8, 32))
+    model = Architecture(16, layers, 2)
+    found = {layer.key: crypten_cost(layer, 8) for layer in alone(model)}
+    assert len(found) == 2
+    total = summed(found, model)
+    first, second = (crypten_cost(layer, 8) for layer in alone(model)[:2])
+    assert total["bytes_total"] == 2 * first["bytes_total"] + second["bytes_total"]
+    assert total["rounds"] == 2 * first["rounds"] + second["rounds"]
