@@ -20,8 +20,6 @@ from pibench.operators.softmax import POWERS
 from pibench.training.batches import ordered
 
 _BATCH = 64
-_MARGIN = 2.0
-"""How far below the end of its domain the largest variance is brought."""
 
 
 class _HeadRanges(Ranges):
@@ -43,8 +41,9 @@ class _HeadRanges(Ranges):
 def rescaled(model: Model, split: Split, pad_id: int, switches: Switches = LEAN) -> Model:
     """Return ``model``, or where inputs of ``split`` leave a domain a copy in which as few as can be do.
 
-    The last LayerNorm of a layer gets public factors before it (:attr:`Layer.scaled`), the queries and offsets of a
-    power softmax over its sum one for each head. Costs stay the same.
+    The last LayerNorm of a layer gets a public power of two before it (:attr:`Layer.scaled`), the queries and offsets
+    of a power softmax over its sum a factor for each head; both bring a range to the middle of its domain. Costs stay
+    the same.
     """
     ops = _HeadRanges(switches)
     for batch in ordered(split, _BATCH, pad_id):
@@ -64,8 +63,8 @@ def rescaled(model: Model, split: Split, pad_id: int, switches: Switches = LEAN)
     changed = model.rebuilt(replace(model.architecture, layers=layers)).eval()
     changed.notes = model.notes
     for index, seen in norms.items():
-        excess = math.ceil(math.log(_MARGIN * seen.high / seen.domain_high, 4))
-        changed.layer_weights[index]["ffn_coefficients"].mul_(2.0**-excess)
+        excess = seen.low * seen.high / (seen.domain_low * seen.domain_high)
+        changed.layer_weights[index]["ffn_coefficients"].mul_(2.0 ** -round(math.log2(excess) / 4))
     for index, extremes in powers.items():
         _recentre(changed, index, extremes)
     return changed

@@ -22,8 +22,8 @@ QUAD_MEAN = (2.0, 1000.0)
 
 RELU_MEAN = (2.0**-6, 64.0)
 """What is added to the mean of relu(x) over all kept keys, and where the sum must lie."""
-CUBE_MEAN = (2.0**-6, 256.0)
-"""The same of relu(x / 2 + 1)**3, which is 1 at a score of 0."""
+CUBE_MEAN = (2.0**-9, 256.0)
+"""The same of relu(x / 2 + 1)**3 / 8, which is 1/8 at a score of 0."""
 ODE_DOMAIN, ODE_STEPS = (-4.0, 12.0), 16
 PUMA_LOWEST = 14.0
 
@@ -80,8 +80,9 @@ def relu_cube(
     """Return relu(x / 2 + 1)**3 over its sum: THE-X's softmax (Chen et al., ACL Findings 2022, section 3.3).
 
     THE-X estimates the reciprocal of the sum by a small network, for homomorphic encryption; here it is a division.
+    Numerator and denominator carry a common factor 1/8, so that far scores stay in the divisor's domain.
     """
-    base = ops.relu(ops.shift(ops.scale(scores, 0.5), 1.0))
+    base = ops.relu(ops.shift(ops.scale(scores, 0.25), 0.5))
     weights = ops.mask(ops.mul(ops.square(base), base), keep)
     total = _mean(ops, weights, keep, CUBE_MEAN)
     return weights, replace(total, value=ops.shift(total.value, CUBE_MEAN[0]))
