@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pibench.interpreters.crypten.parties import Parties
 from pibench.interpreters.crypten.party import CLIENT, SERVER, Inference
 from pibench.interpreters.crypten.tensors import SIGMOID_GELU
 from pibench.interpreters.ledger import Cost, Ledger, predict
+from pibench.interpreters.processes import Processes
 from pibench.interpreters.stock_ledger import StockLedger
 from pibench.interpreters.switches import CRYPTEN, CRYPTEN_STEPS, LEAN, NAMES, Switches
 from pibench.interpreters.torch import TorchInterpreter
@@ -290,14 +291,15 @@ def test_bytes_are_what_the_loopback_interface_sent(big: Infer, switches: Switch
 def test_neither_party_is_given_the_other_ones_secrets(
     parties: Parties, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    messages: dict[tuple[str, int], tuple[Any, ...]] = {}
-    call = parties._call
+    messages: dict[tuple[str, int], Any] = {}
+    call = Processes.call
 
-    def listen(command: str, server: tuple[Any, ...], client: tuple[Any, ...]) -> list[Any]:
-        messages[command, SERVER], messages[command, CLIENT] = server, client
-        return call(command, server, client)
+    def listen(processes: Processes, both: Sequence[Any]) -> list[Any]:
+        for rank, (command, arguments) in enumerate(both):
+            messages[command, rank] = arguments
+        return call(processes, both)
 
-    monkeypatch.setattr(parties, "_call", listen)
+    monkeypatch.setattr(Processes, "call", listen)
     model = make_model(seed=77)
     run(parties, model)
     weights = [value.detach().numpy().tobytes() for value in model.state_dict().values()]
