@@ -12,8 +12,6 @@ from pibench.operators.activation import ACTIVATION
 _LEAST_CURVATURE = 0.02
 """A flatter neuron's parabola would have its vertex so far away that fixed point loses the neuron's own values."""
 _RIDGE = 1e-3
-_DRIVER = "gelsd"
-"""torch's default, gelsy, starts from a pivot that it does not set: the same fit then differs from run to run."""
 
 
 def with_activation(model: Model, index: int, name: str, seen: Seen) -> Model:
@@ -75,11 +73,16 @@ def fit_parabolas(inputs: torch.Tensor, goal: torch.Tensor) -> torch.Tensor:
     """
     x, y = inputs.double().T, goal.double().T
     powers = torch.stack([torch.ones_like(x), x, x * x], -1)
-    p2 = torch.linalg.lstsq(powers, y[..., None], driver=_DRIVER).solution[:, 2, 0]
+    p2 = _least_squares(powers, y)[:, 2]
     p2 = torch.where(p2 < 0, p2.clamp(max=-_LEAST_CURVATURE), p2.clamp(min=_LEAST_CURVATURE))
     rest = y - p2[:, None] * x * x
-    line = torch.linalg.lstsq(powers[..., :2], rest[..., None], driver=_DRIVER).solution[..., 0]
+    line = _least_squares(powers[..., :2], rest)
     return torch.stack([line[:, 0], line[:, 1], p2]).float()
+
+
+def _least_squares(columns: torch.Tensor, goal: torch.Tensor) -> torch.Tensor:
+    """Return a batch's coefficients (batch, columns); by SVD, as torch's default driver differs from run to run."""
+    return torch.linalg.lstsq(columns, goal[..., None], driver="gelsd").solution[..., 0]
 
 
 def fit_linear(inputs: torch.Tensor, outputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -291,7 +291,7 @@ def test_bytes_are_what_the_loopback_interface_sent(big: Infer, switches: Switch
 def test_neither_party_is_given_the_other_ones_secrets(
     parties: Parties, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    messages: dict[tuple[str, int], Any] = {}
+    messages: dict[tuple[str, int], tuple[Any, ...]] = {}
     call = Processes.call
 
     def listen(processes: Processes, both: Sequence[Any]) -> list[Any]:
