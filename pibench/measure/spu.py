@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -52,7 +53,8 @@ def layer_costs(
 def layer_cost(parties: SpuParties, protocol: Protocol, layer: Architecture, seq_len: int) -> dict[str, Any]:
     """Run one layer with random weights, and return its mean bytes over all parties, rounds, and seconds.
 
-    ``setup_bytes`` is what the first run sent beyond that; ``rounds`` is None where the protocol does not tell them.
+    ``operations`` are the last run's bytes by operation of the compiled program, ``setup_bytes`` what the first run
+    sent beyond the others; ``rounds`` is None where the protocol does not tell them.
     """
     from pibench.interpreters.spu.program import program
 
@@ -60,9 +62,11 @@ def layer_cost(parties: SpuParties, protocol: Protocol, layer: Architecture, seq
     compiled = program(model, embedded.numpy(), keep.numpy(), head=False)
     first, *runs = [parties.run(compiled) for _ in range(1 + REPEATS[protocol.name])]
     total = fmean(sum(run.bytes_sent) for run in runs)
+    operations = sum((Counter(party.operations) for party in runs[-1].parties), Counter())
     return {
         "bytes_total": total,
         "bytes_sent": [fmean(sent) for sent in zip(*(run.bytes_sent for run in runs), strict=True)],
+        "operations": dict(operations),
         "setup_bytes": sum(first.bytes_sent) - total,
         "rounds": runs[0].parties[0].actions if protocol.rounds else None,
         "seconds": [run.seconds for run in runs],
@@ -79,8 +83,10 @@ def summed(costs: Mapping[str, Mapping[str, Any]], architecture: Architecture) -
     """Return the sum of the costs of all layers of an architecture, seconds from each layer's fastest run."""
     own = [costs[layer.key] for layer in alone(architecture)]
     rounds = [cost["rounds"] for cost in own]
+    operations = sum((Counter(cost.get("operations")) for cost in own), Counter())
     return {
         "bytes_total": sum(cost["bytes_total"] for cost in own),
+        "operations": dict(operations),
         "rounds": None if None in rounds else sum(rounds),
         "seconds": sum(min(cost["seconds"]) for cost in own) if all("seconds" in cost for cost in own) else None,
     }
