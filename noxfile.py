@@ -96,9 +96,9 @@ def tests_spu(session: nox.Session) -> None:
 
 @nox.session
 def bench_spu(session: nox.Session) -> None:
-    """Measure all methods' layers on SPU; CHEETAH takes an hour: `-- --protocols semi2k,aby3,cheetah`."""
+    """Measure layers and models on SPU; CHEETAH takes an hour more: `-- --protocols semi2k,aby3,cheetah`."""
     install_spu(session)
-    run = session.posargs or ["--tasks", "cola"]
+    run = ["--tasks", "cola", "--profile", "full", "--resume", "-rs", *session.posargs]
     session.run(*RUN, "benchmarks/spu", *run)
 
 

@@ -28,9 +28,9 @@ def row(method: str, engine: str, size: float, rounds: int | None) -> dict[str, 
     }
 
 
-def cells(record: Record) -> list[dict[str, Any]]:
+def cells(record: Record, index: int = 0) -> list[dict[str, Any]]:
     assert records.validate(record) == []
-    (table,) = study_tables([record])
+    table = study_tables([record])[index]
     return [dict(zip([column.key for column in table.columns], line, strict=True)) for line in table.rows]
 
 
@@ -43,8 +43,18 @@ def test_methods_stand_beside_each_engine_s_own_dense() -> None:
     assert [line["times_crypten"] for line in found] == [1.0, 2.0, 5.0]
     assert [line["times_cheetah"] for line in found] == [1.0, 3.0, 2.0]
     assert "rounds_crypten" in found[0] and "rounds_cheetah" not in found[0]
-    (table,) = study_tables([record])
+    table, _ = study_tables([record])
     assert any("CrypTen and CHEETAH 0.50" in note for note in table.notes)
+
+
+def test_operations_add_up_for_each_method_s_least_variant() -> None:
+    operations = {"pphlo.tanh": 2e6, "pphlo.dot": 3e6, "pphlo.dot_general": 1e6, "pphlo.gather": 0.5e6}
+    rows = [row("dense", "crypten", 10, 5) | {"operations": {}}]
+    rows += [row("dense", "aby3", 6.5, 5) | {"operations": operations}]
+    rows += [row("dense", "aby3", 9, 5) | {"operations": {"pphlo.exponential": 9e6}, "variant": "dearer"}]
+    (found,) = cells(study("engines", rows) | {"security": {"crypten": "", "aby3": ""}}, 1)
+    assert (found["engine"], found["variant"], found["megabytes"]) == ("ABY3", "fair", 6.5)
+    assert (found["products"], found["tanh"], found["exp"], found["other"]) == (4.0, 2.0, 0.0, 0.5)
 
 
 def test_aero_s_ratios_are_within_the_paper_and_within_the_suite() -> None:
@@ -66,3 +76,9 @@ def test_a_model_costs_what_its_layers_cost() -> None:
     first, second = (crypten_cost(layer, 8) for layer in alone(model)[:2])
     assert total["bytes_total"] == 2 * first["bytes_total"] + second["bytes_total"]
     assert total["rounds"] == 2 * first["rounds"] + second["rounds"]
+
+
+def test_a_model_s_operations_are_those_of_its_layers() -> None:
+    model = Architecture(16, (Layer(2, 8, 32),) * 2, 2)
+    cost = {"bytes_total": 5, "rounds": 1, "operations": {"pphlo.dot": 3, "pphlo.tanh": 2}}
+    assert summed({alone(model)[0].key: cost}, model)["operations"] == {"pphlo.dot": 6, "pphlo.tanh": 4}

@@ -19,11 +19,14 @@ from pibench.interpreters.spu.counters import counters
 from pibench.interpreters.spu.parties import SpuParties
 from pibench.interpreters.spu.protocols import LIMIT, PROTOCOLS
 from pibench.interpreters.torch import TorchInterpreter
+from pibench.measure.spu import score_on_spu
 from pibench.model import Embeddings, Model
 from pibench.operators.activation import ACTIVATION
 from pibench.operators.norm import NORM
 from pibench.operators.softmax import SOFTMAX
-from tests.conftest import MakeModel
+from pibench.tasks.encode import EncodedTask
+from pibench.training.finetune import predict
+from tests.conftest import MakeData, MakeModel
 
 try:
     from pibench.interpreters.spu.interpreter import SpuInterpreter
@@ -121,6 +124,21 @@ def test_semi2k_reveals_the_floats_logits(semi2k: SpuParties, make_model: MakeMo
     embedded, keep = served(model)
     run = semi2k.run(program(model, embedded, keep))
     np.testing.assert_allclose(run.output, floats(model, embedded, keep), atol=0.02)
+
+
+@need_spu
+def test_examples_keep_their_order_on_the_way_to_their_logits(
+    semi2k: SpuParties, make_model: MakeModel, make_data: MakeData
+) -> None:
+    """They are run in batches of similar length; the model's labels differ, so that a mix-up shows."""
+    model, data = make_model(outputs=3), make_data(outputs=3)
+    task = EncodedTask(data, data.selection)
+    expected = predict(model, data.selection.first(7), data.pad_id)
+    found = score_on_spu(semi2k, model, task, examples=7, batch=3)
+    assert np.ptp(expected, axis=0).max() > 0.2
+    assert found["max_logit_difference"] < 0.02
+    assert (found["n"], found["labels_agree"]) == (7, 7)
+    assert found["mpc"] == found["float_on_subset"]
 
 
 @need_spu

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
+import pytest
+
 from benchmarks.spu.conftest import Costs
 from benchmarks.studies import Save
 from pibench import registry
-from pibench.interpreters.spu.protocols import PROTOCOLS
+from pibench.interpreters.spu.protocols import PROTOCOLS, Protocol
 from pibench.measure.security import in_words
 from pibench.measure.spu import alone, summed
 
@@ -16,10 +18,12 @@ RUNGS = ("SM+LN+G", "SM+LN+R", "SM+ScFFN", "SM+ScFuFFN")
 LAYERS, SEQ_LEN = 12, 128
 
 
-def test_aero(save: Save, costs: Costs) -> None:
+def test_aero(save: Save, protocols: list[Protocol], costs: Costs) -> None:
     """Twelve times one GPT-2 layer, and one layer of a BERT of that size, with weights that the server alone has."""
     method: Any = registry.get("aero")
     protocol, rows = PROTOCOLS["cheetah"], []
+    if protocol not in protocols:
+        pytest.skip("CHEETAH takes half an hour: name it in --protocols")
     for row in method.reported_costs:
         if row.rung not in RUNGS or (row.layers, row.seq_len) != (LAYERS, SEQ_LEN):
             continue

@@ -23,6 +23,7 @@ from pibench.measure.workbench import Workbench
 from pibench.model import Model
 from pibench.records import SCHEMA_VERSION, Record
 from pibench.tasks.encode import EncodedTask
+from pibench.tasks.glue import Task
 from pibench.tasks.metrics import answers, majority_score, score
 from pibench.training.batches import pad
 from pibench.training.finetune import predict
@@ -38,7 +39,7 @@ def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
         return {"status": "skipped", "error": model.reason}
     task = bench.task(cell.task, cell.seed)
     logits = predict(model, task.validation, task.data.pad_id)
-    subset = _subset(task.validation, bench.plan.mpc_examples)
+    subset = first_examples(task.validation, bench.plan.mpc_examples)
     check = score_under_mpc(bench, cell, model, task.validation, subset, logits[subset])
     return float_scores(task, logits) | {
         "weights_hash": model.fingerprint(),
@@ -149,7 +150,7 @@ def scoring_switches(lowering: Lowering) -> Switches:
     return SWITCHES[lowering].without("prefetch")
 
 
-def _subset(split: Split, count: int) -> np.ndarray:
+def first_examples(split: Split, count: int) -> np.ndarray:
     """Return the first ``count`` examples, the shortest first, so that batches need little padding."""
     first = np.arange(min(count, len(split)))
     return first[np.argsort([len(split.input_ids[i]) for i in first], kind="stable")]
@@ -176,15 +177,20 @@ def score_under_mpc(
         wraps += result.wraps or 0
         if not result.wraps:
             differences.append(float(np.abs(result.logits - floats[rows]).max()))
-    own, theirs = answers(task.task, logits), answers(task.task, floats)
-    labels = split.labels.numpy()[subset]
-    return {
-        "mpc": score(task.task, own, labels)["score"],
-        "float_on_subset": score(task.task, theirs, labels)["score"],
+    return beside_floats(task.task, logits, floats, split.labels.numpy()[subset]) | {
         "max_logit_difference": max(differences, default=None),
-        "labels_agree": None if task.task.regression else int((own == theirs).sum()),
-        "n": len(subset),
         "truncation_wraps": wraps,
+    }
+
+
+def beside_floats(task: Task, logits: np.ndarray, floats: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Return the scores of logits made under MPC and in floats, both (examples, outputs), and how many labels agree."""
+    own, theirs = answers(task, logits), answers(task, floats)
+    return {
+        "mpc": score(task, own, labels)["score"],
+        "float_on_subset": score(task, theirs, labels)["score"],
+        "labels_agree": None if task.regression else int((own == theirs).sum()),
+        "n": len(labels),
     }
 
 

@@ -1,4 +1,4 @@
-"""What single layers cost on SPU's protocols, without embedding and head."""
+"""SPU: what single layers cost, without embedding and head, and how far whole models are from their floats."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from pibench.architecture import Architecture
 from pibench.disk import remember
 from pibench.interpreters.ledger import predict
 from pibench.interpreters.spu.parties import SpuParties
 from pibench.interpreters.spu.protocols import Protocol
+from pibench.measure.accuracy import beside_floats, embed, first_examples
 from pibench.measure.engine import Setup, example
+from pibench.model import Model
+from pibench.tasks.encode import EncodedTask
+from pibench.training.finetune import predict as predict_floats
 
 REPEATS = {"semi2k": 3, "aby3": 3, "cheetah": 1}
 """Timed runs of a layer after one that sets up keys; CHEETAH takes a minute for each."""
@@ -62,7 +68,7 @@ def layer_cost(parties: SpuParties, protocol: Protocol, layer: Architecture, seq
     compiled = program(model, embedded.numpy(), keep.numpy(), head=False)
     first, *runs = [parties.run(compiled) for _ in range(1 + REPEATS[protocol.name])]
     total = fmean(sum(run.bytes_sent) for run in runs)
-    operations = sum((Counter(party.operations) for party in runs[-1].parties), Counter())
+    operations: Counter[str] = sum((Counter(party.operations) for party in runs[-1].parties), Counter())
     return {
         "bytes_total": total,
         "bytes_sent": [fmean(sent) for sent in zip(*(run.bytes_sent for run in runs), strict=True)],
@@ -70,6 +76,22 @@ def layer_cost(parties: SpuParties, protocol: Protocol, layer: Architecture, seq
         "setup_bytes": sum(first.bytes_sent) - total,
         "rounds": runs[0].parties[0].actions if protocol.rounds else None,
         "seconds": [run.seconds for run in runs],
+    }
+
+
+def score_on_spu(parties: SpuParties, model: Model, task: EncodedTask, examples: int, batch: int) -> dict[str, Any]:
+    """Run the first validation examples, ``batch`` at a time, and compare with the floats (see ``beside_floats``)."""
+    from pibench.interpreters.spu.program import program
+
+    split, pad_id = task.validation.first(examples), task.data.pad_id
+    floats = predict_floats(model, split, pad_id)
+    logits = np.zeros_like(floats)
+    order = first_examples(split, examples)
+    for start in range(0, len(order), batch):
+        rows = order[start : start + batch]
+        logits[rows] = parties.run(program(model, *embed(model, split, rows, pad_id))).output
+    return beside_floats(task.data.task, logits, floats, split.labels.numpy()) | {
+        "max_logit_difference": float(np.abs(logits - floats).max())
     }
 
 
@@ -83,7 +105,7 @@ def summed(costs: Mapping[str, Mapping[str, Any]], architecture: Architecture) -
     """Return the sum of the costs of all layers of an architecture, seconds from each layer's fastest run."""
     own = [costs[layer.key] for layer in alone(architecture)]
     rounds = [cost["rounds"] for cost in own]
-    operations = sum((Counter(cost.get("operations")) for cost in own), Counter())
+    operations: Counter[str] = sum((Counter(cost.get("operations", {})) for cost in own), Counter())
     return {
         "bytes_total": sum(cost["bytes_total"] for cost in own),
         "operations": dict(operations),

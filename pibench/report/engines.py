@@ -65,6 +65,98 @@ def _stands_for(record: Record, engine: str, own: dict[tuple[str, str], Row]) ->
     return f"{_NAMES.get(engine, engine)}: {record['security'][engine]}; offline phase {offline}."
 
 
+_OPERATIONS = {
+    "products": ("dot", "dot_general"),
+    "tanh": ("tanh",),
+    "exp": ("exponential",),
+    "maxima": ("reduce", "maximum", "less", "greater", "compare", "select"),
+    "multiply": ("multiply", "square", "power"),
+    "inverses": ("reciprocal", "rsqrt", "divide"),
+    "sines": ("sine",),
+}
+
+
+def engine_operations(record: Record) -> Table:
+    """Return where the megabytes go on each engine that tells it: for each method its variant of least bytes."""
+    columns = [
+        Column("engine", "engine"),
+        Column("method", "method"),
+        Column("variant", "variant"),
+        Column("megabytes", "MB", 1),
+        Column("products", "matrix products", 1),
+        Column("tanh", "tanh", 1),
+        Column("exp", "exp", 1),
+        Column("maxima", "maxima and comparisons", 1),
+        Column("multiply", "products of numbers", 1),
+        Column("inverses", "reciprocals and roots", 1),
+        Column("sines", "sines", 1),
+        Column("other", "other", 1),
+    ]
+    least: dict[tuple[str, str], Row] = {}
+    for row in sorted(record["rows"], key=lambda row: row["bytes_total"]):
+        if row.get("operations"):
+            least.setdefault((row["engine"], row["method"]), row)
+    order = list(dict.fromkeys(row["engine"] for row in record["rows"]))
+    chosen = sorted(least.values(), key=lambda row: (order.index(row["engine"]), -row["bytes_total"]))
+    rows: list[list[Cell]] = [
+        [
+            _NAMES.get(row["engine"], row["engine"]),
+            row["method"],
+            row["variant"],
+            row["bytes_total"] / 1e6,
+            *_by_operation(row["operations"]),
+        ]
+        for row in chosen
+    ]
+    about = [
+        "The models of table engines; bytes by operation of the program that JAX traces, as SPU logs them. A GELU is "
+        "a tanh and products of numbers, an exact softmax exponentials and maxima, a LayerNorm products and a root.",
+        source(record),
+    ]
+    return Table("engine_operations", "Where the bytes go on SPU", columns, rows, about)
+
+
+def _by_operation(operations: dict[str, float]) -> list[Cell]:
+    """Return megabytes of each of :data:`_OPERATIONS`, and of all others."""
+    known = [sum(operations.get(f"pphlo.{name}", 0) for name in names) for names in _OPERATIONS.values()]
+    return [size / 1e6 for size in (*known, sum(operations.values()) - sum(known))]
+
+
+def spu_accuracy(record: Record) -> Table:
+    """Return how far SPU's logits and scores are from the floats', for each model that was run."""
+    columns = [
+        Column("task", "task"),
+        Column("method", "method"),
+        Column("variant", "variant"),
+        Column("engine", "engine"),
+        Column("examples", "examples", 0),
+        Column("float", "float", 1),
+        Column("spu", "on SPU", 1),
+        Column("agree", "labels agree", 0),
+        Column("difference", "largest logit difference", 3),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            row["task"],
+            row["method"],
+            row["variant"],
+            _NAMES[row["engine"]],
+            row["n"],
+            row["float_on_subset"],
+            row["mpc"],
+            row["labels_agree"],
+            row["max_logit_difference"],
+        ]
+        for row in record["rows"]
+    ]
+    about = [
+        "Scores of the first validation examples in floats and on SPU (18 fractional bits; GELU by tanh), seed 0, in "
+        "percent; so few examples make no accuracy, only a comparison of the two.",
+        source(record),
+    ]
+    return Table("spu_accuracy", "Float against SPU", columns, rows, about)
+
+
 def aero_cheetah(record: Record) -> Table:
     """Return AERO's decoders on CHEETAH, reported against measured, and one BERT-base layer of each kind."""
     columns = [

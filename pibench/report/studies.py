@@ -10,7 +10,7 @@ from pibench.network import NETWORKS
 from pibench.records import Record
 from pibench.report.cost import MODELLED, modelled_seconds
 from pibench.report.decoders import decoder_costs, language
-from pibench.report.engines import aero_cheetah, engines
+from pibench.report.engines import aero_cheetah, engine_operations, engines, spu_accuracy
 from pibench.report.methods import importance, methods_ablation, source
 from pibench.report.operators import operators
 from pibench.report.render import Cell, Column, Table
@@ -42,9 +42,9 @@ _NOTES = [
 
 
 def study_tables(records: Iterable[Record]) -> list[Table]:
-    """Return one table for each study among ``records``."""
+    """Return the tables of each study among ``records``."""
     found = {record["name"]: record for record in records if record["kind"] == "study"}
-    return [BUILD[name](found[name]) for name in BUILD if name in found]
+    return [build(found[name]) for name, builders in BUILD.items() if name in found for build in builders]
 
 
 def _table(record: Record, title: str, columns: list[Column], rows: list[list[Cell]], notes: list[str]) -> Table:
@@ -179,20 +179,21 @@ def network(record: Record) -> Table:
     return _table(record, "Engine: the latency model against an emulated link", columns, rows, about)
 
 
-BUILD: dict[str, Callable[[Record], Table]] = {
-    "ablation": ablation,
-    "profile": profile,
-    "model": model,
-    "scaling": scaling,
-    "wraps": wraps,
-    "precision": precision,
-    "network": network,
-    "importance": importance,
-    "methods_ablation": methods_ablation,
-    "operators": operators,
-    "language": language,
-    "decoder_costs": decoder_costs,
-    "engines": engines,
-    "aero_cheetah": aero_cheetah,
+BUILD: dict[str, tuple[Callable[[Record], Table], ...]] = {
+    "ablation": (ablation,),
+    "profile": (profile,),
+    "model": (model,),
+    "scaling": (scaling,),
+    "wraps": (wraps,),
+    "precision": (precision,),
+    "network": (network,),
+    "importance": (importance,),
+    "methods_ablation": (methods_ablation,),
+    "operators": (operators,),
+    "language": (language,),
+    "decoder_costs": (decoder_costs,),
+    "engines": (engines, engine_operations),
+    "aero_cheetah": (aero_cheetah,),
+    "spu_accuracy": (spu_accuracy,),
 }
-"""The builder of each study's table, by the study's name."""
+"""The builders of each study's tables, by the study's name."""

@@ -1,0 +1,38 @@
+"""Does SPU compute what the floats compute? Whole models, from embedded text to logits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks.conftest import CELLS, PLAN
+from benchmarks.studies import Save
+from pibench import registry
+from pibench.interpreters.spu.parties import SpuParties
+from pibench.interpreters.spu.protocols import PROTOCOLS
+from pibench.measure.plan import Cell
+from pibench.measure.security import in_words
+from pibench.measure.spu import DEADLINE, score_on_spu
+from pibench.measure.workbench import Workbench
+from pibench.model import Model
+
+MODELS = {"dense": "fair", "ig3d": "within_2.3", "aero": "SM+ScFuFFN"}
+
+
+def test_spu_accuracy(request: pytest.FixtureRequest, save: Save, tell: Callable[[str], None]) -> None:
+    """``--mpc-examples`` of each of ``--tasks``; models are trained here, or taken from ``runs/models`` to resume."""
+    plan, protocol, rows = request.config.stash[PLAN], PROTOCOLS["semi2k"], []
+    bench = Workbench(plan)
+    with SpuParties(protocol, DEADLINE) as parties:
+        for task in dict.fromkeys(cell.task for cell in request.config.stash[CELLS]):
+            for method, name in MODELS.items():
+                variant = next(one for one in registry.get(method).info.variants if one.name == name)
+                cell = Cell(task, method, variant, 0)
+                model = bench.compressed(cell)
+                assert isinstance(model, Model)
+                found = score_on_spu(parties, model, bench.task(task, 0), plan.mpc_examples, plan.profile.mpc_batch)
+                tell(f"{cell.name}: {found['mpc']:.1f} on SPU, {found['float_on_subset']:.1f} in floats")
+                about = {"task": task, "method": method, "variant": name, "engine": protocol.name}
+                rows.append(about | {"weights_hash": model.fingerprint()} | found)
+    save("spu_accuracy", rows, "spu", {protocol.name: in_words(protocol.security)})
