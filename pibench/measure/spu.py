@@ -24,7 +24,8 @@ from pibench.tasks.encode import EncodedTask
 from pibench.training.finetune import predict as predict_floats
 
 REPEATS = {"semi2k": 3, "aby3": 3, "cheetah": 1}
-"""Timed runs of a layer after one that sets up keys; CHEETAH takes a minute for each."""
+"""Timed runs of a layer; CHEETAH takes a minute for each."""
+SETUP_SEQ_LEN = 8
 DEADLINE = 900.0
 
 
@@ -41,40 +42,41 @@ def layer_costs(
     with ExitStack() as running:
         parties: list[SpuParties] = []
 
-        def started() -> SpuParties:
+        def started(layer: Architecture) -> SpuParties:
+            """Return the parties; at first use they run a layer whose numbers nobody takes: it sets up their keys."""
             if not parties:
                 parties.append(running.enter_context(SpuParties(protocol, DEADLINE)))
+                layer_cost(parties[0], layer, SETUP_SEQ_LEN, 1)
             return parties[0]
 
         for layer in {layer.key: layer for layer in layers}.values():
 
             def make(layer: Architecture = layer) -> dict[str, Any]:
-                return layer_cost(started(), protocol, layer, seq_len)
+                cost = layer_cost(started(layer), layer, seq_len, REPEATS[protocol.name])
+                return cost if protocol.rounds else cost | {"rounds": None}
 
             costs[layer.key] = remember(folder / f"{protocol.name}-{layer.key}-{seq_len}.pt", make)
             tell(f"{protocol.name} {layer.key}: {costs[layer.key]['bytes_total'] / 1e6:.1f} MB")
     return costs
 
 
-def layer_cost(parties: SpuParties, protocol: Protocol, layer: Architecture, seq_len: int) -> dict[str, Any]:
+def layer_cost(parties: SpuParties, layer: Architecture, seq_len: int, repeats: int) -> dict[str, Any]:
     """Run one layer with random weights, and return its mean bytes over all parties, rounds, and seconds.
 
-    ``operations`` are the last run's bytes by operation of the compiled program, ``setup_bytes`` what the first run
-    sent beyond the others; ``rounds`` is None where the protocol does not tell them.
+    ``operations`` are the last run's bytes by operation of the compiled program, ``rounds`` party 0's send actions.
     """
     from pibench.interpreters.spu.program import program
 
     model, embedded, keep = example(Setup(layer.key, layer, seq_len=seq_len))
     compiled = program(model, embedded.numpy(), keep.numpy(), head=False)
-    first, *runs = [parties.run(compiled) for _ in range(1 + REPEATS[protocol.name])]
+    runs = [parties.run(compiled) for _ in range(repeats)]
     total = fmean(sum(run.bytes_sent) for run in runs)
     operations: Counter[str] = sum((Counter(party.operations) for party in runs[-1].parties), Counter())
     return {
         "bytes_total": total,
         "bytes_sent": [fmean(sent) for sent in zip(*(run.bytes_sent for run in runs), strict=True)],
         "operations": dict(operations),
-        "setup_bytes": sum(first.bytes_sent) - total,
-        "rounds": runs[0].parties[0].actions if protocol.rounds else None,
+        "rounds": runs[0].parties[0].actions,
         "seconds": [run.seconds for run in runs],
     }
 
