@@ -22,8 +22,8 @@ from pibench.architecture import Architecture
 from pibench.backbone import build_model, load_backbone
 from pibench.contract import Budget, Method, Skip, TaskData, Variant
 from pibench.errors import InputError
+from pibench.interpreters.crypten.direct import SWITCHES
 from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.crypten.party import SWITCHES
 from pibench.interpreters.fixed_point import predict_fixed
 from pibench.measure.accuracy import embed
 from pibench.measure.cost import checked, predicted

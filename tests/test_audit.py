@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from queue import SimpleQueue
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,44 +22,40 @@ from tests.two_parties import both, fix_private_randomness
 
 RING = 2**64
 words = st.integers(-(2**63), 2**63 - 1)
-Receive = Callable[[list[int]], None]
 
 
-@pytest.fixture
-def other_party(monkeypatch: pytest.MonkeyPatch) -> Receive:
-    """Set the share that party 1 hands over; only the wire is replaced."""
+class Aside:
+    """Stands for a wire of which party 1 holds the given share, and keeps what is broadcast."""
 
-    def holds(share: list[int]) -> None:
-        def recv(buffer: torch.Tensor, source: int) -> None:
-            assert source == 1
-            buffer.copy_((torch.tensor(share) >> 56).view_as(buffer))
+    def __init__(self, share: list[int]) -> None:
+        self.share, self.sent = share, list[torch.Tensor]()
 
-        monkeypatch.setattr(audit, "dist", SimpleNamespace(recv=recv))
-
-    return holds
+    def broadcast(self, tensor: torch.Tensor, owner: int) -> torch.Tensor:
+        assert owner == 1
+        self.sent.append(tensor)
+        return (torch.tensor(self.share) >> 56).to(tensor.dtype).view_as(tensor)
 
 
-def test_sees_a_forced_overflow_either_way_and_adds_up(other_party: Receive) -> None:
+def counter(share: list[int], rank: int = 0) -> audit.WrapCounter:
+    return audit.WrapCounter(rank, Aside(share))  # type: ignore[arg-type]
+
+
+def test_sees_a_forced_overflow_either_way_and_adds_up() -> None:
     top = 2**63 - 1
-    other_party([top, -top, 5 - top, 6])  # with the shares below: secrets -2, 2 (both wrapped), 5 and 1
-    counter = audit.WrapCounter(rank=0)
+    own = counter([top, -top, 5 - top, 6])  # with the shares below: secrets -2, 2 (both wrapped), 5 and 1
     for seen in (2, 4):
-        counter(torch.tensor([top, -top, top, -5]))
-        assert counter.wraps == seen
+        own(torch.tensor([top, -top, top, -5]))
+        assert own.wraps == seen
 
 
-def test_party_one_sends_top_bytes_and_counts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[tuple[torch.Tensor, int]] = []
-    monkeypatch.setattr(audit, "dist", SimpleNamespace(send=lambda share, to: sent.append((share, to))))
+def test_party_one_hands_over_top_bytes_and_counts_nothing() -> None:
     top = torch.tensor([[1, -128], [127, -1]])
-    counter = audit.WrapCounter(rank=1)
-    counter(((top << 56) + 12345).T)
-    assert counter.wraps == 0
-    ((seen, to),) = sent
+    own = counter([0] * 4, rank=1)
+    own(((top << 56) + 12345).T)
+    assert own.wraps == 0
+    (seen,) = own._aside.sent  # type: ignore[attr-defined]
     assert seen.tolist() == top.T.tolist()
     assert seen.dtype == torch.int8
-    assert seen.is_contiguous()
-    assert to == 0
 
 
 def truncated(word: int) -> int:
@@ -76,50 +70,41 @@ def truncated(word: int) -> int:
 def test_a_wrap_is_counted_exactly_where_truncation_goes_wrong(own: int, secret: int) -> None:
     other = (secret - own + RING // 2) % RING - RING // 2
     wrong = abs(truncated(own) + truncated(other) - truncated(secret)) > 1
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(audit, "dist", SimpleNamespace(recv=lambda buffer, source: buffer.fill_(other >> 56)))
-        counter = audit.WrapCounter(rank=0)
-        counter(torch.tensor([own]))
-    assert counter.wraps == wrong
+    audited = counter([other])
+    audited(torch.tensor([own]))
+    assert audited.wraps == wrong
 
 
 def test_counts_at_crypten_s_own_division_and_takes_itself_out(
-    need_crypten: None, other_party: Receive, monkeypatch: pytest.MonkeyPatch
+    need_crypten: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import_crypten()
     from crypten.mpc.primitives import ArithmeticSharedTensor, arithmetic
 
     plain = ArithmeticSharedTensor.div_
     monkeypatch.setattr(arithmetic.comm, "get", lambda: SimpleNamespace(get_world_size=lambda: 2))
-    other_party([2**63 - 1, -3])
 
     def divide() -> Any:
         return ArithmeticSharedTensor.from_shares(torch.tensor([2**63 - 1, 65536 * 5])).div_(65536)
 
-    counter = audit.WrapCounter(rank=0)
-    with audit.watch_crypten(counter):
-        assert counter.wraps == 0
+    own = counter([2**63 - 1, -3])
+    with audit.watch_crypten(own):
+        assert own.wraps == 0
         assert divide().share.tolist() == [2**47 - 1, 5]
         divide()
-        assert counter.wraps == 2
+        assert own.wraps == 2
     assert ArithmeticSharedTensor.div_ is plain
     divide()
-    assert counter.wraps == 2
+    assert own.wraps == 2
 
 
 def truncate_in_two_threads(seed: int, bits: int, secret: int, count: int) -> tuple[int, int]:
     """Multiply a large secret by one; return the wraps that the audit counts and the products that came out wrong."""
-    handed: SimpleQueue[torch.Tensor] = SimpleQueue()
-
-    def recv(buffer: torch.Tensor, source: int) -> None:
-        buffer.copy_(handed.get(timeout=20))
-
     with pytest.MonkeyPatch.context() as patch:
         fix_private_randomness(patch, seed)
-        patch.setattr(audit, "dist", SimpleNamespace(send=lambda share, to: handed.put(share.clone()), recv=recv))
 
         def program(ops: Beaver) -> tuple[Shared, int]:
-            ops._watch = counter = audit.WrapCounter(ops._rank)
+            ops._watch = counter = audit.WrapCounter(ops._rank, ops._link)
             share = ops._dealer.zero(torch.Size((count,)))
             value = Shared(share + secret if ops._rank == 0 else share, bits)
             return ops.mul(value, ops.secret(torch.ones(count), SERVER)), counter.wraps

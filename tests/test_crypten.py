@@ -12,10 +12,11 @@ from torch.nn import functional
 from ig3d.pruning import prune_heads
 from pibench.architecture import Architecture, Layer
 from pibench.contract import Lowering
+from pibench.interpreters.beaver import CLIENT, SERVER
 from pibench.interpreters.crypten.compat import import_crypten
+from pibench.interpreters.crypten.direct import Inference
 from pibench.interpreters.crypten.overrides import plain_config
 from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.crypten.party import CLIENT, SERVER, Inference
 from pibench.interpreters.crypten.tensors import SIGMOID_GELU
 from pibench.interpreters.ledger import Cost, Ledger, predict
 from pibench.interpreters.stock_ledger import StockLedger

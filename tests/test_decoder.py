@@ -13,8 +13,8 @@ from pibench.contract import Lowering
 from pibench.errors import InputError
 from pibench.forward import forward
 from pibench.gpt2 import from_gpt2, load_gpt2
+from pibench.interpreters.crypten.direct import SWITCHES
 from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.crypten.party import SWITCHES
 from pibench.interpreters.fixed_point import FixedPoint
 from pibench.interpreters.ledger import predict
 from pibench.interpreters.switches import LEAN

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from pibench.architecture import Architecture, Layer
+from pibench.interpreters.beaver import CLIENT, SERVER
 from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.crypten.party import CLIENT, SERVER
 from pibench.interpreters.processes import Processes
 from pibench.interpreters.switches import LEAN, Switches
 from pibench.model import Embeddings, Model

@@ -14,7 +14,7 @@ from pibench import registry
 from pibench.contract import Lowering, Skip, Split
 from pibench.interpreters.beaver import SERVER
 from pibench.interpreters.calibrate import calibrate
-from pibench.interpreters.crypten.party import SWITCHES
+from pibench.interpreters.crypten.direct import SWITCHES
 from pibench.interpreters.fixed_point import predict_fixed
 from pibench.interpreters.switches import Switches
 from pibench.measure.plan import Cell

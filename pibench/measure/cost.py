@@ -12,7 +12,7 @@ import pibench
 from pibench.architecture import Architecture
 from pibench.contract import Lowering
 from pibench.interpreters.beaver import SERVER
-from pibench.interpreters.crypten.party import SWITCHES, Inference
+from pibench.interpreters.crypten.direct import SWITCHES, Inference
 from pibench.interpreters.ledger import Cost, Ledger, predict
 from pibench.interpreters.stock_ledger import StockLedger
 from pibench.interpreters.switches import CRYPTEN_STEPS, Switches

@@ -15,8 +15,8 @@ import torch
 
 from pibench.architecture import Architecture, Layer
 from pibench.contract import Lowering
+from pibench.interpreters.crypten.direct import Inference
 from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.crypten.party import Inference
 from pibench.interpreters.ledger import Cost, Ledger
 from pibench.interpreters.switches import CRYPTEN, LEAN, NEED_DIRECT_SHARES, Switches
 from pibench.measure.cost import checked, predicted

@@ -199,8 +199,8 @@ def aero_cheetah(record: Record) -> Table:
         "in the paper's numbers and not in ours; its network and its fork's fused kernels are not ours either.",
         "CHEETAH as OpenBumbleBee sets it up, weights private to the server. Reported numbers enter no ratio with "
         "ours: each ratio is to the first row of its kind.",
-        "Modelled: the seconds on loopback and the bytes at the paper's 100 Mbit/s, half of them each way at once; without "
-        "its 80 ms, since CHEETAH does not tell its rounds.",
+        "Modelled: the seconds on loopback and the bytes at the paper's 100 Mbit/s, half of them each way at once, "
+        "without its 80 ms, since CHEETAH does not tell its rounds.",
         source(record),
     ]
     return Table("aero_cheetah", "AERO on CHEETAH: reported against measured", columns, rows, about)

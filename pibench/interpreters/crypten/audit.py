@@ -13,27 +13,27 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
 from pibench.interpreters.crypten.compat import import_crypten
+from pibench.interpreters.link import Link
 
 
 class WrapCounter:
-    """Counts the wraps of the truncations that it is shown; party 0's count is right."""
+    """Counts the wraps of the truncations that it is shown; party 0's count is right.
 
-    def __init__(self, rank: int) -> None:
+    ``aside`` is a wire that nobody counts.
+    """
+
+    def __init__(self, rank: int, aside: Link) -> None:
         self.wraps = 0
-        self._rank = rank
+        self._rank, self._aside = rank, aside
 
     def __call__(self, share: torch.Tensor) -> None:
         """Look at a share that is about to be divided."""
         top = (share >> 56).to(torch.int8)
-        if self._rank == 1:
-            dist.send(top.contiguous(), 0)
-            return
-        other = torch.empty_like(top, memory_format=torch.contiguous_format)
-        dist.recv(other, 1)
-        self.wraps += int(((top.to(torch.int16) + other).abs() > 128).sum())
+        other = self._aside.broadcast(top, owner=1)
+        if self._rank == 0:
+            self.wraps += int(((top.to(torch.int16) + other).abs() > 128).sum())
 
 
 @contextmanager

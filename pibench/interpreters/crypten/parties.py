@@ -9,8 +9,10 @@ import numpy as np
 
 from pibench.contract import Lowering
 from pibench.emulation import End
+from pibench.interpreters.beaver import CLIENT, SERVER
 from pibench.interpreters.crypten.compat import import_crypten
-from pibench.interpreters.crypten.party import CLIENT, SERVER, Inference, main
+from pibench.interpreters.crypten.direct import Inference
+from pibench.interpreters.crypten.party import main
 from pibench.interpreters.processes import Processes, free_port
 from pibench.interpreters.switches import Switches
 from pibench.model import Model

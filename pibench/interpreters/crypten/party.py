@@ -1,161 +1,60 @@
-"""What one party's process does: answer commands with its own half of the secrets.
+"""What one party's process on this machine does: answer commands with its own half of the secrets.
 
-Party 0 is the server and owns the weights, party 1 is the client and owns the embedded text; each passes
-tensors of the right shape, but without content, for what the other owns.
+To what our own engine runs (:mod:`pibench.interpreters.crypten.direct`), CrypTen adds its tensors and gloo.
 """
 
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
-import numpy as np
 import torch
 
-from pibench.architecture import Architecture
 from pibench.contract import Lowering
 from pibench.emulation import End, enter_namespace
-from pibench.forward import PUBLIC_SUFFIX, Weights, forward
-from pibench.interpreters.base import Interpreter
-from pibench.interpreters.beaver import CLIENT, SERVER, Beaver, private_inference
+from pibench.forward import PUBLIC_SUFFIX, forward
+from pibench.interpreters.beaver import CLIENT, SERVER, Beaver
 from pibench.interpreters.crypten.audit import WrapCounter, watch_crypten
 from pibench.interpreters.crypten.compat import import_crypten
+from pibench.interpreters.crypten.direct import DirectParty, Inference, Served
 from pibench.interpreters.crypten.meter import Meter
 from pibench.interpreters.crypten.overrides import plain_config, raw_sockets
 from pibench.interpreters.crypten.tensors import CrypTenInterpreter, StockInterpreter
-from pibench.interpreters.crypten.transport import GlooLink, SocketLink, connect
-from pibench.interpreters.dealer import Dealer, FirstParty, Store
-from pibench.interpreters.fold import fold
-from pibench.interpreters.ledger import Cost
-from pibench.interpreters.link import Link, ShapesLink
+from pibench.interpreters.crypten.transport import GlooLink, connect
+from pibench.interpreters.link import Link
 from pibench.interpreters.processes import Failure
-from pibench.interpreters.switches import CRYPTEN, LEAN, Switches
-from pibench.model import blank
+from pibench.interpreters.switches import Switches
 
-SWITCHES: dict[Lowering, Switches] = {"fair": LEAN, "stock": CRYPTEN}
-"""How a lowering runs unless it is told otherwise."""
 TENSORS: dict[Lowering, type[CrypTenInterpreter]] = {"fair": CrypTenInterpreter, "stock": StockInterpreter}
 
 
-@dataclass
-class Inference:
-    """One party's view of an inference: revealed logits, times in seconds, costs by operator, wraps seen.
-
-    ``profile`` holds the wall seconds of each operator and those of them on the wire. ``peak_memory`` is the
-    most that the process ever held, in bytes; ``offline_seconds`` is how long the dealer's tuples took where
-    they were made before the clock started.
-    """
-
-    logits: np.ndarray
-    seconds: float
-    compute_seconds: float
-    costs: dict[str, Cost]
-    profile: dict[str, tuple[float, float]]
-    peak_memory: int
-    offline_seconds: float | None = None
-    wraps: int | None = None
-
-
-@dataclass(frozen=True)
-class Served:
-    """A model that the parties share."""
-
-    architecture: Architecture
-    lowering: Lowering
-    switches: Switches
-    weights: Weights
-    requests: dict[torch.Size, list[Any]] = field(default_factory=dict)
-    """The tuples that CrypTen's own tensors ask for, by the shape of the input."""
-
-
-class Party:
-    """A party's state: its wires, its dealer, and the models that it shares with the other one."""
+class Party(DirectParty):
+    """A party that runs CrypTen's own tensors too, where a model's switches say so."""
 
     def __init__(self, rank: int, host: str) -> None:
-        self.rank = rank
-        self.models: dict[str, Served] = {}
-        self._meter = Meter()
-        self._meter.attach(import_crypten().comm.get())
-        self._gloo = GlooLink(self._meter)
-        self._sockets = SocketLink(rank, self._connect(host), self._meter)
-        seed = self._gloo.broadcast(torch.tensor([int.from_bytes(os.urandom(7), "little")]), SERVER)
-        self._dealer = FirstParty(rank, int(seed))
-
-    def _connect(self, host: str) -> Any:
-        return connect(self.rank, host, lambda port: int(self._gloo.broadcast(torch.tensor([port]), SERVER)))
-
-    def load(
-        self,
-        name: str,
-        architecture: Architecture,
-        lowering: Lowering,
-        switches: Switches | None,
-        state: dict[str, np.ndarray] | None,
-    ) -> None:
-        """Secret-share a model under ``name``; ``state`` is None at the client."""
-        model = blank(architecture)
-        zeros = {key: np.zeros(value.shape, np.float32) for key, value in model.state_dict().items()}
-        values = {key: torch.from_numpy(value) for key, value in (zeros | (state or {})).items()}
-        model.load_state_dict(values, assign=True)
-        switches = switches or SWITCHES[lowering]
-        with torch.no_grad():
-            weights = model.weights()
-            if switches.folded_weights:
-                weights = fold(weights, architecture)
-            ops = Beaver(self.rank, self._link(switches), self._dealer, switches)
-            shared = weights.map(lambda key, value: self._share_weight(ops, key, value.detach()))
-        self.models[name] = Served(architecture, lowering, switches, shared)
+        meter = Meter()
+        meter.attach(import_crypten().comm.get())
+        self._gloo = GlooLink(meter)
+        peer = connect(rank, host, lambda port: int(self._gloo.broadcast(torch.tensor([port]), SERVER)))
+        super().__init__(rank, peer, meter)
 
     def _share_weight(self, ops: Beaver, name: str, value: torch.Tensor) -> Any:
         if ops.switches.direct_shares or name.endswith(PUBLIC_SUFFIX):
-            return ops.weight(name, value)
+            return super()._share_weight(ops, name, value)
         return import_crypten().cryptensor(value, src=SERVER)
-
-    def drop(self, name: str) -> None:
-        """Forget a model."""
-        del self.models[name]
-
-    def infer(self, name: str, embedded: np.ndarray, keep: np.ndarray, audit: bool) -> Inference:
-        """Run one batch: the client's ``embedded`` (batch, seq, hidden) and ``keep`` (batch, seq) are used."""
-        served = self.models[name]
-        run = self._infer_direct if served.switches.direct_shares else self._infer_tensors
-        counter = WrapCounter(self.rank) if audit else None
-        with torch.no_grad():
-            result = run(served, torch.from_numpy(embedded), torch.from_numpy(keep), counter)
-        result.wraps = counter.wraps if counter else None
-        return result
 
     def _link(self, switches: Switches) -> Link:
         return self._sockets if switches.raw_sockets else self._gloo
 
-    def _infer_direct(
+    def _infer(
         self, served: Served, embedded: torch.Tensor, keep: torch.Tensor, counter: WrapCounter | None
     ) -> Inference:
-        switches, weights, offline = served.switches, served.weights, None
-        dealer: Dealer = self._dealer
-        if not switches.weight_masks:
-            weights = weights.map(lambda name, value: value if name.endswith(PUBLIC_SUFFIX) else value.closed())
-        if switches.prefetch:
-            start = time.perf_counter()
-            store = Store(self._dealer)
-            shapes = weights.map(lambda name, value: value if name.endswith(PUBLIC_SUFFIX) else value.shapes())
-            ahead = Beaver(self.rank, ShapesLink(), store, switches)
-            private_inference(ahead, served.architecture, shapes, embedded, keep)
-            dealer, offline = store.prefetched(), time.perf_counter() - start
-        ops = Beaver(self.rank, self._link(switches), dealer, switches, counter)
-        start = self._begin(ops)
-        logits = private_inference(ops, served.architecture, weights, embedded, keep)
-        return self._seen(ops, logits, start, offline)
-
-    def _infer_tensors(
-        self, served: Served, embedded: torch.Tensor, keep: torch.Tensor, counter: WrapCounter | None
-    ) -> Inference:
+        if served.switches.direct_shares:
+            return super()._infer(served, embedded, keep, counter)
         crypten, ops = import_crypten(), TENSORS[served.lowering]()
         link = self._link(served.switches)
         with ExitStack() as active:
@@ -187,20 +86,6 @@ class Party:
         provider.fill_cache()
         return time.perf_counter() - start
 
-    def _begin(self, ops: Interpreter) -> float:
-        """Wait for the other party, then start the count and the clock."""
-        import_crypten().comm.get().barrier()
-        self._meter.start(ops)
-        return time.perf_counter()
-
-    def _seen(self, ops: Interpreter, logits: torch.Tensor, start: float, offline: float | None) -> Inference:
-        seconds = time.perf_counter() - start
-        compute = seconds - sum(self._meter.seconds.values())
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        wire = self._meter.seconds
-        profile = {name: (spent, wire.get(name, 0.0)) for name, spent in ops.seconds.items()}
-        return Inference(logits.numpy(), seconds, compute, dict(self._meter.costs), profile, memory, offline)
-
 
 def _run_tensors(
     ops: CrypTenInterpreter, served: Served, link: Link, embedded: torch.Tensor, keep: torch.Tensor
@@ -231,13 +116,18 @@ def main(rank: int, port: int, host: str, own: End, connection: Connection) -> N
         crypten = import_crypten()
         crypten.cfg.communicator.verbose = True
         crypten.init()
-        party = Party(rank, host)
-        connection.send(None)
-        while True:
-            name, arguments = connection.recv()
-            connection.send(getattr(party, name)(*arguments))
-    except EOFError:
-        pass  # the launcher is gone
+        serve(Party(rank, host), connection)
     except BaseException as error:
         connection.send(Failure(time.monotonic(), f"{type(error).__name__}: {error}"))
         raise
+
+
+def serve(party: DirectParty, connection: Connection) -> None:
+    """Say that the party is there, then answer commands until the launcher hangs up."""
+    connection.send(None)
+    while True:
+        try:
+            name, arguments = connection.recv()
+        except EOFError:
+            return
+        connection.send(getattr(party, name)(*arguments))
