@@ -116,7 +116,7 @@ class _Switched(TorchInterpreter):
 
     def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> tuple[torch.Tensor, Sum | None]:
         exact, _ = super().softmax(scores, keep)
-        square, _ = SOFTMAX[SQUARE](self, scores, keep, torch.zeros(scores.shape[1]))
+        square, _ = SOFTMAX[SQUARE](self, scores, keep, torch.zeros(scores.shape[1], device=scores.device))
         gate = self._gate("softmax")
         return gate * exact + (1 - gate) * square, None
 

@@ -49,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--profile", default="quick", help=f"{' or '.join(PROFILES)} (default: %(default)s)")
     add("--seq-len", type=int, help="longest sequence in tokens (default: the profile's)")
     add("--engine", default="crypten", help="MPC engine (default: %(default)s)")
-    add("--mpc-examples", type=int, help="validation examples scored under MPC (default: the profile's)")
+    add("--mpc-examples", type=int, help="validation examples scored under MPC, 0 for none (default: the profile's)")
     links = ", ".join(name for name in NETWORKS if name not in LINKS)
     add("--network", default="lan", help=f"one more link to model: {links}, or such as '3Gbit,1ms'")
     add("--seeds", default="0", help="seeds, comma-separated (default: %(default)s)")
@@ -82,8 +82,8 @@ def _plan(config: pytest.Config) -> Plan:
     seq_len = profile.seq_len if option("seq_len") is None else option("seq_len")
     if seq_len < 3:
         raise InputError(f"--seq-len {seq_len} leaves no room for text; give at least 3")
-    if option("mpc_examples") is not None and option("mpc_examples") < 1:
-        raise InputError(f"--mpc-examples {option('mpc_examples')} scores nothing; give at least 1")
+    if option("mpc_examples") is not None and option("mpc_examples") < 0:
+        raise InputError(f"--mpc-examples {option('mpc_examples')} is not a number of examples; give 0 or more")
     return Plan(
         profile=profile,
         budget=replace(profile.budget, recovery=pick("recovery", option("recovery"), get_args(Recovery))),

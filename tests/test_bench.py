@@ -52,7 +52,7 @@ def glue_folder(folder: Path, **changes: object) -> Path:
         (["--seeds=one"], ["--seeds has 'one'"]),
         (["--seq-len=2"], ["--seq-len 2"]),
         (["--recovery=prayer"], ["unknown recovery 'prayer'", "distill, finetune"]),
-        (["--mpc-examples=0"], ["--mpc-examples 0"]),
+        (["--mpc-examples=-1"], ["--mpc-examples -1"]),
         (["--seq-len=41"], ["--seq-len 41", "position table", "40"]),
         (["--backbone=./no-such-folder"], ["backbone './no-such-folder'"]),
         (["--data=folder", "--glue-dir=no-such-folder"], ["no-such-folder"]),

@@ -82,3 +82,14 @@ def test_reported_numbers_stand_beside_measured_ones_once_a_method() -> None:
 def test_a_method_without_reported_numbers_has_no_row() -> None:
     info = MethodInfo("ig3d", "1", "s", "A & B 2026", "@x{}", (Variant("fair"),))
     assert rows(tables.reported(study(), {"ig3d": info})) == []
+
+
+def test_seeds_that_did_not_run_under_mpc_leave_its_mean_alone() -> None:
+    made_up = study()
+    (row,) = (row for row in rows(tables.field(made_up)) if (row["method"], row["variant"]) == ("dense", "fair"))
+    assert row["mpc"] == ""  # rte has no seed under MPC
+    for record in made_up:
+        if record["kind"] == "accuracy" and record["task"] == "rte":
+            record |= {"mpc": 50.0, "n_mpc": 10, "mpc_check": made_up[1]["mpc_check"]}
+    (row,) = (row for row in rows(tables.field(made_up)) if (row["method"], row["variant"]) == ("dense", "fair"))
+    assert (row["mpc"], row["n_mpc"]) == ("60", "20")

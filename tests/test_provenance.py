@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from pibench.measure import provenance
 from pibench.records import validate
@@ -19,6 +20,7 @@ def test_environment_fits_the_schema_and_is_fast() -> None:
     assert environment["threads"] == 3
     assert environment["python"] == platform.python_version()
     assert environment["packages"]["torch"]
+    assert (environment["machine"]["gpu_model"] is None) == (not torch.cuda.is_available())
     assert validate(accuracy_record("rte", "dense", "fair", 60.0, environment=environment)) == []
 
 

@@ -32,7 +32,7 @@ from pibench.training.finetune import predict
 def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
     """Compress, score in floats on the whole validation split and under MPC on a part of it.
 
-    Returns the fields of the record that the measurement fills.
+    Without examples for MPC no engine runs. Returns the fields of the record that the measurement fills.
     """
     model = bench.compressed(cell)
     if isinstance(model, Skip):
@@ -40,17 +40,17 @@ def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
     task = bench.task(cell.task, cell.seed)
     logits = predict(model, task.validation, task.data.pad_id)
     subset = first_examples(task.validation, bench.plan.mpc_examples)
-    check = score_under_mpc(bench, cell, model, task.validation, subset, logits[subset])
+    check = score_under_mpc(bench, cell, model, task.validation, subset, logits[subset]) if len(subset) else None
     return float_scores(task, logits) | {
         "weights_hash": model.fingerprint(),
         "architecture": model.architecture.key,
         "architecture_spec": model.architecture.spec(),
         **fixed_scores(task, model, cell),
-        "mpc": check.pop("mpc"),
+        "mpc": check and check.pop("mpc"),
         "n_mpc": len(subset),
         "mpc_check": check,
-        "engine": bench.plan.engine,
-        "security": SECURITY[bench.plan.engine],
+        "engine": bench.plan.engine if check else None,
+        "security": SECURITY[bench.plan.engine] if check else None,
         "switches": asdict(scoring_switches(cell.variant.lowering)),
         "extra": {"dense": bench.tuning(cell), "method": model.notes},
     }

@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pibench.training.device import gpu_model
+
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("torch", "transformers", "crypten", "numpy", "scipy", "scikit-learn", "datasets")
 
@@ -27,6 +29,7 @@ def environment(threads: int) -> dict[str, Any]:
         "threads": threads,
         "machine": {
             "cpu_model": _cpu_model(),
+            "gpu_model": gpu_model(),
             "cores": os.cpu_count(),
             "ram_gb": _ram_gb(),
             "system": f"{platform.system()} {platform.machine()}",

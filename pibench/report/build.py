@@ -114,6 +114,8 @@ def _headline_notes(study: Study, informative: list[str]) -> list[str]:
         "architectures shows mean MB and rounds, and geometric means of ratios.",
         "Dense is tuned first: learning rate and epoch on a selection split cut from train. A compressed model then "
         "has one and the same budget of recovery, whatever the method.",
+        "Where tasks differ in their seeds, as the column says, compare losses: scores and averages are over other "
+        "seeds than dense/fair's.",
         FRONTIER_NOTE,
         *notes.precision(study),
         *rows.partial_costs(study),
@@ -133,7 +135,8 @@ def accuracy(records: Iterable[Record]) -> Table:
             if found:
                 cells.append([task, *row, found[0]["metric"], *rows.accuracy_cells(found)])
     about = [
-        "Percent, mean over seeds; same label (float and MPC answer alike), n MPC and wraps are sums over seeds.",
+        "Percent, mean over seeds; same label (float and MPC answer alike), n MPC and wraps are sums over seeds. "
+        "MPC, and float beside it, over the seeds that ran under MPC.",
         "Wraps are elements corrupted by fixed-point truncation; batches with one are left out of the largest "
         "logit difference between float and MPC.",
         "Under MPC each example is padded to the longest of its batch.",

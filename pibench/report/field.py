@@ -48,7 +48,8 @@ def field(records: Iterable[Record]) -> Table:
     about = [
         f"Means over {', '.join(tasks) or 'no task'}; loss, reduction and speed-ups are relative to dense/fair, the "
         "loss seed by seed.",
-        "Float and fixed point on the whole validation split; MPC, and float beside it, on the first n MPC examples.",
+        "Float and fixed point on the whole validation split; MPC, and float beside it, on the first n MPC examples, "
+        "of the seeds that ran under MPC.",
         NOTE,
         *notes.precision(study),
         *rows.partial_costs(study),

@@ -41,16 +41,20 @@ def average(study: Study, row: Row, tasks: list[str]) -> float | None:
 
 
 def average_scores(study: Study, row: Row, tasks: list[str]) -> list[Cell]:
-    """Return means over ``tasks``: float, fixed point, float on the MPC subset, MPC; and all examples under MPC."""
+    """Return means over ``tasks``: float, fixed point, float on the MPC subset, MPC; and all examples under MPC.
+
+    The two of MPC are over the seeds that ran under it.
+    """
     by_task = [study.of(row, task) for task in tasks]
     if not by_task or any(worst_status(records) != "ok" for records in by_task):
         return [None] * 5
-    checks = [[record["mpc_check"] or {} for record in records] for records in by_task]
+    under_mpc = [[record for record in records if record["n_mpc"]] or [records[0]] for records in by_task]
+    checks = [[record["mpc_check"] or {} for record in records] for records in under_mpc]
     return [
         average(study, row, tasks),
         combine(((record["fixed"] for record in records) for records in by_task), fmean),
         combine(((check.get("float_on_subset") for check in found) for found in checks), fmean),
-        combine(((record["mpc"] for record in records) for records in by_task), fmean),
+        combine(((record["mpc"] for record in records) for records in under_mpc), fmean),
         sum(record["n_mpc"] for records in by_task for record in records),
     ]
 
@@ -70,10 +74,10 @@ def loss(study: Study, row: Row, tasks: list[str], score: str = "float") -> floa
     return fmean(lost) if lost else None
 
 
-def seeds(study: Study, row: Row) -> int:
-    """Return the number of seeds that every task of the row has at least."""
-    counts = [len(study.of(row, task)) for task in study.tasks]
-    return min(count for count in counts if count)
+def seeds(study: Study, row: Row) -> int | str:
+    """Return the number of seeds of the row's tasks, or the least and the most where tasks differ."""
+    counts = sorted({len(study.of(row, task)) for task in study.tasks} - {0})
+    return counts[0] if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
 def cost_cells(study: Study, row: Row, tasks: list[str]) -> list[Cell]:

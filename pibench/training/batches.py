@@ -24,6 +24,11 @@ class Batch:
     labels: torch.Tensor
     indices: np.ndarray
 
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch with its tensors on ``device``."""
+        ids, segments, keep = (part.to(device) for part in (self.input_ids, self.token_type_ids, self.keep))
+        return Batch(ids, segments, keep, self.labels.to(device), self.indices)
+
 
 def pad(split: Split, indices: Sequence[int] | np.ndarray, pad_id: int, length: int | None = None) -> Batch:
     """Collect the given examples, padded to the longest of them or to ``length``."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
 
@@ -14,6 +16,7 @@ from pibench.contract import Budget, TaskData
 from pibench.interpreters.torch import TorchInterpreter
 from pibench.model import Model
 from pibench.training.batches import Batch
+from pibench.training.device import at_work
 from pibench.training.finetune import DROPOUT, Loss, label_loss, task_loss, train
 
 HIDDEN_WEIGHT = 50.0
@@ -53,9 +56,17 @@ def recover(
     ``distill`` matches every layer's output and the logits of ``teacher``, with the labels beside them;
     ``finetune`` uses the labels alone. The embeddings stay as they are: the client computes them exactly.
     """
+    with _training_back(student, teacher):
+        return _recover(student, teacher, data, budget, regulariser)
+
+
+@contextmanager
+def _training_back(student: Model, teacher: Model) -> Iterator[None]:
+    """Freeze the student's embeddings, and hold the teacher where the student is trained."""
     student.embeddings.requires_grad_(False)
     try:
-        return _recover(student, teacher, data, budget, regulariser)
+        with at_work(teacher):
+            yield
     finally:
         student.embeddings.requires_grad_(True)
 
@@ -71,12 +82,9 @@ def recover_in_stages(student: Model, teacher: Model, data: TaskData, budget: Bu
     later = budget.epochs // 2
     first = replace(budget, epochs=budget.epochs - later)
     second = replace(budget, epochs=later, learning_rate=LATER_RATE * budget.learning_rate)
-    student.embeddings.requires_grad_(False)
-    try:
+    with _training_back(student, teacher):
         train(student, data, first, _distillation(teacher, logits=0.0, labels=0.0), "distilling layers", dropout=0.0)
         train(student, data, second, _distillation(teacher, hidden=0.0, labels=0.0), "distilling logits", dropout=0.0)
-    finally:
-        student.embeddings.requires_grad_(True)
     return student
 
 

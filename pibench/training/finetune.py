@@ -1,7 +1,7 @@
 """The one training loop: AdamW, linear warm-up and decay, a loss that the caller chooses.
 
-Training runs in bfloat16 autocast where the processor multiplies it natively (about twice as fast); weights,
-evaluation and every recorded accuracy are float32.
+Training runs on a GPU where there is one, and in bfloat16 autocast where the processor multiplies it natively (about
+twice as fast); weights, evaluation and every recorded accuracy are float32.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pibench.contract import Budget, Split, TaskData
 from pibench.interpreters.torch import TorchInterpreter
 from pibench.model import Model
 from pibench.training.batches import Batch, ordered, shuffled
+from pibench.training.device import at_work, native_bfloat16
 
 M = TypeVar("M", bound=nn.Module)
 Loss = Callable[[M, Batch, TorchInterpreter], torch.Tensor]
@@ -42,11 +43,6 @@ def label_loss(model: Model, batch: Batch, ops: TorchInterpreter) -> torch.Tenso
     return task_loss(model(batch.input_ids, batch.token_type_ids, batch.keep, ops).logits, batch.labels)
 
 
-def native_bfloat16() -> bool:
-    """Say whether this processor has bfloat16 products."""
-    return torch.cpu._is_avx512_bf16_supported()
-
-
 def train(
     model: M,
     data: TaskData,
@@ -58,22 +54,23 @@ def train(
 ) -> M:
     """Train ``model`` in place for ``budget`` and return it; deterministic by ``budget.seed``.
 
-    ``name`` labels the progress bar; ``each_epoch`` is given the model, in evaluation mode, after every epoch.
+    ``name`` labels the progress bar; ``each_epoch`` is given the model, in evaluation mode and on the device that
+    trains, after every epoch.
 
     Raises:
         FloatingPointError: the loss is no longer a number.
     """
     examples = min(budget.examples, len(data.train))
     steps = budget.epochs * -(-examples // budget.batch_size)
-    optimizer = torch.optim.AdamW(parameter_groups(model, WEIGHT_DECAY), lr=budget.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_then_decay(steps, WARMUP))
     rng = np.random.default_rng(budget.seed)
     model.train()
-    with torch.random.fork_rng(), progress_bar(steps, name) as progress:
+    with at_work(model) as device, torch.random.fork_rng(), progress_bar(steps, name) as progress:
+        optimizer = torch.optim.AdamW(parameter_groups(model, WEIGHT_DECAY), lr=budget.learning_rate, fused=True)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_then_decay(steps, WARMUP))
         torch.manual_seed(budget.seed)
         for _ in range(budget.epochs):
             for batch in shuffled(data.train, budget.batch_size, data.pad_id, rng, examples):
-                training_step(model, batch, loss, dropout)
+                training_step(model, batch.to(device), loss, dropout)
                 optimizer.step()
                 schedule.step()
                 optimizer.zero_grad()
@@ -84,8 +81,9 @@ def train(
 
 
 def training_step(model: M, batch: Batch, loss: Loss[M], dropout: float = DROPOUT) -> None:
-    """Add the clipped gradient of one batch to the parameters."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
+    """Add the clipped gradient of one batch, which lies where the model does, to the parameters."""
+    device = batch.labels.device
+    with torch.autocast(device.type, torch.bfloat16, enabled=native_bfloat16(device)):
         value = loss(model, batch, TorchInterpreter(dropout))
     if not torch.isfinite(value):
         raise FloatingPointError("training diverged: the loss is no longer a number")
@@ -115,7 +113,9 @@ def warmup_then_decay(steps: int, share: float) -> Callable[[int], float]:
 def predict(model: Model, split: Split, pad_id: int) -> np.ndarray:
     """Return float32 logits (examples, outputs) in the split's own order."""
     logits = np.zeros((len(split), model.architecture.outputs), dtype=np.float32)
-    for batch in ordered(split, EVALUATION_BATCH, pad_id):
-        output = model(batch.input_ids, batch.token_type_ids, batch.keep)
-        logits[batch.indices] = output.logits.numpy()
+    with at_work(model) as device:
+        for batch in ordered(split, EVALUATION_BATCH, pad_id):
+            here = batch.to(device)
+            output = model(here.input_ids, here.token_type_ids, here.keep)
+            logits[batch.indices] = output.logits.cpu().numpy()
     return logits

@@ -11,8 +11,9 @@ from torch.nn import functional
 from pibench.interpreters.torch import TorchInterpreter
 from pibench.model import Model
 from pibench.tasks.text import TextData
+from pibench.training.device import native_bfloat16
 from pibench.training.distill import Regulariser
-from pibench.training.finetune import native_bfloat16, parameter_groups, progress_bar, warmup_then_decay
+from pibench.training.finetune import parameter_groups, progress_bar, warmup_then_decay
 
 WEIGHT_DECAY = 0.1
 WARMUP = 0.05
@@ -71,7 +72,7 @@ def learn(model: Model, data: TextData, budget: LanguageBudget, regulariser: Reg
 
 def _loss(model: Model, windows: torch.Tensor, regulariser: Regulariser | None) -> torch.Tensor:
     ops = regulariser.interpreter(0.0) if regulariser else TorchInterpreter()
-    with torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16()):
+    with torch.autocast("cpu", torch.bfloat16, enabled=native_bfloat16(windows.device)):
         loss = language_loss(model, windows, ops)
         return loss if regulariser is None else loss + regulariser(ops)
 

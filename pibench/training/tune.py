@@ -49,7 +49,7 @@ def tune(build: Callable[[], Model], data: TaskData, budget: Budget, grid: Grid)
             nonlocal best
             of_rate.append(selection_score(model, data))
             if best is None or of_rate[-1] > best.scores[f"{best.learning_rate:g}"][best.epochs - 1]:
-                best = Tuned(copy.deepcopy(model).eval(), rate, len(of_rate), scores)
+                best = Tuned(copy.deepcopy(model).cpu().eval(), rate, len(of_rate), scores)
 
         spent = replace(budget, learning_rate=rate, epochs=grid.epochs)
         train(build(), data, spent, label_loss, f"fine-tuning {data.task.name} at {rate:g}", each_epoch=keep_best)
