@@ -63,6 +63,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--corpus", default="warandpeace", help="text that decoders learn, a folder's name (default: %(default)s)")
     add("--text-dir", type=Path, help="folder with a folder of text for each corpus (default: $PIBENCH_TEXT_DIR)")
     add("--vocabulary", type=int, default=2048, help="words of the decoders' tokenizer (default: %(default)s)")
+    add("--listen", metavar="HOST:PORT", help="where party 1 calls from another machine, see `pibench party --help`")
+    add("--certificates", type=Path, help="folder of certificates of this party (with --listen)")
     add("--port", type=int, help="TCP port on loopback for the two parties (default: a free one)")
     add("--deadline", type=float, default=900.0, help="longest wait for one answer of a party, in seconds")
 
@@ -93,10 +95,12 @@ def _plan(config: pytest.Config) -> Plan:
         engine=pick("engine", option("engine"), list(ENGINES)),
         glue_dir=option("glue_dir"),
         source=option("data"),
-        output=option("output") or Path(profile.output),
+        output=option("output") or Path("runs/two-machines-{data}" if option("listen") else profile.output),
         resume=option("resume"),
         port=option("port"),
         deadline=option("deadline"),
+        listen=option("listen"),
+        certificates=option("certificates"),
     )
 
 
@@ -112,6 +116,7 @@ def _cells(config: pytest.Config, plan: Plan) -> list[Cell]:
         for seed in seeds
         for method in methods
         for variant in _variants(method)
+        if not (config.getoption("listen") and variant.lowering == "stock")  # CrypTen's own transport has no TLS
     ]
 
 

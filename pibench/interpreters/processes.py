@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
@@ -18,6 +18,7 @@ from pibench.errors import InputError
 
 _GRACE = 2.0
 """Seconds in which a party's death may explain another one's broken connection."""
+_SILENT = "closed its connection"
 
 
 class PartyFailed(RuntimeError):
@@ -42,10 +43,15 @@ class Processes:
     def __init__(self, names: Sequence[str], deadline: float) -> None:
         self.names, self.deadline = tuple(names), deadline
         self.processes: list[SpawnProcess] = []
-        self._connections: list[Connection] = []
+        self._connections: list[Any] = []
 
-    def start(self, target: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> None:
+    def start(
+        self, target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], elsewhere: Sequence[Any] = ()
+    ) -> None:
         """Run ``target`` in a process for each party, on its arguments and a connection; wait for their first words.
+
+        Parties ``elsewhere``, the last ones by rank, are there already: connections with the methods of
+        multiprocessing's (send, recv, close and fileno).
 
         Raises:
             PartyFailed: one did not start; the others are killed.
@@ -58,6 +64,7 @@ class Processes:
             theirs.close()
             self.processes.append(process)
             self._connections.append(own)
+        self._connections += elsewhere
         try:
             self._answers()
         except BaseException:
@@ -109,16 +116,18 @@ class Processes:
     def _receive(self, rank: int) -> Any:
         try:
             return self._connections[rank].recv()
+        except InputError as error:
+            return Failure(time.monotonic(), str(error))
         except (EOFError, OSError):
-            return Failure(time.monotonic(), "closed its connection")
+            return Failure(time.monotonic(), _SILENT)
 
     def _blame(self, failures: dict[int, Failure]) -> PartyFailed:
-        """Name a party that was killed, else the one that failed first: the others only noticed."""
+        """Name a party that was killed, else one that fell silent, else the first to fail: the others only noticed."""
         for rank, process in enumerate(self.processes):
             process.join(_GRACE)
             if process.exitcode is not None and process.exitcode < 0:
                 return PartyFailed(f"{self.names[rank]} was killed by signal {-process.exitcode}")
-        first = min(failures, key=lambda rank: failures[rank].when)
+        first = min(failures, key=lambda rank: (failures[rank].what != _SILENT, failures[rank].when))
         return PartyFailed(f"{self.names[first]} failed: {failures[first].what}")
 
 

@@ -90,6 +90,9 @@ class Plan:
     resume: bool
     port: int | None
     deadline: float
+    listen: str | None = None
+    """Where party 1 calls from its own machine, as ``HOST:PORT``; else both parties are on this one."""
+    certificates: Path | None = None
 
     @property
     def backbone_name(self) -> str:

@@ -27,14 +27,19 @@ def environment(threads: int) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "threads": threads,
-        "machine": {
-            "cpu_model": _cpu_model(),
-            "gpu_model": gpu_model(),
-            "cores": os.cpu_count(),
-            "ram_gb": _ram_gb(),
-            "system": f"{platform.system()} {platform.machine()}",
-        },
+        "machine": machine(),
         "load_1m": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Return the class of this machine, without its name."""
+    return {
+        "cpu_model": _cpu_model(),
+        "gpu_model": gpu_model(),
+        "cores": os.cpu_count(),
+        "ram_gb": _ram_gb(),
+        "system": f"{platform.system()} {platform.machine()}",
     }
 
 

@@ -49,6 +49,7 @@ def run_cell(
         if done:  # what it says is still true; only the rest is missing
             write(done | {"extra": done.get("extra", {}) | {"error": describe(error)}}, path)
             raise CellFailed(f"{status}: {describe(error)}") from error
+    record["environment"] = bench.environment  # it names the peer once that has called
     record["seconds_total"] = time.perf_counter() - start
     write(record, path)
     bench.written.add(path)

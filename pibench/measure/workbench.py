@@ -24,6 +24,7 @@ from pibench.disk import save
 from pibench.errors import InputError
 from pibench.interpreters.crypten.compat import import_crypten
 from pibench.interpreters.crypten.parties import Parties
+from pibench.interpreters.crypten.remote import Listener, RemoteParties, parse_address
 from pibench.interpreters.processes import free_port
 from pibench.interpreters.rescale import rescaled
 from pibench.measure.plan import Cell, Plan
@@ -52,9 +53,14 @@ class Workbench:
         self._parties: Parties | None = None
         self._running = ExitStack()
 
-    @cached_property
+    @property
     def environment(self) -> dict[str, Any]:
-        """The ``environment`` of every record of this run."""
+        """The ``environment`` of a record, with the ``peer`` machine of party 1 if it is another one."""
+        peer = self._listener and self._listener.peer
+        return self._own_environment | ({"peer": peer} if peer else {})
+
+    @cached_property
+    def _own_environment(self) -> dict[str, Any]:
         return environment(THREADS_PER_PARTY)
 
     @cached_property
@@ -76,10 +82,11 @@ class Workbench:
         """Load all that the cells need, before the first of them runs, and return the data source.
 
         Raises:
-            InputError: backbone, data, CrypTen, port or output folder is bad, or the folder holds other records.
+            InputError: backbone, data, CrypTen, address or output folder is bad, or the folder holds other records.
         """
         import_crypten()
         free_port(self.plan.port)
+        _ = self._listener
         sources = {self.task(cell.task, cell.seed).data.source for cell in cells}
         if len(sources) > 1:
             raise InputError(f"the tasks come from {' and '.join(sorted(sources))}: choose one with --data")
@@ -183,8 +190,22 @@ class Workbench:
     def parties(self) -> Parties:
         """The running server and client; started again after :meth:`stop_parties`."""
         if self._parties is None:
-            self._parties = self._running.enter_context(Parties(self.plan.deadline, self.plan.port))
+            self._parties = self._running.enter_context(self._new_parties())
         return self._parties
+
+    def _new_parties(self) -> Parties:
+        if self._listener is None:
+            return Parties(self.plan.deadline, self.plan.port)
+        return RemoteParties(self._listener, self.plan.deadline)
+
+    @cached_property
+    def _listener(self) -> Listener | None:
+        """Party 0's door for a party 1 on another machine, if the plan has one."""
+        if self.plan.listen is None:
+            return None
+        if self.plan.certificates is None:
+            raise InputError("--listen needs --certificates: parties on two machines speak TLS alone")
+        return Listener(parse_address(self.plan.listen), self.plan.certificates)
 
     def stop_parties(self) -> None:
         """End both party processes, so that the next use starts fresh ones."""

@@ -125,8 +125,10 @@ def _refuse_mixtures(accuracy: list[Record], costs: list[Record]) -> None:
 
 
 def _machine_class(record: Record) -> dict[str, Any]:
-    machine, threads = record["environment"]["machine"], record["environment"]["threads"]
-    return {"cpu_model": machine["cpu_model"], "cores": machine["cores"], "threads": threads}
+    own, peer = record["environment"]["machine"], record["environment"].get("peer")
+    machines = {"": own} | ({"peer's ": peer} if peer else {})
+    found = {f"{whose}{key}": machine[key] for whose, machine in machines.items() for key in ("cpu_model", "cores")}
+    return found | {"threads": record["environment"]["threads"]}
 
 
 def _agree(records: list[Record], name: str, value: Callable[[Record], Any]) -> None:

@@ -76,6 +76,11 @@ def clock(study: Study) -> list[str]:
             f"Measured between two processes on {machine['cpu_model']}, {machine['cores']} cores, "
             f"{threads} threads a party; inside the clock: {', '.join(cost['scope']) or 'not stated'}."
         )
+        if peer := cost["environment"].get("peer"):
+            notes.append(
+                f"Party 1 was on a machine of its own ({peer['cpu_model']}, {peer['cores']} cores), joined by TLS: "
+                "what is named loopback is the network between the two."
+            )
     return notes
 
 

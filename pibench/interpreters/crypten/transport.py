@@ -1,4 +1,4 @@
-"""The wires between the two parties: one full-duplex exchange a round on a TCP socket, or gloo's all_reduce.
+"""The wires between the two parties: one full-duplex exchange a round on a TCP or TLS socket, or gloo's all_reduce.
 
 Both count what they send and receive, and the seconds spent on it, in a :class:`Meter`.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import select
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ from pibench.interpreters.crypten.meter import Meter
 from pibench.interpreters.link import Link
 
 _CONNECT_S = 60.0
+_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""What a socket raises that would have to wait."""
 
 
 def connect(rank: int, host: str, agree: Callable[[int], int]) -> socket.socket:
@@ -114,7 +117,7 @@ def _send(peer: socket.socket, views: list[memoryview]) -> bool:
         return False
     try:
         count = peer.send(views[0])
-    except BlockingIOError:
+    except _LATER:
         return False
     _advance(views, count)
     return True
@@ -125,7 +128,7 @@ def _receive(peer: socket.socket, views: list[memoryview]) -> bool:
         return False
     try:
         count = peer.recv_into(views[0])
-    except BlockingIOError:
+    except _LATER:
         return False
     if count == 0:
         raise ConnectionError("the other party closed the connection")
