@@ -19,6 +19,7 @@ import torch
 import trustme
 
 from pibench import command
+from pibench.emulation import available, emulated_link
 from pibench.errors import InputError
 from pibench.forward import forward
 from pibench.interpreters.crypten.remote import Listener, RemoteParties, follow, parse_address
@@ -28,6 +29,8 @@ from pibench.interpreters.tls import PeerGone, PeerRefused, shake_hands, tls_con
 from pibench.interpreters.torch import TorchInterpreter
 from pibench.measure.cost import checked
 from pibench.measure.provenance import machine
+from pibench.network import NETWORKS
+from pibench.records import read_all
 from tests.conftest import MakeModel
 
 mpc = pytest.mark.mpc
@@ -267,3 +270,38 @@ def test_a_wrong_command_line_is_one_sentence(
 
 def test_nothing_older_than_tls_1_3_is_spoken(folders: Folders) -> None:
     assert {tls_context(rank, folders[rank]).minimum_version for rank in (0, 1)} == {ssl.TLSVersion.TLSv1_3}
+
+
+@mpc
+@pytest.mark.usefixtures("need_crypten")
+@pytest.mark.skipif(bool(available()), reason=str(available()))
+def test_the_two_commands_run_a_cell_between_two_network_namespaces(folders: Folders, tmp_path: Path) -> None:
+    program = "import sys; from pibench.emulation import enter_namespace; enter_namespace(sys.argv.pop(1)); "
+    program += "from pibench.command import main; sys.exit(main())"
+
+    def party(namespace: str, *options: str) -> subprocess.Popen[str]:
+        arguments = [sys.executable, "-c", program, namespace, "party", *options]
+        return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    with emulated_link(NETWORKS["lan"]) as ends:
+        address = f"{ends[0].address}:7000"
+        own = ["--rank", "0", "--listen", address, "--certificates", str(folders[0]), "--output", str(tmp_path)]
+        cell = [
+            "--data",
+            "sample",
+            "--seq-len",
+            "8",
+            "--methods",
+            "dense",
+            "--mpc-examples",
+            "2",
+            "-k",
+            "communication",
+        ]
+        server = party(ends[0].namespace, *own, *cell)
+        client = party(ends[1].namespace, "--rank", "1", "--connect", address, "--certificates", str(folders[1]))
+        said = [process.communicate(timeout=300)[0] for process in (server, client)]
+    assert (server.returncode, client.returncode) == (0, 0), said
+    (record,) = read_all(tmp_path / "records")
+    assert record["status"] == "ok"
+    assert record["environment"]["peer"] == machine()
