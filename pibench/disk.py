@@ -26,10 +26,22 @@ def save(value: Any, path: Path) -> None:
         raise InputError(f"cannot write {path}: {error}; free some space or change the rights") from error
 
 
+def load(path: Path) -> Any:
+    """Return what :func:`save` wrote to ``path``; no pickled code is run.
+
+    Raises:
+        InputError: the file is damaged, or holds something else.
+    """
+    try:
+        return torch.load(path, weights_only=True)
+    except Exception as error:  # torch lets through errors of zip, pickle and its own
+        raise InputError(f"{path} is damaged or no checkpoint of this suite: delete it and run again") from error
+
+
 def remember(path: Path | None, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return what ``make`` returns, made once for each ``path``: tensors, numbers, texts, lists and dicts of them."""
     if path is not None and path.exists():
-        return torch.load(path, weights_only=True)
+        return load(path)
     made = make()
     if path is not None:
         save(made, path)

@@ -72,7 +72,7 @@ def read(path: str | Path) -> Record:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read the record {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON ({error}): delete it and measure again") from error
     problems = validate(record)
     if problems:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import torch
-
 import pibench
 from pibench import registry
 from pibench.architecture import Architecture
 from pibench.backbone import Backbone, build_model, load_backbone
 from pibench.contract import Budget, Skip
+from pibench.disk import load as load_saved
 from pibench.disk import save
 from pibench.errors import InputError
 from pibench.interpreters.crypten.compat import import_crypten
@@ -234,7 +233,7 @@ class Workbench:
         return self._models.setdefault(key, model)
 
     def _load(self, path: Path) -> Model:
-        saved = torch.load(path, weights_only=True)
+        saved = load_saved(path)
         outputs = saved["architecture"]["outputs"]
         model = build_model(self.backbone, outputs).rebuilt(Architecture.from_spec(saved["architecture"]))
         model.load_state_dict(saved["state"])
