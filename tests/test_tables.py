@@ -243,6 +243,18 @@ def test_notes_say_where_numbers_come_from() -> None:
     assert "uncommitted" not in text
 
 
+def test_where_and_with_what_costs_were_measured_is_said() -> None:
+    made_up = study()
+    costs = [record for record in made_up if record["kind"] == "cost" and record["status"] == "ok"]
+    costs[0] |= {"extra": {"weights": "random"}}
+    for cost in costs:
+        cost["environment"] = ENVIRONMENT | {"peer": ENVIRONMENT["machine"]}
+    for build in (tables.headline, tables.latency):
+        text = " ".join(build(made_up).notes)
+        assert f"1 of {len(costs)} architectures were timed with random weights" in text
+        assert "Party 1 was on a machine of its own (Made Up 3000, 2 cores), joined by TLS" in text
+
+
 def test_dirty_trees_are_flagged_under_every_table() -> None:
     made_up = study()
     made_up[0] |= {"environment": ENVIRONMENT | {"dirty": True}}
@@ -257,6 +269,7 @@ def test_sample_data_is_never_called_glue() -> None:
         assert build(study()).title.endswith("on GLUE")
 
 
+OTHER_PEER = ENVIRONMENT | {"peer": ENVIRONMENT["machine"]}
 OTHER_MACHINE = ENVIRONMENT | {"machine": ENVIRONMENT["machine"] | {"cores": 64}}  # type: ignore[operator]
 
 
@@ -277,6 +290,7 @@ OTHER_MACHINE = ENVIRONMENT | {"machine": ENVIRONMENT["machine"] | {"cores": 64}
         (8, {"batch": 4}, "batch"),
         (8, {"scope": []}, "scope"),
         (8, {"environment": OTHER_MACHINE}, "machine class"),
+        (8, {"environment": OTHER_PEER}, "machine class"),
         (10, {"baseline": dense_baseline([4.0, 4.0], architecture="b")}, "not the architecture of any dense"),
     ],
 )

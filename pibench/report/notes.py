@@ -69,6 +69,11 @@ def clock(study: Study) -> list[str]:
     )
     notes = [f"LAN and WAN are modelled from measured compute, bytes and rounds: {links}."]
     measured = [cost for cost in study.costs.values() if cost["status"] == "ok"]
+    if shapes := sum(cost.get("extra", {}).get("weights") == "random" for cost in measured):
+        notes.append(
+            f"{shapes} of {len(measured)} architectures were timed with random weights of the same shapes: "
+            "the protocol sends and computes the same, whatever they are."
+        )
     for cost in measured[:1]:
         machine = cost["environment"]["machine"]
         threads = cost["environment"]["threads"]
