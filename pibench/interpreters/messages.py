@@ -17,10 +17,9 @@ from pibench.interpreters.crypten.direct import Inference
 from pibench.interpreters.ledger import Cost
 from pibench.interpreters.processes import Failure
 from pibench.interpreters.switches import Switches
-from pibench.interpreters.tls import exactly
+from pibench.interpreters.tls import receive_framed, send_framed
 
 _KNOWN: dict[str, type[Any]] = {kind.__name__: kind for kind in (Inference, Cost, Failure, Switches)}
-_LENGTH = 8
 _LONGEST = 2**31
 _JSON = "message"
 
@@ -37,8 +36,7 @@ class Channel:
 
     def send(self, value: Any) -> None:
         """Send what :func:`packed` takes."""
-        data = packed(value)
-        self._peer.sendall(len(data).to_bytes(_LENGTH, "big") + data)
+        send_framed(self._peer, packed(value))
 
     def recv(self) -> Any:
         """Wait for the next message.
@@ -47,10 +45,11 @@ class Channel:
             EOFError: the other end is gone.
             InputError: what came is no message.
         """
-        length = int.from_bytes(exactly(self._peer, _LENGTH), "big")
-        if length > _LONGEST:
-            raise InputError(f"the other party announced a message of {length} bytes, which none has")
-        return unpacked(exactly(self._peer, length))
+        try:
+            data = receive_framed(self._peer, _LONGEST)
+        except ValueError as error:
+            raise InputError(f"the other party sent what is no message: {error}") from error
+        return unpacked(data)
 
     def close(self) -> None:
         """End the connection."""

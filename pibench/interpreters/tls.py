@@ -18,7 +18,7 @@ from pibench.errors import InputError
 
 NAMES = ("party-0", "party-1")
 _FILES = ("ca.pem", "certificate.pem", "key.pem")
-_LENGTH = 4
+_LENGTH = 8
 _LONGEST_HELLO = 4096
 
 
@@ -96,8 +96,8 @@ def _greeted(
         peer = context.wrap_socket(plain, server_side=True)
     undo.callback(peer.close)
     refusal = None if rank else _wrong_name(peer, other)
-    _send(peer, {"version": pibench.__version__, "refusal": refusal} | greeting)
-    theirs = _receive(peer)
+    send_framed(peer, json.dumps({"version": pibench.__version__, "refusal": refusal} | greeting).encode())
+    theirs = _received(peer)
     if problem := refusal or theirs.get("refusal") or _wrong_version(other, theirs.get("version")):
         raise PeerRefused(str(problem))
     peer.settimeout(None)
@@ -129,27 +129,32 @@ def _reason(error: ssl.SSLError) -> str:
     return known.get(error.reason or "", (error.reason or str(error)).lower().replace("_", " "))
 
 
-def _send(peer: ssl.SSLSocket, message: dict[str, Any]) -> None:
-    data = json.dumps(message).encode()
-    peer.sendall(len(data).to_bytes(_LENGTH, "big") + data)
-
-
-def _receive(peer: ssl.SSLSocket) -> dict[str, Any]:
-    length = int.from_bytes(exactly(peer, _LENGTH), "big")
-    if length > _LONGEST_HELLO:
-        raise ValueError(f"a greeting of {length} bytes")
-    message = json.loads(exactly(peer, length))
+def _received(peer: ssl.SSLSocket) -> dict[str, Any]:
+    message = json.loads(receive_framed(peer, _LONGEST_HELLO))
     if not isinstance(message, dict):
         raise ValueError("a greeting that is no object")
     return message
 
 
-def exactly(peer: socket.socket, count: int) -> bytes:
-    """Return the next ``count`` bytes of a blocking connection.
+def send_framed(peer: socket.socket, data: bytes) -> None:
+    """Send ``data`` behind its length on a blocking connection."""
+    peer.sendall(len(data).to_bytes(_LENGTH, "big") + data)
+
+
+def receive_framed(peer: socket.socket, longest: int) -> bytes:
+    """Return what :func:`send_framed` sent at the other end.
 
     Raises:
-        EOFError: it ended before.
+        EOFError: the connection ended before.
+        ValueError: more than ``longest`` bytes are announced.
     """
+    length = int.from_bytes(_exactly(peer, _LENGTH), "big")
+    if length > longest:
+        raise ValueError(f"a message of {length} bytes was announced, which none has")
+    return _exactly(peer, length)
+
+
+def _exactly(peer: socket.socket, count: int) -> bytes:
     data = bytearray()
     while len(data) < count:
         part = peer.recv(min(count - len(data), 1 << 20))

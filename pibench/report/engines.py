@@ -7,13 +7,13 @@ from typing import Any
 
 from scipy.stats import spearmanr
 
+from pibench.network import Network, latency
 from pibench.records import Record
 from pibench.report.join import REFERENCE
 from pibench.report.methods import source
 from pibench.report.render import Cell, Column, Table
 
-_PAPER_BANDWIDTH = 100e6
-"""AERO's, in bits a second."""
+_PAPER_LINK = Network("AERO's bandwidth", 100e6, rtt=0.0)
 _NAMES = {"crypten": "CrypTen", "semi2k": "SEMI2K", "aby3": "ABY3", "cheetah": "CHEETAH"}
 Row = dict[str, Any]
 
@@ -207,4 +207,4 @@ def aero_cheetah(record: Record) -> Table:
 
 
 def _at_paper_s_bandwidth(row: Row) -> float:
-    return row["seconds"] + row["bytes_total"] / 2 * 8 / _PAPER_BANDWIDTH
+    return latency(_PAPER_LINK, row["seconds"], row["bytes_total"] / 2, rounds=0)
