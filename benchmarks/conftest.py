@@ -14,7 +14,8 @@ from benchmarks.studies import save, tell  # noqa: F401 (fixtures)
 from pibench import registry
 from pibench.contract import Recovery, Variant
 from pibench.errors import InputError, pick
-from pibench.measure.plan import ENGINES, PROFILES, Cell, Plan
+from pibench.measure.plan import ENGINES, PROFILES, Cell, Plan, Profile
+from pibench.measure.security import DEALERS, DealerKind
 from pibench.measure.workbench import Workbench
 from pibench.network import NETWORKS, Network, parse_network
 from pibench.records import read_all
@@ -63,6 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--corpus", default="warandpeace", help="text that decoders learn, a folder's name (default: %(default)s)")
     add("--text-dir", type=Path, help="folder with a folder of text for each corpus (default: $PIBENCH_TEXT_DIR)")
     add("--vocabulary", type=int, default=2048, help="words of the decoders' tokenizer (default: %(default)s)")
+    add("--dealer", default="first-party", help=f"{' or '.join(DEALERS)}, see docs/security.md (default: %(default)s)")
     add("--listen", metavar="HOST:PORT", help="where party 1 calls from another machine, see `pibench party --help`")
     add("--certificates", type=Path, help="folder of certificates of this party (with --listen)")
     add("--port", type=int, help="TCP port on loopback for the two parties (default: a free one)")
@@ -95,13 +97,28 @@ def _plan(config: pytest.Config) -> Plan:
         engine=pick("engine", option("engine"), list(ENGINES)),
         glue_dir=option("glue_dir"),
         source=option("data"),
-        output=option("output") or Path("runs/two-machines-{data}" if option("listen") else profile.output),
+        output=option("output") or _default_output(config, profile),
         resume=option("resume"),
         port=option("port"),
         deadline=option("deadline"),
         listen=option("listen"),
         certificates=option("certificates"),
+        dealer=_dealer(config),
     )
+
+
+def _dealer(config: pytest.Config) -> DealerKind:
+    kind = pick("dealer", config.getoption("dealer"), list(DEALERS))
+    if kind == "third-party" and config.getoption("listen"):
+        raise InputError("--dealer third-party runs on one machine alone: leave --listen out")
+    return kind
+
+
+def _default_output(config: pytest.Config, profile: Profile) -> Path:
+    """Return a profile's folder, or one of its own for what is not to be mixed with it."""
+    if config.getoption("listen"):
+        return Path("runs/two-machines-{data}")
+    return Path("runs/third-party-dealer-{data}" if config.getoption("dealer") == "third-party" else profile.output)
 
 
 def _cells(config: pytest.Config, plan: Plan) -> list[Cell]:
@@ -116,7 +133,7 @@ def _cells(config: pytest.Config, plan: Plan) -> list[Cell]:
         for seed in seeds
         for method in methods
         for variant in _variants(method)
-        if not (config.getoption("listen") and variant.lowering == "stock")  # CrypTen's own transport has no TLS
+        if variant.lowering == "fair" or not (plan.listen or plan.dealer == "third-party")  # CrypTen has neither
     ]
 
 

@@ -52,6 +52,8 @@ def glue_folder(folder: Path, **changes: object) -> Path:
         (["--seeds=one"], ["--seeds has 'one'"]),
         (["--seq-len=2"], ["--seq-len 2"]),
         (["--recovery=prayer"], ["unknown recovery 'prayer'", "distill, finetune"]),
+        (["--dealer=nobody"], ["unknown dealer 'nobody'", "third-party"]),
+        (["--dealer=third-party", "--listen=a:1"], ["--dealer third-party", "--listen"]),
         (["--mpc-examples=-1"], ["--mpc-examples -1"]),
         (["--seq-len=41"], ["--seq-len 41", "position table", "40"]),
         (["--backbone=./no-such-folder"], ["backbone './no-such-folder'"]),

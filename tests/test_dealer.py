@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pibench.interpreters.beaver import CLIENT, SERVER, Beaver
-from pibench.interpreters.dealer import Dealer, FirstParty, Store
+from pibench.interpreters.dealer import Dealer, Store, first_party
 from pibench.interpreters.shared import Mask
 from tests.conftest import MakeModel
 from tests.two_parties import fix_private_randomness, meet, prefetched, tiny
@@ -24,7 +24,7 @@ SHAPE = torch.Size((3, 7))
 
 @pytest.fixture
 def dealers() -> tuple[Dealer, Dealer]:
-    return FirstParty(0, seed=1), FirstParty(1, seed=1)
+    return first_party(0, seed=1), first_party(1, seed=1)
 
 
 def whole(first: Mask, second: Mask, live: int | None) -> torch.Tensor:
@@ -63,7 +63,7 @@ def test_shares_of_what_is_made_join_to_it_and_party_one_never_makes_it(
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.sampled_from([torch.int64, torch.int16, torch.uint8])), max_size=8))
 def test_the_parties_stay_in_step_whatever_is_asked_for(requests: list[tuple[int, torch.dtype]]) -> None:
-    dealers = FirstParty(0, seed=5), FirstParty(1, seed=5)
+    dealers = first_party(0, seed=5), first_party(1, seed=5)
     for count, kind in [*requests, (4, torch.int64)]:
         first, second = (dealer.share(torch.Size((count,)), kind=kind, live=-1) for dealer in dealers)
         assert torch.equal(first.share ^ second.share, first.plain)
@@ -93,8 +93,8 @@ def test_each_share_alone_and_the_mask_itself_are_uniform(monkeypatch: pytest.Mo
     fix_private_randomness(monkeypatch)
     size = torch.Size((4096,))
     for live in (None, -1):
-        first, second = (FirstParty(rank, seed=2).share(size, live=live) for rank in (0, 1))
-        made = FirstParty(0, seed=3).share(size, lambda: torch.zeros(size, dtype=torch.int64), live=live)
+        first, second = (first_party(rank, seed=2).share(size, live=live) for rank in (0, 1))
+        made = first_party(0, seed=3).share(size, lambda: torch.zeros(size, dtype=torch.int64), live=live)
         for words in (first.share, second.share, first.plain, made.share):
             assert words.unique().numel() == size.numel()
             for byte in words.view(torch.uint8).reshape(-1, 8).T:
@@ -102,7 +102,7 @@ def test_each_share_alone_and_the_mask_itself_are_uniform(monkeypatch: pytest.Mo
 
 
 def test_private_randomness_is_fresh_in_every_dealer() -> None:
-    first, again = (FirstParty(0, seed=1).share(SHAPE) for _ in range(2))
+    first, again = (first_party(0, seed=1).share(SHAPE) for _ in range(2))
     assert not torch.equal(first.share, again.share)
     assert torch.equal(first.plain - first.share, again.plain - again.share)
 
@@ -114,9 +114,9 @@ def test_a_store_hands_out_what_its_source_made_in_the_same_order(monkeypatch: p
         return [a.share, b.share, bits.share, dealer.product("mul", a, b), dealer.zero(SHAPE)]
 
     fix_private_randomness(monkeypatch)
-    inline = ask(FirstParty(0, seed=4))
+    inline = ask(first_party(0, seed=4))
     fix_private_randomness(monkeypatch)
-    store = Store(FirstParty(0, seed=4))
+    store = Store(first_party(0, seed=4))
     assert all(share.is_meta for share in ask(store))
     later = ask(store.prefetched())
     assert all(torch.equal(own, goal) for own, goal in zip(later, inline, strict=True))
@@ -133,10 +133,10 @@ def test_a_private_mask_is_its_owners_and_the_dealers_alone(dealers: tuple[Deale
 
 
 def test_private_masks_are_prefetched_in_their_order() -> None:
-    store = Store(FirstParty(1, seed=1))
+    store = Store(first_party(1, seed=1))
     first, shared = store.private(SHAPE, 1), store.share(SHAPE)
     assert first.share.is_meta and shared.share.is_meta
-    direct, ahead = FirstParty(1, seed=1), store.prefetched()
+    direct, ahead = first_party(1, seed=1), store.prefetched()
     assert torch.equal(ahead.private(SHAPE, 1).share, direct.private(SHAPE, 1).share)
     assert torch.equal(ahead.share(SHAPE).share, direct.share(SHAPE).share)
 

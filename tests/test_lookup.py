@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from pibench.interpreters.beaver import CLIENT, Beaver
-from pibench.interpreters.dealer import FirstParty
+from pibench.interpreters.dealer import first_party
 from pibench.interpreters.fixed_point import FixedPoint
 from pibench.interpreters.ledger import Ledger
 from pibench.interpreters.lookup import Table, levels, tanh_tables
@@ -86,7 +86,7 @@ def test_what_a_lookup_opens_does_not_depend_on_the_number(number: float) -> Non
 
 
 def test_a_turned_table_is_shared_by_random_words() -> None:
-    dealers = FirstParty(0, seed=1), FirstParty(1, seed=1)
+    dealers = first_party(0, seed=1), first_party(1, seed=1)
     columns = torch.arange(8).reshape(1, 8)
     turns = [dealer.share(torch.Size([500]), kind=torch.int32) for dealer in dealers]
     rows = [dealer.turned(turn, columns) for dealer, turn in zip(dealers, turns, strict=True)]

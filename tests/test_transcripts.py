@@ -1,7 +1,9 @@
-"""What a party sees of the other one's secrets: random words."""
+"""What a party sees of the other one's secrets: random words, unless it deals them itself."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +16,8 @@ from pibench.interpreters.beaver import CLIENT, SERVER, Beaver
 from pibench.interpreters.shared import Shared
 from pibench.interpreters.switches import LEAN
 from tests.conftest import MakeModel
-from tests.two_parties import IDS, fix_private_randomness, meet, tiny
+from tests.transcripts import Transcripts, Views, correlated, joint, observe, read_back, smallest, told_apart, uniform
+from tests.two_parties import IDS, fix_private_randomness, inference, meet, third_party, tiny
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +95,94 @@ def test_these_statistics_notice_a_value_without_its_mask(monkeypatch: pytest.Mo
     monkeypatch.setattr(dealer, "_random", lambda generator, shape, kind, live: torch.zeros(shape, dtype=kind))
     (view,) = views(CLIENT, "opened", SECRETS[1], runs=1)
     assert not is_uniform(histogram(view[:1]))
+
+
+RUNS = 24
+KEEP = torch.ones(2, 8, dtype=torch.int64)
+SCALES = np.random.default_rng(0).uniform(-3, 3, RUNS)
+ALPHA = 1e-3
+"""Beside Bonferroni's rule: the seeds are fixed, so that a test passes or fails for good."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Whole runs of a model on one text, on another, and on texts that grow with a number."""
+
+    one: Views
+    other: Views
+    grown: Views
+
+    def of(self, who: str) -> tuple[Transcripts, Transcripts, Transcripts]:
+        """Return what ``who`` receives in each: the server, the client, or the server from the dealer."""
+        read = {
+            "server": lambda views: views.received[SERVER],
+            "client": lambda views: views.received[CLIENT],
+            "dealt": lambda views: views.dealt,
+        }[who]
+        return read(self.one), read(self.other), read(self.grown)
+
+
+def observed(make_model: MakeModel) -> Observed:
+    model = make_model(layers=1)
+
+    @torch.no_grad()
+    def runs(scales: Sequence[float], seed: int) -> Views:
+        return observe([inference(model, torch.full((2, 8, 16), scale), KEEP) for scale in scales], KEEP, seed)
+
+    return Observed(runs([0.0] * RUNS, 0), runs([3.0] * RUNS, 1_000), runs(SCALES, 2_000))
+
+
+@pytest.fixture(scope="module")
+def whole(make_model: MakeModel) -> Observed:
+    return observed(make_model)
+
+
+SEERS = pytest.mark.parametrize("who", ["server", "client", "dealt"])
+
+
+@SEERS
+def test_all_that_a_party_receives_in_a_whole_run_is_uniform_and_no_text_is_told_from_another(
+    whole: Observed, who: str
+) -> None:
+    one, other, grown = whole.of(who)
+    assert len(one[0]) > 80
+    assert min(smallest(uniform(runs, short=who == "dealt")) for runs in (one, other, grown)) > ALPHA
+    assert smallest(told_apart(one, other)) > ALPHA
+    assert smallest(correlated(grown, SCALES)) > ALPHA
+
+
+def test_what_is_received_is_uniform_beside_what_is_sent(whole: Observed) -> None:
+    assert len(whole.one.own[0]) > 60
+    assert smallest(joint(whole.one.own, whole.one.others)) > ALPHA
+
+
+@SEERS
+def test_these_statistics_of_whole_runs_notice_absent_masks(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    monkeypatch.setattr(dealer, "_random", lambda words, shape, kind, live: torch.zeros(shape, dtype=kind))
+    bare = observed(make_model)
+    one, other, grown = bare.of(who)
+    assert smallest(uniform(other, short=who == "dealt")) < ALPHA
+    assert smallest(joint(bare.other.own, bare.other.others)) < ALPHA
+    if who != "dealt":  # of absent masks the dealer sends products, and these tell nothing
+        assert smallest(told_apart(one, other)) < ALPHA
+        assert smallest(correlated(grown, SCALES)) < ALPHA
+
+
+def test_a_first_party_dealer_lets_the_server_read_the_text_and_a_third_party_does_not() -> None:
+    text = torch.randn(4, 8)
+
+    def program(ops: Beaver) -> Shared:
+        secret = ops.secret(text, CLIENT)
+        ops.linear(secret, ops.weight("weight", torch.ones(2, 8)), ops.weight("bias", torch.zeros(2)))
+        return secret
+
+    server, client = meet(program).results
+    assert torch.equal(read_back(server), (text.double() * 2**13).round() / 2**13)
+    assert read_back(client) is None
+    dealers, _ = third_party(program)
+    assert [read_back(secret) for secret in meet(program, dealers=dealers).results] == [None, None]
 
 
 def test_no_two_values_of_a_session_are_opened_under_one_mask(make_model: MakeModel) -> None:

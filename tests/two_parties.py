@@ -15,7 +15,7 @@ import torch
 
 from pibench.interpreters import dealer
 from pibench.interpreters.beaver import Beaver, private_inference
-from pibench.interpreters.dealer import Dealer, FirstParty, Store
+from pibench.interpreters.dealer import Dealer, Delivery, Drawn, Maker, Store, first_party, secure_words
 from pibench.interpreters.fold import fold
 from pibench.interpreters.link import Link, ShapesLink
 from pibench.interpreters.shared import Shared
@@ -26,6 +26,9 @@ from tests.conftest import MakeModel
 T = TypeVar("T")
 Program = Callable[[Beaver], T]
 Message = list[torch.Tensor] | None
+
+ToParties = tuple[Dealer, Dealer]
+View = list[torch.Tensor]
 
 SEED = 7
 IDS = torch.tensor([[1, 10, 25, 31, 44, 17, 2], [1, 44, 12, 2, 0, 0, 0]])
@@ -99,13 +102,13 @@ def meet(
     program: Program[T],
     switches: Switches = LEAN,
     seed: int = SEED,
-    dealers: tuple[Dealer, Dealer] | None = None,
+    dealers: ToParties | None = None,
 ) -> Meeting[T]:
     """Run ``program`` at both parties; the first one's failure is raised."""
     there: SimpleQueue[Message] = SimpleQueue()
     back: SimpleQueue[Message] = SimpleQueue()
     links = MemoryLink(0, there, back), MemoryLink(1, back, there)
-    dealers = dealers or (FirstParty(0, seed), FirstParty(1, seed))
+    dealers = dealers or (first_party(0, seed), first_party(1, seed))
     divided: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
 
     def run(rank: int) -> T:
@@ -140,12 +143,23 @@ def decoded(first: Shared, second: Shared) -> torch.Tensor:
     return (first.share + second.share).double() / 2.0**first.fraction
 
 
-def prefetched(program: Program[object], switches: Switches = LEAN, seed: int = SEED) -> tuple[Dealer, Dealer]:
+def prefetched(program: Program[object], switches: Switches = LEAN, dealers: ToParties | None = None) -> ToParties:
     """Run ``program`` on shapes at each party and return the dealers that hand out what it asked for."""
-    stores = [Store(FirstParty(rank, seed)) for rank in (0, 1)]
+    stores = [Store(own) for own in dealers or (first_party(0, SEED), first_party(1, SEED))]
     for rank, store in enumerate(stores):
         program(Beaver(rank, ShapesLink(), store, switches))
     return stores[0].prefetched(), stores[1].prefetched()
+
+
+def third_party(program: Program[object], switches: Switches = LEAN, seed: int = SEED) -> tuple[ToParties, View]:
+    """Let a third party deal for ``program``; return both parties' ends, and the messages that party 0 will get."""
+    keys = [f"{seed} {rank}".encode() for rank in (0, 1)]
+    sent: View = []
+    maker = Maker(*map(secure_words, keys))
+    program(Beaver(0, ShapesLink(), Delivery(maker, lambda share: sent.append(share.clone())), switches))
+    coming = iter(sent)
+    receive = lambda shape, kind: next(coming).clone()  # noqa: E731
+    return (Drawn(0, secure_words(keys[0]), receive), Drawn(1, secure_words(keys[1]))), sent
 
 
 def inference(model: Model, embedded: torch.Tensor, keep: torch.Tensor) -> Program[torch.Tensor]:

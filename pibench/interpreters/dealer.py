@@ -1,17 +1,18 @@
 """The dealer's correlated randomness: what an offline phase would bring to both parties.
 
-A trusted first party stands in for that phase, as in CrypTen: party 0 makes every tuple, and party 1's shares
-come from randomness that both have, so that nothing is sent. It gives no privacy against party 0, and its
-generator is not cryptographic.
+A party draws its shares from randomness that it has in common with the dealer, so that they need not be sent;
+only party 0's shares of what is made, such as a product of masks, cannot be drawn.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
+from itertools import count
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ import torch
 from pibench.interpreters.shared import Mask
 
 Make = Callable[[], torch.Tensor]
+Words = Callable[[int], np.ndarray]
+"""Returns so many random 64-bit words, others each time."""
+Receive = Callable[[torch.Size, torch.dtype], torch.Tensor]
 
 
 class Dealer(ABC):
@@ -86,52 +90,117 @@ def known(mask: Mask) -> torch.Tensor:
     return mask.plain
 
 
-class FirstParty(Dealer):
-    """Makes tuples on demand; ``seed`` is the randomness that both parties have."""
+class Maker(Dealer):
+    """Where the dealer sits: makes every tuple from the randomness that party 0 and party 1 have."""
 
-    def __init__(self, rank: int, seed: int) -> None:
-        self._rank = rank
-        self._common = np.random.default_rng(seed)
-        self._own = np.random.default_rng(int.from_bytes(os.urandom(16), "little"))
+    def __init__(self, server: Words, client: Words) -> None:
+        self._words = server, client
 
     def share(
         self, shape: torch.Size, make: Make | None = None, kind: torch.dtype = torch.int64, live: int | None = None
     ) -> Mask:
-        theirs = _random(self._common, shape, kind, live)
-        if self._rank:
-            return Mask(theirs)
+        theirs = _random(self._words[1], shape, kind, live)
         if make is None:
-            mine = _random(self._own, shape, kind, live)
+            mine = _random(self._words[0], shape, kind, live)
             return Mask(mine, mine + theirs if live is None else mine ^ theirs)
         plain = make()
         return Mask(plain - theirs if live is None else plain ^ theirs, plain)
 
     def private(self, shape: torch.Size, owner: int) -> Mask:
-        nothing = torch.empty(shape, dtype=torch.int64, device="meta")
-        if self._rank and self._rank != owner:
-            return Mask(nothing)
-        plain = _random(self._common if owner else self._own, shape, torch.int64, None)
-        return Mask(plain if self._rank == owner else nothing, None if self._rank else plain)
+        plain = _random(self._words[owner], shape, torch.int64, None)
+        return Mask(_nothing(shape) if owner else plain, plain)
 
 
-class Store(Dealer):
-    """Keeps the tuples that a run on shapes alone asks for, to hand them out, in the same order, to a real one."""
+class Drawn(Dealer):
+    """At a party the dealer does not sit beside: shares come from ``words``.
 
-    def __init__(self, source: Dealer) -> None:
-        self._source = source
-        self._kept: deque[torch.Tensor] = deque()
+    Party 0's shares of what is made come from ``receive``; party 1 has none.
+    """
+
+    def __init__(self, rank: int, words: Words, receive: Receive | None = None) -> None:
+        self._rank, self._words, self._receive = rank, words, receive
 
     def share(
         self, shape: torch.Size, make: Make | None = None, kind: torch.dtype = torch.int64, live: int | None = None
     ) -> Mask:
-        made = self._source.share(shape, make, kind, live)
-        self._kept.append(made.share)
-        return Mask(made.share.to("meta"), made.plain)
+        if make is not None and self._receive is not None:
+            return Mask(self._receive(shape, kind))
+        return Mask(_random(self._words, shape, kind, live))
 
     def private(self, shape: torch.Size, owner: int) -> Mask:
-        made = self._source.private(shape, owner)
-        self._kept.append(made.share)
-        return Mask(made.share.to("meta"), made.plain)
+        return Mask(_random(self._words, shape, torch.int64, None) if owner == self._rank else _nothing(shape))
+
+
+def first_party(rank: int, seed: int) -> Dealer:
+    """Return a party's end of a dealer that sits at party 0, as CrypTen's does; ``seed`` is what both parties have.
+
+    It gives no privacy against party 0, so that its generator need not be a cryptographic one.
+    """
+    common = fast_words(seed)
+    return Drawn(rank, common) if rank else Maker(fast_words(int.from_bytes(os.urandom(16), "little")), common)
+
+
+def fast_words(seed: int) -> Words:
+    """Return words of NumPy's generator: whoever sees enough of them can tell the others."""
+    generator = np.random.default_rng(seed)
+    return lambda size: generator.integers(-(2**63), 2**63 - 1, size, np.int64, endpoint=True)
+
+
+def secure_words(key: bytes) -> Words:
+    """Return words of SHAKE-128 (FIPS 202) over ``key`` and a counter: to tell them takes the key."""
+    numbers = count()
+
+    def words(size: int) -> np.ndarray:
+        block = hashlib.shake_128(key + next(numbers).to_bytes(8, "little")).digest(8 * size)
+        return np.frombuffer(bytearray(block), np.int64)
+
+    return words
+
+
+class OnShapes(Dealer):
+    """Deals in a run on shapes alone: its ``source``'s tuples are made, but their shares go elsewhere."""
+
+    def __init__(self, source: Dealer) -> None:
+        self._source = source
+
+    @abstractmethod
+    def put(self, share: torch.Tensor, drawn: bool) -> None:
+        """Take a share, which was ``drawn`` or made."""
+
+    def share(
+        self, shape: torch.Size, make: Make | None = None, kind: torch.dtype = torch.int64, live: int | None = None
+    ) -> Mask:
+        return self._put(self._source.share(shape, make, kind, live), make is None)
+
+    def private(self, shape: torch.Size, owner: int) -> Mask:
+        return self._put(self._source.private(shape, owner), True)
+
+    def _put(self, mask: Mask, drawn: bool) -> Mask:
+        self.put(mask.share, drawn)
+        return Mask(mask.share.to("meta"), mask.plain)
+
+
+class Delivery(OnShapes):
+    """Gives party 0's shares of what is made to ``deliver``."""
+
+    def __init__(self, source: Maker, deliver: Callable[[torch.Tensor], None]) -> None:
+        super().__init__(source)
+        self._deliver = deliver
+
+    def put(self, share: torch.Tensor, drawn: bool) -> None:
+        if not drawn:
+            self._deliver(share)
+
+
+class Store(OnShapes):
+    """Keeps the tuples that a run on shapes asks for, to hand them out, in the same order, to a real one."""
+
+    def __init__(self, source: Dealer) -> None:
+        super().__init__(source)
+        self._kept: deque[torch.Tensor] = deque()
+
+    def put(self, share: torch.Tensor, drawn: bool) -> None:
+        self._kept.append(share)
 
     def prefetched(self) -> Dealer:
         """Return the dealer that hands out what was kept."""
@@ -159,7 +228,11 @@ class _Prefetched(Dealer):
         return tensor
 
 
-def _random(generator: np.random.Generator, shape: torch.Size, kind: torch.dtype, live: int | None) -> torch.Tensor:
-    words = generator.integers(-(2**63), 2**63 - 1, -(-shape.numel() * kind.itemsize // 8), np.int64, endpoint=True)
-    tensor = torch.from_numpy(words).view(kind)[: shape.numel()].reshape(shape)
+def _random(words: Words, shape: torch.Size, kind: torch.dtype, live: int | None) -> torch.Tensor:
+    drawn = words(-(-shape.numel() * kind.itemsize // 8))
+    tensor = torch.from_numpy(drawn).view(kind)[: shape.numel()].reshape(shape)
     return tensor if live is None else tensor & live
+
+
+def _nothing(shape: torch.Size) -> torch.Tensor:
+    return torch.empty(shape, dtype=torch.int64, device="meta")

@@ -6,11 +6,15 @@ Spawned, not forked; every answer has a deadline. A party that dies, raises or h
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import socket
+import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
@@ -19,6 +23,8 @@ from pibench.errors import InputError
 _GRACE = 2.0
 """Seconds in which a party's death may explain another one's broken connection."""
 _SILENT = "closed its connection"
+Main = Callable[[Connection], None]
+"""What a party does: say that it is there, then answer on a connection until the launcher hangs up."""
 
 
 class PartyFailed(RuntimeError):
@@ -45,10 +51,8 @@ class Processes:
         self.processes: list[SpawnProcess] = []
         self._connections: list[Any] = []
 
-    def start(
-        self, target: Callable[..., None], arguments: Sequence[tuple[Any, ...]], elsewhere: Sequence[Any] = ()
-    ) -> None:
-        """Run ``target`` in a process for each party, on its arguments and a connection; wait for their first words.
+    def start(self, mains: Sequence[Main], elsewhere: Sequence[Any] = ()) -> None:
+        """Run each party's main in a process of its own; wait for their first words.
 
         Parties ``elsewhere``, the last ones by rank, are there already: connections with the methods of
         multiprocessing's (send, recv, close and fileno).
@@ -57,9 +61,9 @@ class Processes:
             PartyFailed: one did not start; the others are killed.
         """
         context = multiprocessing.get_context("spawn")
-        for own_arguments in arguments:
+        for main in mains:
             own, theirs = context.Pipe()
-            process = context.Process(target=target, args=(*own_arguments, theirs), daemon=True)
+            process = context.Process(target=_live, args=(main, theirs), daemon=True)
             process.start()
             theirs.close()
             self.processes.append(process)
@@ -129,6 +133,35 @@ class Processes:
                 return PartyFailed(f"{self.names[rank]} was killed by signal {-process.exitcode}")
         first = min(failures, key=lambda rank: (failures[rank].what != _SILENT, failures[rank].when))
         return PartyFailed(f"{self.names[first]} failed: {failures[first].what}")
+
+
+def serve(party: Any, connection: Connection) -> None:
+    """Say that the party is there, then do its methods that commands name, until the launcher hangs up."""
+    connection.send(None)
+    while True:
+        try:
+            name, arguments = connection.recv()
+        except EOFError:
+            return
+        connection.send(getattr(party, name)(*arguments))
+
+
+def _live(main: Main, connection: Connection) -> None:
+    """Be a party: fail in words that the launcher hears, and end when it does, whatever this process waits for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to handle
+    threading.Thread(target=_end_with_launcher, daemon=True).start()
+    try:
+        main(connection)
+    except BaseException as error:
+        connection.send(Failure(time.monotonic(), f"{type(error).__name__}: {error}"))
+        sys.exit(1)
+
+
+def _end_with_launcher() -> None:
+    launcher = multiprocessing.parent_process()
+    assert launcher is not None
+    launcher.join()
+    os._exit(1)
 
 
 def free_port(port: int | None) -> int:

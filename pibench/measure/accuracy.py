@@ -18,7 +18,6 @@ from pibench.interpreters.crypten.direct import SWITCHES
 from pibench.interpreters.fixed_point import predict_fixed
 from pibench.interpreters.switches import Switches
 from pibench.measure.plan import Cell
-from pibench.measure.security import SECURITY
 from pibench.measure.workbench import Workbench
 from pibench.model import Model
 from pibench.records import SCHEMA_VERSION, Record
@@ -50,7 +49,7 @@ def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
         "n_mpc": len(subset),
         "mpc_check": check,
         "engine": bench.plan.engine if check else None,
-        "security": SECURITY[bench.plan.engine] if check else None,
+        "security": bench.plan.security if check else None,
         "switches": asdict(scoring_switches(cell.variant.lowering)),
         "extra": {"dense": bench.tuning(cell), "method": model.notes},
     }

@@ -18,7 +18,7 @@ from pibench.interpreters.stock_ledger import StockLedger
 from pibench.interpreters.switches import CRYPTEN_STEPS, Switches
 from pibench.measure.accuracy import embed
 from pibench.measure.plan import Cell
-from pibench.measure.security import DEALER, SCOPE, SECURITY
+from pibench.measure.security import DEALER, SCOPE
 from pibench.measure.workbench import Workbench
 from pibench.model import Model
 from pibench.records import SCHEMA_VERSION, Record
@@ -105,7 +105,7 @@ def blank_cost(bench: Workbench, model: Model, lowering: Lowering) -> Record:
         "architecture_spec": model.architecture.spec(),
         "engine": engine,
         "lowering": lowering,
-        "security": SECURITY[engine],
+        "security": bench.plan.security,
         "switches": asdict(SWITCHES[lowering]),
         "round_trips": SWITCHES[lowering].round_trips,
         "seq_len": bench.plan.seq_len,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pibench.contract import Budget, Variant
+from pibench.measure.security import DEALERS, SECURITY, DealerKind
 from pibench.training.tune import Grid
 
 
@@ -93,6 +95,12 @@ class Plan:
     listen: str | None = None
     """Where party 1 calls from its own machine, as ``HOST:PORT``; else both parties are on this one."""
     certificates: Path | None = None
+    dealer: DealerKind = "first-party"
+
+    @property
+    def security(self) -> dict[str, Any]:
+        """What the engine's numbers stand for."""
+        return SECURITY[self.engine] | {"dealer": DEALERS[self.dealer]}
 
     @property
     def backbone_name(self) -> str:

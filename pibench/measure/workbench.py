@@ -103,10 +103,11 @@ class Workbench:
             "backbone": self.plan.backbone_name,
             "seq_len": self.plan.seq_len,
             "suite_version": pibench.__version__,
+            "security": self.plan.security,
         }
         for record in read_all(self.plan.records):
             for key in own.keys() & record.keys():
-                if record[key] != own[key]:
+                if record[key] is not None and record[key] != own[key]:
                     raise InputError(
                         f"{self.plan.records} holds records with {key} {record[key]}, but this run has {own[key]}: "
                         "choose another --output, or remove that folder"
@@ -194,7 +195,7 @@ class Workbench:
 
     def _new_parties(self) -> Parties:
         if self._listener is None:
-            return Parties(self.plan.deadline, self.plan.port)
+            return Parties(self.plan.deadline, self.plan.port, dealer=self.plan.dealer)
         return RemoteParties(self._listener, self.plan.deadline)
 
     @cached_property

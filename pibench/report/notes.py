@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pibench.measure.security import is_benchmark_only
 from pibench.network import NETWORKS
 from pibench.records import Record
 from pibench.report.cost import MODELLED
 from pibench.report.join import Study, label
 
+BENCHMARK_ONLY = "Benchmark only: party 0 deals, and so could undo every mask; see docs/security.md."
 NOISE = 1.0
 """Points within which a score in fixed point is the score in floats."""
 _DATA_TITLES = {"glue": " on GLUE", "sample": " (sample, not GLUE)"}
@@ -47,7 +49,8 @@ def _engine(records: list[Record]) -> list[str]:
     if not engines:
         return []
     security = ", ".join(f"{key} {value}" for key, value in sorted(models[0].items())) if models else "not stated"
-    return [f"Engine {engines[0]}; security model: {security}.", *_switches(records)]
+    marks = [BENCHMARK_ONLY] if models and is_benchmark_only(models[0]) else []
+    return [f"Engine {engines[0]}; security model: {security}.", *marks, *_switches(records)]
 
 
 def _switches(records: list[Record]) -> list[str]:

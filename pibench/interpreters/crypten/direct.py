@@ -10,6 +10,7 @@ import os
 import resource
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,7 @@ from pibench.interpreters.beaver import SERVER, Beaver, private_inference
 from pibench.interpreters.crypten.audit import WrapCounter
 from pibench.interpreters.crypten.meter import Meter
 from pibench.interpreters.crypten.transport import SocketLink
-from pibench.interpreters.dealer import Dealer, FirstParty, Store
+from pibench.interpreters.dealer import Dealer, Store, first_party
 from pibench.interpreters.fold import fold
 from pibench.interpreters.ledger import Cost
 from pibench.interpreters.link import Link, ShapesLink
@@ -65,19 +66,49 @@ class Served:
     requests: dict[torch.Size, list[Any]] = field(default_factory=dict)
     """The tuples that CrypTen's own tensors ask for, by the shape of the input."""
 
+    def fresh_weights(self) -> Weights:
+        """Return the weights as an inference begins with them: under the session's masks, or not opened."""
+        if self.switches.weight_masks:
+            return self.weights
+        return self.weights.map(lambda name, value: value if name.endswith(PUBLIC_SUFFIX) else value.closed())
+
+
+def serve_model(
+    architecture: Architecture,
+    lowering: Lowering,
+    switches: Switches,
+    state: dict[str, np.ndarray],
+    share: Callable[[str, torch.Tensor], Any],
+) -> Served:
+    """Share a model's weights by ``share``; those that ``state`` lacks, the other party's, are zero."""
+    model = blank(architecture)
+    zeros = {key: np.zeros(value.shape, np.float32) for key, value in model.state_dict().items()}
+    values = {key: torch.from_numpy(value) for key, value in (zeros | state).items()}
+    model.load_state_dict(values, assign=True)
+    with torch.no_grad():
+        weights = model.weights()
+        if switches.folded_weights:
+            weights = fold(weights, architecture)
+        shared = weights.map(lambda key, value: share(key, value.detach()))
+    return Served(architecture, lowering, switches, shared)
+
 
 class DirectParty:
-    """A party's state; all that it does waits for the same command at the other party, on ``peer``'s other end."""
+    """A party's state; all that it does waits for the same command at the other party, on ``peer``'s other end.
 
-    def __init__(self, rank: int, peer: socket.socket, meter: Meter | None = None) -> None:
+    ``dealer`` is its end of a dealer who sits elsewhere; without, party 0 deals.
+    """
+
+    def __init__(
+        self, rank: int, peer: socket.socket, meter: Meter | None = None, dealer: Dealer | None = None
+    ) -> None:
         self.rank = rank
         self.models: dict[str, Served] = {}
         self._meter = meter or Meter()
         self._sockets = SocketLink(rank, peer, self._meter)
         self._aside = SocketLink(rank, peer, Meter())
         """The same wire, for what is no part of the protocol and not counted."""
-        seed = self._aside.broadcast(torch.tensor([int.from_bytes(os.urandom(7), "little")]), SERVER)
-        self._dealer = FirstParty(rank, int(seed))
+        self._dealer = dealer or first_party(rank, self._agreed_seed())
 
     def load(
         self,
@@ -88,18 +119,11 @@ class DirectParty:
         state: dict[str, np.ndarray] | None,
     ) -> None:
         """Secret-share a model under ``name``; ``state`` is None at the client."""
-        model = blank(architecture)
-        zeros = {key: np.zeros(value.shape, np.float32) for key, value in model.state_dict().items()}
-        values = {key: torch.from_numpy(value) for key, value in (zeros | (state or {})).items()}
-        model.load_state_dict(values, assign=True)
         switches = switches or SWITCHES[lowering]
-        with torch.no_grad():
-            weights = model.weights()
-            if switches.folded_weights:
-                weights = fold(weights, architecture)
-            ops = Beaver(self.rank, self._link(switches), self._dealer, switches)
-            shared = weights.map(lambda key, value: self._share_weight(ops, key, value.detach()))
-        self.models[name] = Served(architecture, lowering, switches, shared)
+        ops = Beaver(self.rank, self._link(switches), self._dealer, switches)
+        self.models[name] = serve_model(
+            architecture, lowering, switches, state or {}, lambda key, value: self._share_weight(ops, key, value)
+        )
 
     def drop(self, name: str) -> None:
         """Forget a model."""
@@ -113,6 +137,9 @@ class DirectParty:
         result.wraps = counter.wraps if counter else None
         return result
 
+    def _agreed_seed(self) -> int:
+        return int(self._aside.broadcast(torch.tensor([int.from_bytes(os.urandom(7), "little")]), SERVER))
+
     def _link(self, switches: Switches) -> Link:
         return self._sockets
 
@@ -122,10 +149,8 @@ class DirectParty:
     def _infer(
         self, served: Served, embedded: torch.Tensor, keep: torch.Tensor, counter: WrapCounter | None
     ) -> Inference:
-        switches, weights, offline = served.switches, served.weights, None
-        dealer: Dealer = self._dealer
-        if not switches.weight_masks:
-            weights = weights.map(lambda name, value: value if name.endswith(PUBLIC_SUFFIX) else value.closed())
+        switches, weights, offline = served.switches, served.fresh_weights(), None
+        dealer = self._dealer
         if switches.prefetch:
             start = time.perf_counter()
             store = Store(self._dealer)

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from functools import partial
+from itertools import chain
+from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
 from pibench.contract import Lowering
 from pibench.emulation import End
+from pibench.errors import InputError
+from pibench.forward import PUBLIC_SUFFIX
 from pibench.interpreters.beaver import CLIENT, SERVER
 from pibench.interpreters.crypten.compat import import_crypten
-from pibench.interpreters.crypten.direct import Inference
+from pibench.interpreters.crypten.direct import SWITCHES, Inference
 from pibench.interpreters.crypten.party import main
-from pibench.interpreters.processes import Processes, free_port
+from pibench.interpreters.crypten.third_party import main as deal
+from pibench.interpreters.processes import Main, Processes, free_port
 from pibench.interpreters.switches import Switches
+from pibench.measure.security import DealerKind
 from pibench.model import Model
 
-_NAMES = {SERVER: "party 0 (server)", CLIENT: "party 1 (client)"}
+_NAMES = ["party 0 (server)", "party 1 (client)"]
 _LOOPBACK = End(namespace="", address="127.0.0.1", interface="lo")
 
 
@@ -25,7 +34,8 @@ class Parties:
     """A running server and client; use as a context manager.
 
     ``deadline`` is the longest wait for any one answer, in seconds. Without ``port`` a free one is taken. With
-    ``ends`` each party runs at its end of an emulated link instead of on loopback.
+    ``ends`` each party runs at its end of an emulated link instead of on loopback. A ``third-party`` dealer is a
+    process of its own, for our own engine alone.
 
     Raises:
         InputError: CrypTen is missing, or the port is busy.
@@ -38,17 +48,28 @@ class Parties:
         port: int | None = None,
         models_at_once: int = 2,
         ends: tuple[End, End] | None = None,
+        dealer: DealerKind = "first-party",
     ) -> None:
         import_crypten()
-        self._running = Processes([_NAMES[SERVER], _NAMES[CLIENT]], deadline)
+        self._dealer = dealer
+        self._running = Processes(_NAMES + ["the dealer"] * (dealer == "third-party"), deadline)
         self._port = free_port(port)
         self._models_at_once = models_at_once
         self._ends = ends or (_LOOPBACK, _LOOPBACK)
         self._loaded: list[str] = []
 
     def __enter__(self) -> Parties:
+        pipes = [multiprocessing.Pipe() for _ in _NAMES] if self._dealer == "third-party" else []
+        to_dealer: list[Connection | None] = [theirs for _, theirs in pipes] or [None, None]
         host = self._ends[SERVER].address
-        self._running.start(main, [(rank, self._port, host, self._ends[rank]) for rank in (SERVER, CLIENT)])
+        mains: list[Main] = [
+            partial(main, rank, self._port, host, self._ends[rank], to_dealer[rank]) for rank in (SERVER, CLIENT)
+        ]
+        try:
+            self._running.start(mains + ([partial(deal, [own for own, _ in pipes])] if pipes else []))
+        finally:
+            for end in chain.from_iterable(pipes):
+                end.close()  # the processes have theirs, and hear of each other's death
         return self
 
     def __exit__(
@@ -58,7 +79,7 @@ class Parties:
 
     @property
     def processes(self) -> list[SpawnProcess]:
-        """The server's and the client's process."""
+        """The server's, the client's and, if there is one, the dealer's process."""
         return self._running.processes
 
     def load(self, name: str, model: Model, lowering: Lowering = "fair", switches: Switches | None = None) -> None:
@@ -67,14 +88,19 @@ class Parties:
         ``switches`` are those of the lowering unless given. The ``models_at_once`` models loaded last are kept,
         to compare them; older ones are dropped.
         """
+        chosen = switches or SWITCHES[lowering]
+        if self._dealer == "third-party" and not (chosen.direct_shares and lowering == "fair"):
+            raise InputError(
+                "CrypTen's own tensors have their dealer at party 0: measure stock with --dealer first-party"
+            )
         if name in self._loaded:
             return
         if len(self._loaded) == self._models_at_once:
             oldest = self._loaded.pop(0)
-            self._running.call([("drop", (oldest,))] * 2)
+            self._call("drop", *[(oldest,)] * 3)
         state = {key: value.detach().numpy() for key, value in model.state_dict().items() if _served(model, key)}
-        head = (name, model.architecture, lowering, switches)
-        self._running.call([("load", (*head, state)), ("load", (*head, None))])
+        public = {key: value for key, value in state.items() if key.endswith(PUBLIC_SUFFIX)}
+        self._call("load", *((name, model.architecture, lowering, switches, own) for own in (state, None, public)))
         self._loaded.append(name)
 
     def infer(self, name: str, embedded: np.ndarray, keep: np.ndarray, audit: bool = False) -> list[Inference]:
@@ -84,7 +110,11 @@ class Parties:
         With ``audit``, truncation wraps are counted, which slows the run and breaks its secrecy.
         """
         blank = np.zeros_like(embedded), np.ones_like(keep)
-        return self._running.call([("infer", (name, *blank, audit)), ("infer", (name, embedded, keep, audit))])
+        return self._call("infer", (name, *blank, audit), (name, embedded, keep, audit), (name, *blank, audit))[:2]
+
+    def _call(self, command: str, *arguments: tuple[Any, ...]) -> list[Any]:
+        """Let server, client and dealer, if there is one, do ``command``, each with its own arguments."""
+        return self._running.call([(command, own) for own in arguments[: len(self._running.names)]])
 
 
 def _served(model: Model, name: str) -> bool:

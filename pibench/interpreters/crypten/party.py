@@ -6,7 +6,6 @@ To what our own engine runs (:mod:`pibench.interpreters.crypten.direct`), CrypTe
 from __future__ import annotations
 
 import os
-import signal
 import time
 from contextlib import ExitStack
 from multiprocessing.connection import Connection
@@ -24,9 +23,11 @@ from pibench.interpreters.crypten.direct import DirectParty, Inference, Served
 from pibench.interpreters.crypten.meter import Meter
 from pibench.interpreters.crypten.overrides import plain_config, raw_sockets
 from pibench.interpreters.crypten.tensors import CrypTenInterpreter, StockInterpreter
+from pibench.interpreters.crypten.third_party import dealt_by
 from pibench.interpreters.crypten.transport import GlooLink, connect
+from pibench.interpreters.dealer import Dealer
 from pibench.interpreters.link import Link
-from pibench.interpreters.processes import Failure
+from pibench.interpreters.processes import serve
 from pibench.interpreters.switches import Switches
 
 TENSORS: dict[Lowering, type[CrypTenInterpreter]] = {"fair": CrypTenInterpreter, "stock": StockInterpreter}
@@ -35,12 +36,12 @@ TENSORS: dict[Lowering, type[CrypTenInterpreter]] = {"fair": CrypTenInterpreter,
 class Party(DirectParty):
     """A party that runs CrypTen's own tensors too, where a model's switches say so."""
 
-    def __init__(self, rank: int, host: str) -> None:
+    def __init__(self, rank: int, host: str, dealer: Dealer | None) -> None:
         meter = Meter()
         meter.attach(import_crypten().comm.get())
         self._gloo = GlooLink(meter)
         peer = connect(rank, host, lambda port: int(self._gloo.broadcast(torch.tensor([port]), SERVER)))
-        super().__init__(rank, peer, meter)
+        super().__init__(rank, peer, meter, dealer)
 
     def _share_weight(self, ops: Beaver, name: str, value: torch.Tensor) -> Any:
         if ops.switches.direct_shares or name.endswith(PUBLIC_SUFFIX):
@@ -99,10 +100,12 @@ def _run_tensors(
         return logits.get_plain_text()
 
 
-def main(rank: int, port: int, host: str, own: End, connection: Connection) -> None:
-    """Join the other party at ``host:port``, from the own end, and answer commands while the launcher lives."""
+def main(rank: int, port: int, host: str, own: End, dealer: Connection | None, connection: Connection) -> None:
+    """Join the other party at ``host:port``, from the own end, and answer commands while the launcher lives.
+
+    At ``dealer``'s other end is a third party that deals; without it, party 0 does.
+    """
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to handle
     os.environ.update(
         RENDEZVOUS=f"tcp://{host}:{port}",
         WORLD_SIZE="2",
@@ -110,24 +113,9 @@ def main(rank: int, port: int, host: str, own: End, connection: Connection) -> N
         DISTRIBUTED_BACKEND="gloo",
         GLOO_SOCKET_IFNAME=own.interface,
     )
-    try:
-        if own.namespace:
-            enter_namespace(own.namespace)
-        crypten = import_crypten()
-        crypten.cfg.communicator.verbose = True
-        crypten.init()
-        serve(Party(rank, host), connection)
-    except BaseException as error:
-        connection.send(Failure(time.monotonic(), f"{type(error).__name__}: {error}"))
-        raise
-
-
-def serve(party: DirectParty, connection: Connection) -> None:
-    """Say that the party is there, then answer commands until the launcher hangs up."""
-    connection.send(None)
-    while True:
-        try:
-            name, arguments = connection.recv()
-        except EOFError:
-            return
-        connection.send(getattr(party, name)(*arguments))
+    if own.namespace:
+        enter_namespace(own.namespace)
+    crypten = import_crypten()
+    crypten.cfg.communicator.verbose = True
+    crypten.init()
+    serve(Party(rank, host, None if dealer is None else dealt_by(dealer, rank)), connection)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import signal
 import socket
 import ssl
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,8 @@ from pibench.errors import InputError
 from pibench.interpreters.beaver import CLIENT, SERVER
 from pibench.interpreters.crypten.direct import DirectParty
 from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.crypten.party import serve
 from pibench.interpreters.messages import Channel
-from pibench.interpreters.processes import Failure, PartyTimeout
+from pibench.interpreters.processes import Failure, PartyTimeout, serve
 from pibench.interpreters.switches import Switches
 from pibench.interpreters.tls import PeerGone, PeerRefused, shake_hands, tls_context
 from pibench.model import Model
@@ -111,7 +110,7 @@ class RemoteParties(Parties):
     def __enter__(self) -> RemoteParties:
         commands, shares, session = self._listener.accept(self._running.deadline)
         try:
-            self._running.start(_main, [(shares, self._listener.certificates, session)], [commands])
+            self._running.start([partial(_main, shares, self._listener.certificates, session)], [commands])
         finally:
             shares.close()
         return self
@@ -125,12 +124,7 @@ class RemoteParties(Parties):
 def _main(shares: socket.socket, certificates: Path, session: str, connection: Connection) -> None:
     """Be party 0 of a session, beside the launcher."""
     torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to handle
-    try:
-        serve(DirectParty(SERVER, _joined(shares, SERVER, tls_context(SERVER, certificates), session)), connection)
-    except BaseException as error:
-        connection.send(Failure(time.monotonic(), f"{type(error).__name__}: {error}"))
-        raise
+    serve(DirectParty(SERVER, _joined(shares, SERVER, tls_context(SERVER, certificates), session)), connection)
 
 
 def _joined(plain: socket.socket, rank: int, context: ssl.SSLContext, session: str) -> ssl.SSLSocket:

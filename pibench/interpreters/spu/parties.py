@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,10 @@ class SpuParties:
         addresses = [f"127.0.0.1:{free_port(None)}" for _ in self._running.names]
         logs = [Path(self._folder.name) / f"party{rank}.log" for rank in range(len(addresses))]
         self._running.start(
-            main, [(rank, addresses, self._protocol.runtime, log, self._deadline) for rank, log in enumerate(logs)]
+            [
+                partial(main, rank, addresses, self._protocol.runtime, log, self._deadline)
+                for rank, log in enumerate(logs)
+            ]
         )
         return self
 
@@ -81,7 +85,7 @@ class SpuParties:
             shares = io.make_shares(one.value, self._spu.Visibility.VIS_SECRET, owner)
             for own, share in zip(by_party, shares, strict=True):
                 own[one.name] = (share.meta, list(share.share_chunks))
-        views: list[View] = self._running.call([(program.code, own, program.outputs) for own in by_party])
+        views: list[View] = self._running.call([("run", (program.code, own, program.outputs)) for own in by_party])
         output = io.reconstruct([self._share(view.outputs[0]) for view in views])
         return SpuRun(output, max(view.seconds for view in views), [counters(view.log) for view in views])
 

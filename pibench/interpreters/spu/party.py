@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from pibench.interpreters.processes import Failure
+from pibench.interpreters.processes import serve
 
 Share = tuple[bytes, list[bytes]]
 """Meta data and chunks of one party's share of a value."""
@@ -27,17 +26,7 @@ class View:
 
 def main(rank: int, addresses: Sequence[str], runtime: str, log: Path, deadline: float, connection: Connection) -> None:
     """Join the parties at ``addresses`` and run programs while the launcher lives; SPU logs to the file ``log``."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to handle
-    try:
-        party = Party(rank, addresses, runtime, log, deadline)
-        connection.send(None)
-        while True:
-            connection.send(party.run(*connection.recv()))
-    except EOFError:
-        pass  # the launcher is gone
-    except BaseException as error:
-        connection.send(Failure(time.monotonic(), f"{type(error).__name__}: {error}"))
-        raise
+    serve(Party(rank, addresses, runtime, log, deadline), connection)
 
 
 class Party:
