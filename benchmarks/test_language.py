@@ -18,6 +18,7 @@ import pibench
 from benchmarks.conftest import CELLS
 from benchmarks.studies import Save
 from pibench import registry
+from pibench.disk import save_text
 from pibench.errors import InputError
 from pibench.tasks.text import TextData, load_corpus, tokenise
 from pibench.training.language import LanguageBudget
@@ -71,8 +72,7 @@ def learned(method: Any, rung: str, text: TextData, budget: LanguageBudget, resu
     if resume and path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
     row = about | method.learn_language(rung, text, budget)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(row), encoding="utf-8")
+    save_text(json.dumps(row), path)
     return row
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +14,44 @@ import torch
 from pibench.errors import InputError
 
 
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a path to write to, which becomes ``path`` at the end: whole or not at all, also for several runs at once.
+
+    Raises:
+        InputError: nothing can be written there.
+    """
+    temporary = path.parent / f"{os.getpid()}-{secrets.token_hex(4)}.writing"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:  # torch's own is a RuntimeError
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"cannot write {path} ({reason}): free some space or choose another folder") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
 def save(value: Any, path: Path) -> None:
     """Write tensors, numbers, texts, lists and dicts of them, so that ``torch.load`` reads them as weights only.
 
     Raises:
         InputError: the file cannot be written.
     """
-    temporary = path.with_suffix(".writing")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole(path) as temporary:
         torch.save(value, temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:
-        raise InputError(f"cannot write {path}: {error}; free some space or change the rights") from error
+
+
+def save_text(text: str, path: Path) -> None:
+    """Write a text as UTF-8, with its own line ends.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def load(path: Path) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from pibench.disk import whole
 from pibench.errors import InputError
 from pibench.records import Record, read_all
 from pibench.report.decoder_pictures import decoder_costs, entropies
@@ -116,11 +117,8 @@ def draw(records: Sequence[Record], folder: Path) -> list[Path]:
     if searched(records):
         figures[folder / "frontier.png"] = frontier(plt, records)
     for path, figure in figures.items():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            figure.savefig(path, dpi=120, metadata={"Software": None})
-        except OSError as error:
-            raise InputError(f"cannot write the figure {path}: {error.strerror}; choose another folder") from error
+        with whole(path) as temporary:
+            figure.savefig(temporary, dpi=120, format=path.suffix[1:], metadata={"Software": None})
         plt.close(figure)
     return list(figures)
 

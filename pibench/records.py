@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from urllib.parse import quote
 
 from jsonschema import Draft202012Validator
 
+from pibench.disk import save_text
 from pibench.errors import InputError
 
 SCHEMA_VERSION = 1
@@ -56,14 +56,7 @@ def write(record: Record, path: str | Path) -> None:
     if problems:
         raise ValueError(f"invalid record for {path}: {'; '.join(problems)}")
     text = json.dumps(record, allow_nan=False, sort_keys=True, indent=1) + "\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".writing-") as folder:
-            temporary = Path(folder, "record")
-            temporary.write_text(text, encoding="utf-8", newline="\n")
-            temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write the record {path}: {error.strerror}; choose another folder") from error
+    save_text(text, path)
 
 
 def read(path: str | Path) -> Record:

@@ -11,6 +11,7 @@ from typing import get_args
 
 from pibench import registry
 from pibench.contract import MethodInfo
+from pibench.disk import save_text
 from pibench.errors import InputError
 from pibench.records import Record, read_all
 from pibench.report.build import accuracy, communication, headline, latency
@@ -43,11 +44,7 @@ def write_tables(records_folder: str | Path, tables_folder: str | Path) -> list[
 
 def _write(texts: dict[Path, str]) -> list[Path]:
     for path, text in texts.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise InputError(f"cannot write the table {path}: {error.strerror}; choose another folder") from error
+        save_text(text, path)
     return list(texts)
 
 

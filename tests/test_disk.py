@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 import torch
 
-from pibench.disk import save
+from pibench.disk import save, save_text
 from pibench.errors import InputError
 
 
@@ -25,6 +26,15 @@ def test_a_full_disk_is_one_sentence_and_the_old_file_stays(tmp_path: Path, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(InputError, match=r"cannot write .*file\.pt: .*No space left on device; free some space"):
+    with pytest.raises(InputError, match=r"cannot write .*file\.pt \(No space left on device\): free some space"):
         save(2, path)
     assert torch.load(path, weights_only=True) == 1
+    assert [left.name for left in tmp_path.iterdir()] == ["file.pt"]
+
+
+def test_writers_at_once_leave_one_whole_file(tmp_path: Path) -> None:
+    path, texts = tmp_path / "file.json", [str(number) * 100_000 for number in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: [save_text(text, path) for _ in range(20)], texts))
+    assert path.read_text() in texts
+    assert [left.name for left in tmp_path.iterdir()] == ["file.json"]

@@ -19,7 +19,7 @@ from pibench.architecture import Architecture
 from pibench.backbone import Backbone, build_model, load_backbone
 from pibench.contract import Budget, Skip
 from pibench.disk import load as load_saved
-from pibench.disk import save
+from pibench.disk import save, save_text
 from pibench.errors import InputError
 from pibench.interpreters.crypten.compat import import_crypten
 from pibench.interpreters.crypten.parties import Parties
@@ -132,9 +132,7 @@ class Workbench:
 
         def make() -> Model:
             tuned = self._tuned(cell, self._grid(cell))
-            path = self._tuning_path(cell)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(tuned.report()))
+            save_text(json.dumps(tuned.report()), self._tuning_path(cell))
             return tuned.model
 
         model = self._cached(self._dense_key(cell), make)
