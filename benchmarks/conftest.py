@@ -10,6 +10,7 @@ from typing import get_args
 
 import pytest
 
+from benchmarks import interrupt
 from benchmarks.studies import save, tell  # noqa: F401 (fixtures)
 from pibench import registry
 from pibench.contract import Recovery, Variant
@@ -27,6 +28,7 @@ from pibench.tasks.glue import get_task
 
 STUDIES = (
     "engine",
+    "reliability",
     "spu",
     "test_ablation.py",
     "test_importance.py",
@@ -72,6 +74,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    interrupt.leave_to_pytest()
     try:
         config.stash[PLAN] = _plan(config)
         config.stash[NETWORK] = parse_network(config.getoption("network"))
@@ -183,6 +186,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         source = bench.check(config.stash[CELLS])
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
+    except KeyboardInterrupt:
+        pytest.exit(interrupt.SENTENCE, pytest.ExitCode.INTERRUPTED)
     config.stash[BENCH] = bench
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     reporter.write_line(f"data: {'the built-in sample, not GLUE' if source == 'sample' else source}")

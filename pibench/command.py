@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from pibench.errors import InputError
+from pibench.interpreters.processes import spawn
 from pibench.measure.provenance import machine
 
 _BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -70,10 +70,7 @@ def _follow(chosen: argparse.Namespace) -> int:
     sessions = 0
     while True:
         print(f"party 1: calling party 0 at {chosen.connect}", flush=True)
-        process = multiprocessing.get_context("spawn").Process(
-            target=_session, args=(address, chosen.certificates, chosen.wait)
-        )
-        process.start()
+        process = spawn(_session, address, chosen.certificates, chosen.wait)
         process.join()
         if process.exitcode == _REFUSED:
             return 2
@@ -94,5 +91,3 @@ def _session(address: tuple[str, int], certificates: Path, wait: float) -> None:
     except InputError as error:
         print(f"party 1: {error}", file=sys.stderr, flush=True)
         sys.exit(_GONE if isinstance(error, PeerGone) else _REFUSED)
-    except KeyboardInterrupt:
-        sys.exit(_REFUSED)

@@ -5,19 +5,19 @@ Listing names imports no method; a method is imported when it is asked for.
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from operator import call
 
 from pibench.contract import Method, MethodInfo
 from pibench.errors import InputError, pick
-from pibench.plugins import imported
+from pibench.plugins import imported, registered
 
 GROUP = "pibench.methods"
 
 
 def _entry_points() -> dict[str, EntryPoint]:
     found: dict[str, EntryPoint] = {}
-    for entry in entry_points(group=GROUP):
+    for entry in registered(GROUP):
         other = found.setdefault(entry.name, entry)
         if other.value != entry.value:
             raise InputError(

@@ -27,25 +27,27 @@ MakeData = Callable[..., TaskData]
 WORDS, POSITIONS, HIDDEN = 50, 40, 16
 
 
+def tiny_model(seed: int = 0, outputs: int = 2, layers: int = 2, **operators: Any) -> Model:
+    """Return an encoder of 16 hidden units with random weights."""
+    layer = Layer(**{"heads": 4, "head_size": 4, "ffn_size": 32} | operators)
+    architecture = Architecture(HIDDEN, (layer,) * layers, outputs)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = Model(architecture, Embeddings(WORDS, POSITIONS, 2, HIDDEN, architecture.norm_eps))
+        with torch.no_grad():
+            for name, value in model.named_parameters():
+                if name.endswith("activation_coefficients"):
+                    value.copy_(torch.tensor(MPCFORMER_QUAD))
+                elif "norm" in name:
+                    value.add_(0.1 * torch.randn_like(value))
+                else:
+                    value.normal_(0, 0.3 if value.dim() > 1 else 0.1)
+    return model.eval()
+
+
 @pytest.fixture(scope="session")
 def make_model() -> MakeModel:
-    def make(seed: int = 0, outputs: int = 2, layers: int = 2, **operators: Any) -> Model:
-        layer = Layer(**{"heads": 4, "head_size": 4, "ffn_size": 32} | operators)
-        architecture = Architecture(HIDDEN, (layer,) * layers, outputs)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
-            model = Model(architecture, Embeddings(WORDS, POSITIONS, 2, HIDDEN, architecture.norm_eps))
-            with torch.no_grad():
-                for name, value in model.named_parameters():
-                    if name.endswith("activation_coefficients"):
-                        value.copy_(torch.tensor(MPCFORMER_QUAD))
-                    elif "norm" in name:
-                        value.add_(0.1 * torch.randn_like(value))
-                    else:
-                        value.normal_(0, 0.3 if value.dim() > 1 else 0.1)
-        return model.eval()
-
-    return make
+    return tiny_model
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ def plug(monkeypatch: pytest.MonkeyPatch, kind: str, **plugins: str) -> None:
     points = [
         EntryPoint(name, value, f"pibench.{kind}") for name, all_of in plugins.items() for value in all_of.split()
     ]
-    monkeypatch.setattr(operator, "entry_points", lambda group: [point for point in points if point.group == group])
+    monkeypatch.setattr(operator, "registered", lambda group: [point for point in points if point.group == group])
 
 
 def test_a_plugin_s_operator_is_one_of_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -35,7 +36,7 @@ class NeedsArguments(Dense):
 def plug(monkeypatch: pytest.MonkeyPatch, **plugins: str) -> None:
     """Install entry points for the length of a test, ``name="module:Class"``, or several by spaces."""
     points = [EntryPoint(name, value, registry.GROUP) for name, values in plugins.items() for value in values.split()]
-    monkeypatch.setattr(registry, "entry_points", lambda group: [p for p in points if p.group == group])
+    monkeypatch.setattr(registry, "registered", lambda group: [p for p in points if p.group == group])
 
 
 def refused(name: str) -> str:
@@ -114,3 +115,15 @@ def test_object_without_contract(monkeypatch: pytest.MonkeyPatch, name: str) -> 
 def test_name_mismatch(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch, other=f"{HERE}:Misnamed")
     assert "calls itself 'dense'" in refused("other")
+
+
+def test_a_package_with_unreadable_metadata_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    information = tmp_path / "torn-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: torn\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[pibench.methods]\nno equals sign\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        InputError, match=r"^the entry points of 'torn' cannot be read \(TypeError\): repair or uninstall"
+    ):
+        registry.names()

@@ -13,7 +13,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any
@@ -60,13 +62,10 @@ class Processes:
         Raises:
             PartyFailed: one did not start; the others are killed.
         """
-        context = multiprocessing.get_context("spawn")
         for main in mains:
-            own, theirs = context.Pipe()
-            process = context.Process(target=_live, args=(main, theirs), daemon=True)
-            process.start()
+            own, theirs = multiprocessing.Pipe()
+            self.processes.append(spawn(_live, main, theirs))
             theirs.close()
-            self.processes.append(process)
             self._connections.append(own)
         self._connections += elsewhere
         try:
@@ -146,15 +145,23 @@ def serve(party: Any, connection: Connection) -> None:
         connection.send(getattr(party, name)(*arguments))
 
 
-def _live(main: Main, connection: Connection) -> None:
-    """Be a party: fail in words that the launcher hears, and end when it does, whatever this process waits for."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to handle
-    threading.Thread(target=_end_with_launcher, daemon=True).start()
+def spawn(target: Callable[..., None], *arguments: Any) -> SpawnProcess:
+    """Start a process that Ctrl-C does not reach, which is for this one to handle, and that ends when this one does."""
+    resource_tracker.ensure_running()  # its start would lift the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        main(connection)
-    except BaseException as error:
-        connection.send(Failure(time.monotonic(), f"{type(error).__name__}: {error}"))
-        sys.exit(1)
+        process = multiprocessing.get_context("spawn").Process(
+            target=_beside_launcher, args=(target, *arguments), daemon=True
+        )
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return process
+
+
+def _beside_launcher(target: Callable[..., None], *arguments: Any) -> None:
+    threading.Thread(target=_end_with_launcher, daemon=True).start()
+    target(*arguments)
 
 
 def _end_with_launcher() -> None:
@@ -162,6 +169,16 @@ def _end_with_launcher() -> None:
     assert launcher is not None
     launcher.join()
     os._exit(1)
+
+
+def _live(main: Main, connection: Connection) -> None:
+    """Be a party, and if it fails say so in words that the launcher hears."""
+    try:
+        main(connection)
+    except BaseException as error:
+        with suppress(OSError):
+            connection.send(Failure(time.monotonic(), f"{type(error).__name__}: {error}"))
+        sys.exit(1)
 
 
 def free_port(port: int | None) -> int:

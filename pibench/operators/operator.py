@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from pibench.architecture import Layer
 from pibench.errors import InputError, pick
-from pibench.plugins import imported
+from pibench.plugins import imported, registered
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Operators(Mapping[str, Operator]):
 
     def _plugins(self) -> dict[str, EntryPoint]:
         found: dict[str, EntryPoint] = {}
-        for entry in entry_points(group=f"pibench.{self._kind}"):
+        for entry in registered(f"pibench.{self._kind}"):
             other = found.setdefault(entry.name, entry)
             if entry.name in self._own or other.value != entry.value:
                 taken = "the suite itself" if entry.name in self._own else other.value

@@ -47,9 +47,12 @@ def folder(task: Task, root: Path) -> Tables:
 
 def _read(path: Path) -> pa.Table:
     try:
-        return pq.read_table(path, partitioning=None)
-    except (pa.ArrowException, OSError) as error:
+        table = pq.read_table(path, partitioning=None)
+        table.validate(full=True)
+        _ = table.column_names  # decoded when they are asked for
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not readable as parquet: fetch or export it again.") from error
+    return table
 
 
 def reachable(seconds: float = 4.0) -> bool:

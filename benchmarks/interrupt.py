@@ -1,0 +1,22 @@
+"""Ctrl-C before the first cell, while libraries and data load: one sentence; importing this module sees to it."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+SENTENCE = "interrupted before the first cell: finished ones are kept, run again with --resume"
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(SENTENCE)
+
+
+def leave_to_pytest() -> None:
+    """Let an interrupt be what pytest expects."""
+    if signal.getsignal(signal.SIGINT) is _stop:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, _stop)

@@ -1,0 +1,1 @@
+"""What the suite survives: faults, interruptions, bad inputs, and what a party sees."""

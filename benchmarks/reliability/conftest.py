@@ -1,0 +1,44 @@
+"""What all reliability studies use."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.test_backbone import save, tiny_bert
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("private inference")
+    group.addoption("--times", type=int, default=5, help="times each fault is tried (default: %(default)s)")
+    group.addoption("--kills", type=int, default=100, help="moments at which a run is killed (default: %(default)s)")
+    group.addoption("--inputs", type=int, default=1000, help="bad inputs to each reader (default: %(default)s)")
+    group.addoption("--faults", default="", help="a part of the names of the faults to try (default: all)")
+
+
+@pytest.fixture(scope="session")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT that runs in no time."""
+    return save(tiny_bert(), tmp_path_factory.mktemp("tiny") / "backbone")
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Callable[[], Path]:
+    """Return what makes a new folder for a run."""
+    numbers = iter(range(10**6))
+
+    def make() -> Path:
+        folder = tmp_path / str(next(numbers))
+        folder.mkdir()
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def draw() -> random.Random:
+    """Moments to strike at; the same in every run, as far as a machine's timing goes."""
+    return random.Random(0)

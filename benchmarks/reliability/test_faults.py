@@ -1,0 +1,36 @@
+"""What becomes of a run when a party or the machine fails under it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.reliability.machine_faults import machine_faults
+from benchmarks.reliability.party_faults import PARTY_FAULTS
+from benchmarks.reliability.runs import summary
+from benchmarks.studies import Save
+
+
+def test_faults(
+    request: pytest.FixtureRequest,
+    backbone: Path,
+    fresh: Callable[[], Path],
+    draw: random.Random,
+    save: Save,
+    tell: Callable[[str], None],
+) -> None:
+    """The failed cell says why, the next one runs, and no process stays."""
+    own, missing = machine_faults(fresh())
+    for sentence in missing:
+        tell(sentence)
+    rows = []
+    for name, fault in (PARTY_FAULTS | own).items():
+        if request.config.getoption("faults") in name:
+            outcomes = [fault(fresh(), backbone, draw) for _ in range(request.config.getoption("times"))]
+            rows.append(summary(name, outcomes))
+            tell(f"{name}: {rows[-1]['survived']} of {rows[-1]['times']}; {rows[-1]['saw']}")
+    save("reliability_faults", rows)
+    assert all(row["survived"] == row["times"] for row in rows)

@@ -1,0 +1,91 @@
+"""A run is killed, interrupted, or not alone: no finished cell is lost, and the rest is done on resuming."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.reliability.runs import TRACEBACK, Outcome, bench, found, lost, measured, summary
+from benchmarks.studies import Save
+
+Cells = dict[str, dict[str, Any]]
+Fresh = Callable[[], Path]
+
+
+def test_interruptions(
+    request: pytest.FixtureRequest, backbone: Path, fresh: Fresh, draw: random.Random, save: Save,
+    tell: Callable[[str], None],
+) -> None:  # fmt: skip
+    """Kill with SIGKILL, and press Ctrl-C, at moments spread over a run; run twice at once."""
+    folder = fresh()
+    start = time.monotonic()
+    assert bench(folder, backbone).end() == 0
+    whole, goal = time.monotonic() - start, measured(folder)
+    rows = []
+    for fault, number, times in (
+        ("run killed (SIGKILL)", signal.SIGKILL, request.config.getoption("kills")),
+        ("Ctrl-C", signal.SIGINT, request.config.getoption("kills") // 5),
+    ):
+        rows.append(summary(fault, _stopped(times, number, whole, goal, backbone, fresh, draw)))
+        tell(f"{fault}: {rows[-1]}")
+    pairs = [_two_at_once(goal, backbone, fresh()) for _ in range(request.config.getoption("times"))]
+    rows.append(summary("two runs at once in one folder", pairs))
+    tell(f"{rows[-1]}")
+    save("reliability_interruptions", rows)
+    assert all(row["survived"] == row["times"] for row in rows)
+
+
+def _stopped(
+    times: int, number: signal.Signals, whole: float, goal: Cells, backbone: Path, fresh: Fresh, draw: random.Random
+) -> list[Outcome]:
+    """Stop a run at a random moment and resume it, until it is done; begin anew until it was stopped so many times."""
+    outcomes: list[Outcome] = []
+    folder = fresh()
+    while len(outcomes) < times:
+        before = found(folder)
+        run = bench(folder, backbone, "--resume")
+        run.until(lambda: False, draw.uniform(0.1, whole))
+        if run.process.poll() is None:
+            (os.kill if number == signal.SIGKILL else os.killpg)(run.process.pid, number)  # Ctrl-C is for all in front
+            run.end(30)
+            after, orphans = found(folder), run.orphans()
+            outcomes.append(_judged(number, run.said, orphans, lost(before, after)))
+        if outcomes and (len(found(folder)) == len(goal) or len(outcomes) == times):
+            outcomes.append(_resumed(goal, backbone, folder, outcomes.pop()))
+            folder = fresh()
+    return outcomes
+
+
+def _judged(number: signal.Signals, said: str, orphans: int, gone: int) -> Outcome:
+    tracebacks = said.count(TRACEBACK)
+    if number == signal.SIGKILL:
+        return Outcome(True, "the shell's word: Killed", orphans, tracebacks, gone)
+    hints = [line for line in said.splitlines() if "--resume" in line]
+    started = "data: " in said  # before, the command itself was loading
+    return Outcome(bool(hints) or not started, hints[-1] if hints else "nothing", orphans, tracebacks, gone)
+
+
+def _resumed(goal: Cells, backbone: Path, folder: Path, last: Outcome) -> Outcome:
+    """Return the last outcome, with what the resumed run lost or measured otherwise."""
+    before = found(folder)
+    run = bench(folder, backbone, "--resume")
+    status = run.end()
+    gone, orphans = lost(before, found(folder)), run.orphans()
+    survived = last.survived and status == 0 and measured(folder) == goal
+    return Outcome(survived, last.saw, last.orphans + orphans, last.tracebacks + run.said.count(TRACEBACK), gone)
+
+
+def _two_at_once(goal: Cells, backbone: Path, folder: Path) -> Outcome:
+    runs = [bench(folder, backbone) for _ in range(2)]
+    statuses = [run.end() for run in runs]
+    survived = statuses == [0, 0] and measured(folder) == goal
+    tracebacks = sum(run.said.count(TRACEBACK) for run in runs)
+    saw = "nothing: both finished" if survived else f"statuses {statuses}"
+    return Outcome(survived, saw, sum(run.orphans() for run in runs), tracebacks)

@@ -1,0 +1,71 @@
+"""What the parties receive, in numbers: uniform and untold with a third-party dealer, an open book with party 0's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from benchmarks.studies import Save
+from pibench.interpreters.beaver import CLIENT, SERVER, Beaver
+from pibench.interpreters.shared import Shared
+from tests.conftest import tiny_model
+from tests.transcripts import Transcripts, Views, correlated, joint, observe, read_back, smallest, told_apart, uniform
+from tests.two_parties import inference, meet, third_party
+
+RUNS = 200
+KEEP = torch.ones(2, 8, dtype=torch.int64)
+ALPHA = 1e-3
+
+
+@torch.no_grad()
+def _views(scales: Sequence[float], seed: int) -> Views:
+    model = tiny_model(layers=1)
+    return observe([inference(model, torch.full((2, 8, 16), scale), KEEP) for scale in scales], KEEP, seed)
+
+
+def test_transcripts(save: Save, tell: Callable[[str], None]) -> None:
+    """Whole runs on one text, on another, and on texts that grow with a number; the smallest p of all messages."""
+    scales = np.random.default_rng(0).uniform(-3, 3, RUNS)
+    one, other, grown = _views([0.0] * RUNS, 0), _views([3.0] * RUNS, 10_000), _views(scales, 20_000)
+    beside = smallest(joint(one.own, one.others))
+    read: dict[str, Callable[[Views], Transcripts]] = {
+        "the server, from the client": lambda views: views.received[SERVER],
+        "the client, from the server": lambda views: views.received[CLIENT],
+        "the server, from the dealer": lambda views: views.dealt,
+    }
+    rows = []
+    for who, of in read.items():
+        dealt = "dealer" in who
+        rows.append(
+            {
+                "received": who,
+                "runs": 3 * RUNS,
+                "messages": len(of(one)[0]),
+                "uniform": smallest([p for views in (one, other, grown) for p in uniform(of(views), short=dealt)]),
+                "told_apart": smallest(told_apart(of(one), of(other))),
+                "follows": smallest(correlated(of(grown), scales)),
+                "joint": None if dealt else beside,
+            }
+        )
+        tell(f"{rows[-1]}")
+    save("reliability_transcripts", rows)
+    save("reliability_leak", [_leak("first-party"), _leak("third-party")])
+    assert min(row[key] for row in rows for key in ("uniform", "told_apart", "follows")) > ALPHA
+    assert beside > ALPHA
+
+
+def _leak(dealer: str) -> dict[str, object]:
+    """Return how many numbers of the client's text the server reads back from its own view of one product."""
+    text = torch.randn(64, 64, generator=torch.Generator().manual_seed(0))
+
+    def program(ops: Beaver) -> Shared:
+        secret = ops.secret(text, CLIENT)
+        ops.linear(secret, ops.weight("weight", torch.ones(2, 64)), ops.weight("bias", torch.zeros(2)))
+        return secret
+
+    dealers = third_party(program)[0] if dealer == "third-party" else None
+    back = read_back(meet(program, dealers=dealers).results[SERVER])
+    right = 0 if back is None else int(((back - text).abs() < 2.0**-13).sum())
+    return {"dealer": dealer, "numbers": text.numel(), "read_back": right}
