@@ -18,7 +18,6 @@ from pibench.records import Record
 ROOT = Path(__file__).resolve().parents[2]
 _BENCH = [sys.executable, "-m", "pytest", str(ROOT / "benchmarks"), "-c", str(ROOT / "pyproject.toml")]
 _QUIET = ["-s", "-q", "-W", "default", "-p", "no:cacheprovider", "--benchmark-quiet"]
-_GRACE_S = 10.0
 PARTY_MAIN = "from pibench.command import main; import sys; sys.exit(main())"
 TRACEBACK = "Traceback (most recent call last)"
 MEASURED = ("status", "float", "fixed", "weights_hash", "architecture", "bytes_total", "rounds", "operators")
@@ -81,9 +80,9 @@ class Run:
             self.process.wait()
             return None
 
-    def orphans(self) -> int:
-        """Return how many processes stay behind the ended command; they are killed."""
-        end = time.monotonic() + _GRACE_S
+    def orphans(self, grace: float = 10.0) -> int:
+        """Return how many processes stay behind the ended command for ``grace`` seconds; they are killed."""
+        end = time.monotonic() + grace
         while (left := self.members()) and time.monotonic() < end:
             time.sleep(0.05)
         for pid in left:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pibench.network import NETWORKS
 from pibench.records import Record
+from pibench.report import reliability
 from pibench.report.cost import MODELLED, modelled_seconds
 from pibench.report.decoders import decoder_costs, language
 from pibench.report.engines import aero_cheetah, engine_operations, engines, spu_accuracy
@@ -195,5 +196,10 @@ BUILD: dict[str, tuple[Callable[[Record], Table], ...]] = {
     "engines": (engines, engine_operations),
     "aero_cheetah": (aero_cheetah,),
     "spu_accuracy": (spu_accuracy,),
+    "reliability_faults": (reliability.faults,),
+    "reliability_interruptions": (reliability.interruptions,),
+    "reliability_transcripts": (reliability.transcripts,),
+    "reliability_leak": (reliability.leak,),
+    "reliability_inputs": (reliability.inputs,),
 }
 """The builders of each study's tables, by the study's name."""
