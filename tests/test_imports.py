@@ -14,7 +14,7 @@ ALLOWED = {
     "pibench": {"pibench"},
     "ig3d": {"ig3d", "pibench"},
     "baselines": {"baselines", "ig3d", "pibench"},
-    "benchmarks": {"benchmarks", "pibench"},
+    "benchmarks": {"benchmarks", "pibench", "tests"},  # the studies of reliability use the tests' instruments
 }
 
 

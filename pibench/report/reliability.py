@@ -50,9 +50,9 @@ def transcripts(record: Record) -> Table:
         Column("joint", "uniform beside what is sent: p", 3),
     ]
     about = [
-        "Whole runs of an encoder with a third-party dealer: a third on one chosen text, a third on another, a third on "
-        "texts that grow with a number. p is the smallest of all messages, by Bonferroni's rule, 1 at most; below 0.001 "
-        "it would mean a leak.",
+        "Whole runs of an encoder with a third-party dealer: a third on one chosen text, a third on another, "
+        "a third on texts that grow with a number. p is the smallest of all messages, by Bonferroni's rule, 1 at most; "
+        "below 0.001 it would mean a leak.",
         "Uniform, alike, and beside what is sent: chi-square on the bits by fours. Following the text: Spearman's "
         "correlation of each message's mean. The same tests reject runs without masks (`tests/test_transcripts.py`).",
         "Left out: the attention mask, which is public, and the last message, which opens the logits to both.",
