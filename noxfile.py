@@ -119,6 +119,14 @@ def tests(session: nox.Session) -> None:
     install(session, *EVERYTHING)
     session.run("python", "-m", "pytest", *session.posargs)
     session.run("python", "-m", "pibench.tables", *PAGES, "--check")
+    session.run("python", "-m", "pibench.check_results")
+
+
+@nox.session
+def check_results(session: nox.Session) -> None:
+    """Say whether the committed records are fit to be cited; `-- --sign` signs them off."""
+    install(session)
+    session.run("python", "-m", "pibench.check_results", *session.posargs)
 
 
 @nox.session

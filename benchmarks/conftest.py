@@ -19,7 +19,7 @@ from pibench.measure.plan import ENGINES, PROFILES, Cell, Plan, Profile
 from pibench.measure.security import DEALERS, DealerKind
 from pibench.measure.workbench import Workbench
 from pibench.network import NETWORKS, Network, parse_network
-from pibench.records import read_all
+from pibench.records import RESULTS, read_all
 from pibench.report.build import accuracy, communication, latency, modelled_latency
 from pibench.report.cost import LINKS
 from pibench.report.render import Table, render
@@ -62,7 +62,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--glue-dir", type=Path, help="folder of GLUE parquet files (default: $PIBENCH_GLUE_DIR)")
     add("--data", default="auto", help="auto, folder, hub or sample (default: %(default)s)")
     add("--output", type=Path, help="where records and tables go (default: the profile's)")
-    add("--studies", type=Path, default=Path("results/records"), help="where studies' records go (%(default)s)")
+    add("--studies", type=Path, default=RESULTS / "records", help="where studies' records go (%(default)s)")
     add("--corpus", default="warandpeace", help="text that decoders learn, a folder's name (default: %(default)s)")
     add("--text-dir", type=Path, help="folder with a folder of text for each corpus (default: $PIBENCH_TEXT_DIR)")
     add("--vocabulary", type=int, default=2048, help="words of the decoders' tokenizer (default: %(default)s)")

@@ -11,7 +11,7 @@ from typing import Any
 
 from pibench.disk import whole
 from pibench.errors import InputError
-from pibench.records import Record, read_all
+from pibench.records import RESULTS, Record, read_all
 from pibench.report.decoder_pictures import decoder_costs, entropies
 from pibench.report.pictures import frontier, importance, searched
 
@@ -126,8 +126,8 @@ def draw(records: Sequence[Record], folder: Path) -> list[Path]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m pibench.figures", description="Draw the figures from records.")
-    parser.add_argument("--records", type=Path, default=Path("results/records"), help="folder of records (%(default)s)")
-    parser.add_argument("--output", type=Path, default=Path("results/figures"), help="folder of figures (%(default)s)")
+    parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
+    parser.add_argument("--output", type=Path, default=RESULTS / "figures", help="folder of figures (%(default)s)")
     arguments = parser.parse_args(argv)
     try:
         for path in draw(read_all(arguments.records), arguments.output):

@@ -14,6 +14,8 @@ from pibench.disk import save_text
 from pibench.errors import InputError
 
 SCHEMA_VERSION = 1
+RESULTS = Path("results/v1")
+"""Where committed results are; another data, metric or scope of what is timed makes a v2 beside it."""
 Record = dict[str, Any]
 
 

@@ -1,42 +1,64 @@
-"""Speed-up statistics over interleaved measurements."""
+"""Statistics over paired measurements: of time, interleaved, and of scores, by task and seed."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
+from scipy.stats import DegenerateDataWarning, bootstrap, wilcoxon
 
 MIN_PAIRS = 8
+LEVEL = 0.05
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Median of ``n`` per-pair ratios with its 95 % interval; no interval below ``MIN_PAIRS`` pairs."""
+    """Median of ``n`` per-pair ratios with its 95 % interval, or none where the pairs do not carry one."""
 
     median: float
     low: float | None
     high: float | None
     n: int
 
+    @property
+    def is_told_from_one(self) -> bool:
+        """Whether the interval leaves out 1."""
+        return self.low is not None and self.high is not None and not self.low <= 1 <= self.high
+
 
 def paired_ratio(baseline: Sequence[float], other: Sequence[float]) -> Ratio:
     """Return ``baseline / other`` pair by pair: above 1 where ``other`` is faster.
 
-    Both hold the seconds of the same n interleaved rounds, in order. The interval is a percentile bootstrap
-    with a fixed seed. Raises ``ValueError`` for unequal lengths, no pairs, or a time that is not above zero.
+    Both hold the seconds of the same n interleaved rounds, in order. The interval is BCa's (Efron 1987), by a
+    bootstrap with a fixed seed, from ``MIN_PAIRS`` pairs on, unless they are all equal. Raises ``ValueError`` for
+    unequal lengths, no pairs, or a time that is not above zero.
     """
     if len(baseline) != len(other) or not baseline:
         raise ValueError(f"pairs need two lists of one length: got {len(baseline)} and {len(other)}")
     if min(*baseline, *other) <= 0:
         raise ValueError("a measured time must be above zero")
     ratios = np.asarray(baseline, dtype=float) / np.asarray(other, dtype=float)
-    median = float(np.median(ratios))
-    if len(ratios) < MIN_PAIRS:
-        return Ratio(median, None, None, len(ratios))
-    # BCa divides by zero where all ratios are equal; percentile does not.
-    interval = bootstrap(
-        (ratios,), np.median, method="percentile", vectorized=True, rng=np.random.default_rng(0)
-    ).confidence_interval
-    return Ratio(median, float(interval.low), float(interval.high), len(ratios))
+    return Ratio(float(np.median(ratios)), *_interval(ratios), len(ratios))
+
+
+def _interval(ratios: np.ndarray) -> tuple[float | None, float | None]:
+    if len(ratios) < MIN_PAIRS or np.ptp(ratios) == 0:
+        return None, None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # it comes with no interval, and so do we
+        found = bootstrap((ratios,), np.median, method="BCa", rng=np.random.default_rng(0)).confidence_interval
+    return (float(found.low), float(found.high)) if np.isfinite([found.low, found.high]).all() else (None, None)
+
+
+def ahead(own: Sequence[float], other: Sequence[float]) -> float | None:
+    """Return the p of Wilcoxon's signed-rank test, two-sided, that paired scores differ by chance alone.
+
+    None where no outcome of so few pairs, or of pairs all equal, could be below ``LEVEL``.
+    """
+    differences = np.subtract(own, other)
+    differences = differences[differences != 0]
+    if 2.0 ** (1 - len(differences)) > LEVEL:
+        return None
+    return float(wilcoxon(differences).pvalue)

@@ -13,9 +13,10 @@ from pibench import registry
 from pibench.contract import MethodInfo
 from pibench.disk import save_text
 from pibench.errors import InputError
-from pibench.records import Record, read_all
+from pibench.records import RESULTS, Record, read_all
 from pibench.report.build import accuracy, communication, headline, latency
 from pibench.report.field import field, reported
+from pibench.report.refusal import refusals
 from pibench.report.render import Column, Format, Table, render
 from pibench.report.studies import study_tables
 
@@ -103,8 +104,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m pibench.tables",
         description="Build the headline, accuracy, latency and communication tables from records.",
     )
-    parser.add_argument("--records", type=Path, default=Path("results/records"), help="folder of records (%(default)s)")
-    parser.add_argument("--output", type=Path, default=Path("results/tables"), help="folder of tables (%(default)s)")
+    parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
+    parser.add_argument("--output", type=Path, default=RESULTS / "tables", help="folder of tables (%(default)s)")
     parser.add_argument(
         "--check",
         action="store_true",
@@ -117,8 +118,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=[],
         help="a Markdown page that shows tables between its table marks; may be given more than once",
     )
+    parser.add_argument("--draft", action="store_true", help="show records that are not fit to be cited, too")
     arguments = parser.parse_args(argv)
     try:
+        if not arguments.draft and (reasons := refusals(read_all(arguments.records))):
+            raise InputError(f"{reasons[0]}; or give --draft")
         texts = _texts(arguments.records, arguments.output, arguments.page)
         if arguments.check:
             differing = _differing(texts)

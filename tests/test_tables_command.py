@@ -17,7 +17,7 @@ def write_study(folder: Path) -> None:
 
 def test_write_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_study(tmp_path / "records")
-    arguments = ["--records", str(tmp_path / "records"), "--output", str(tmp_path / "tables")]
+    arguments = ["--records", str(tmp_path / "records"), "--output", str(tmp_path / "tables"), "--draft"]
     assert tables.main([*arguments, "--check"]) == 1
     assert "glue.csv" in capsys.readouterr().err
     assert not (tmp_path / "tables").exists()
@@ -38,7 +38,7 @@ def test_bad_input_is_one_line_and_exit_status_two(tmp_path: Path, capsys: pytes
     (tmp_path / "file").write_text("")
     write_study(tmp_path / "records")
     for folder, output in (("absent", "x"), ("empty", "x"), ("records", "file")):
-        assert tables.main(["--records", str(tmp_path / folder), "--output", str(tmp_path / output)]) == 2
+        assert tables.main(["--records", str(tmp_path / folder), "--output", str(tmp_path / output), "--draft"]) == 2
         message = capsys.readouterr().err
         assert message.startswith("error: ") and message.count("\n") == 1
 
@@ -47,7 +47,7 @@ def test_command_line_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         tables.main(["--help"])
     text = capsys.readouterr().out
-    assert "--check" in text and "results/records" in text
+    assert "--check" in text and "results/v1/records" in text
 
 
 def test_a_page_shows_the_table_between_its_marks_and_keeps_the_rest(tmp_path: Path) -> None:
@@ -55,7 +55,15 @@ def test_a_page_shows_the_table_between_its_marks_and_keeps_the_rest(tmp_path: P
     page = tmp_path / "README.md"
     rest = "after\n<!-- table unknown -->\nkept\n<!-- end -->\n"
     page.write_text(f"before\n<!-- table glue -->\nold\n<!-- end -->\n{rest}")
-    arguments = ["--records", str(tmp_path / "records"), "--output", str(tmp_path / "tables"), "--page", str(page)]
+    arguments = [
+        "--records",
+        str(tmp_path / "records"),
+        "--output",
+        str(tmp_path / "tables"),
+        "--page",
+        str(page),
+        "--draft",
+    ]
     assert tables.main(arguments) == 0
     glue = (tmp_path / "tables" / "glue.md").read_text()
     assert page.read_text() == f"before\n<!-- table glue -->\n{glue}<!-- end -->\n{rest}"

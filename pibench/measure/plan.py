@@ -8,6 +8,7 @@ from typing import Any
 
 from pibench.contract import Budget, Variant
 from pibench.measure.security import DEALERS, SECURITY, DealerKind
+from pibench.records import RESULTS
 from pibench.training.tune import Grid
 
 
@@ -54,7 +55,7 @@ PROFILES = {
         mpc_examples=64,
         mpc_batch=8,
         pairs=8,
-        output="results",
+        output=str(RESULTS),
     ),
 }
 

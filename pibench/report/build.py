@@ -167,7 +167,7 @@ def latency(records: Iterable[Record]) -> Table:
     about = [
         "Medians of n inferences; a speed-up is the median of fair dense over this, pair by pair, with a "
         f"bootstrap interval from {MIN_PAIRS} pairs on.",
-        "The interval of the fair dense model itself, where it has one, is the noise of the measurement.",
+        *notes.noise(study),
         *notes.provenance(study),
         *notes.clock(study),
         *notes.reasons(list(study.costs.values())),

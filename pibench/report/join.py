@@ -112,6 +112,8 @@ def _refuse_mixtures(accuracy: list[Record], costs: list[Record]) -> None:
         of_task = [record for record in accuracy if record["task"] == task]
         _agree(of_task, "data_fingerprint", itemgetter("data_fingerprint"))
         _agree([record for record in of_task if record["status"] == "ok"], "n", itemgetter("n"))
+        for seed in sorted({record["seed"] for record in of_task}):  # losses are taken seed by seed
+            _agree([record for record in of_task if record["seed"] == seed], "installed packages", _packages)
     for method in sorted({record["method"] for record in accuracy}):
         of_method = [record for record in accuracy if record["method"] == method]
         _agree(of_method, "method_version", itemgetter("method_version"))
@@ -121,7 +123,13 @@ def _refuse_mixtures(accuracy: list[Record], costs: list[Record]) -> None:
         for lowering in ("fair", "stock"):
             of_lowering = [record for record in records if record["lowering"] == lowering]
             _agree(of_lowering, "switches", itemgetter("switches"))
-    _agree([cost for cost in costs if cost["status"] == "ok"], "machine class", _machine_class)
+    measured = [cost for cost in costs if cost["status"] == "ok"]
+    _agree(measured, "machine class", _machine_class)
+    _agree(measured, "installed packages", _packages)
+
+
+def _packages(record: Record) -> dict[str, str | None]:
+    return record["environment"]["packages"]
 
 
 def _machine_class(record: Record) -> dict[str, Any]:

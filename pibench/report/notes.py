@@ -5,7 +5,7 @@ from __future__ import annotations
 from pibench.measure.security import is_benchmark_only
 from pibench.network import NETWORKS
 from pibench.records import Record
-from pibench.report.cost import MODELLED
+from pibench.report.cost import MODELLED, summarise
 from pibench.report.join import Study, label
 
 BENCHMARK_ONLY = "Benchmark only: party 0 deals, and so could undo every mask; see docs/security.md."
@@ -90,6 +90,21 @@ def clock(study: Study) -> list[str]:
                 "what is named loopback is the network between the two."
             )
     return notes
+
+
+def noise(study: Study) -> list[str]:
+    """Return a note on the fair dense model against itself, interleaved like any other pair, where that was timed."""
+    ratios = [summarise(cost, True).pairs for cost in study.costs.values() if study.is_reference(cost)]
+    stated = [
+        f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+        for ratio in ratios
+        if ratio and ratio.low is not None and ratio.high is not None
+    ]
+    if not stated:
+        return []
+    return [
+        f"A/A, the noise floor: the fair dense model against itself, interleaved as any other: {', '.join(stated)}."
+    ]
 
 
 def training_speed(study: Study) -> list[str]:

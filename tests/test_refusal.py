@@ -1,0 +1,92 @@
+"""Which records are not fit to be cited, and how they are signed off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pibench import check_results, records, tables
+from pibench.report.refusal import refusals
+from tests.made_up import ENVIRONMENT
+from tests.test_tables import study
+
+
+def sound() -> list[dict[str, Any]]:
+    """Return a study whose latencies have eight pairs each."""
+    found = study()
+    for record in found:
+        for run in (record, record.get("baseline")):
+            if run and run.get("seconds"):
+                run["seconds"], run["compute_seconds"] = run["seconds"][:1] * 8, run["compute_seconds"][:1] * 8
+    return found
+
+
+def test_a_sound_study_is_refused_nothing() -> None:
+    assert refusals(sound()) == []
+
+
+@pytest.mark.parametrize(
+    ("index", "changes", "words"),
+    [
+        (0, {"environment": ENVIRONMENT | {"dirty": True}}, "1 records, first dense/fair on rte (seed 0), come from"),
+        (8, {"environment": ENVIRONMENT | {"dirty": None, "commit": None}}, "uncommitted changes or from no repo"),
+        (8, {"seconds": [1.0] * 7, "compute_seconds": [1.0] * 7, "baseline": None}, "with 7 pairs, have fewer than 8"),
+        (0, {"backbone": "bert-large"}, "do not belong in one table: backbone"),
+        (0, {"environment": ENVIRONMENT | {"packages": {"torch": "9.9"}}}, "installed packages"),
+        (8, {"environment": ENVIRONMENT | {"packages": {"torch": "9.9"}}}, "installed packages"),
+        (0, {"schema_version": 2}, "schema_version"),
+    ],
+)
+def test_each_refusal_has_its_reason(index: int, changes: dict[str, Any], words: str) -> None:
+    made_up = sound()
+    made_up[index] = made_up[index] | changes
+    (reason,) = refusals(made_up)
+    assert words in reason
+    assert "\n" not in reason
+
+
+def test_other_packages_at_another_seed_are_no_mixture() -> None:
+    """Losses are taken seed by seed, so that a seed may come from another machine."""
+    made_up = sound()
+    twin = {"seed": 1, "environment": ENVIRONMENT | {"packages": {"torch": "9.9"}}}
+    assert refusals([*made_up, made_up[0] | twin | {"budget": made_up[0]["budget"] | {"seed": 1}}]) == []
+
+
+def write(folder: Path, found: list[dict[str, Any]]) -> list[Path]:
+    paths = [folder / "records" / records.file_name(record) for record in found]
+    for record, path in zip(found, paths, strict=True):
+        records.write(record, path)
+    return paths
+
+
+def test_tables_refuse_what_is_not_fit_unless_it_is_a_draft(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path, study())
+    arguments = ["--records", str(tmp_path / "records"), "--output", str(tmp_path / "tables")]
+    assert tables.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert "have fewer than 8" in said and "--draft" in said and said.count("\n") == 1
+    assert tables.main([*arguments, "--draft"]) == 0
+
+
+def test_signed_records_are_checked_one_by_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = write(tmp_path, sound())
+    own = ["--results", str(tmp_path)]
+    assert check_results.main(own) == 1
+    assert "is missing" in capsys.readouterr().err
+    assert check_results.main([*own, "--sign"]) == 0
+    assert check_results.main(own) == 0
+    paths[0].write_text(paths[0].read_text().replace("2026", "2025"))
+    paths[-1].unlink()
+    capsys.readouterr()
+    assert check_results.main(own) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert any("is another since" in line for line in said) and any("is gone since" in line for line in said)
+
+
+def test_what_is_refused_is_not_signed(tmp_path: Path) -> None:
+    write(tmp_path, study())
+    assert check_results.main(["--results", str(tmp_path), "--sign"]) == 1
+    assert not (tmp_path / check_results.SIGNATURE).exists()
