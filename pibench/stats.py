@@ -46,7 +46,7 @@ def paired_ratio(baseline: Sequence[float], other: Sequence[float]) -> Ratio:
 def _interval(ratios: np.ndarray) -> tuple[float | None, float | None]:
     if len(ratios) < MIN_PAIRS or np.ptp(ratios) == 0:
         return None, None
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.simplefilter("ignore", DegenerateDataWarning)  # it comes with no interval, and so do we
         found = bootstrap((ratios,), np.median, method="BCa", rng=np.random.default_rng(0)).confidence_interval
     return (float(found.low), float(found.high)) if np.isfinite([found.low, found.high]).all() else (None, None)
