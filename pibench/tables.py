@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 from pibench import registry
+from pibench.claims import CLAIMS, claims_table, load
 from pibench.contract import MethodInfo
 from pibench.disk import save_text
 from pibench.errors import InputError
@@ -49,18 +50,31 @@ def _write(texts: dict[Path, str]) -> list[Path]:
     return list(texts)
 
 
-def _texts(records_folder: Path, tables_folder: Path, pages: Sequence[Path] = ()) -> dict[Path, str]:
+def _texts(
+    records_folder: Path, tables_folder: Path, pages: Sequence[Path] = (), claims: Path | None = None
+) -> dict[Path, str]:
     records = read_all(records_folder)
     if not records:
         raise InputError(f"there are no records in {records_folder}: measure first or name another folder")
-    tables = study_tables(records)
-    if _has_cells(records):
-        tables += [build(records) for build in (headline, accuracy, latency, communication, field)]
-        tables.append(reported(records, _infos(records)))
+    tables = all_tables(records)
+    if claims is not None and claims.is_file():
+        tables.append(claims_table(load(claims), tables))
     texts = {
         tables_folder / f"{table.name}.{form}": render(table, form) for table in tables for form in get_args(Format)
     }
     return texts | {page: _embedded(page, tables) for page in pages}
+
+
+def all_tables(records: list[Record]) -> list[Table]:
+    """Return every table of the records: one for each study, and those of the cells.
+
+    Raises :class:`InputError` for records that do not belong together.
+    """
+    tables = study_tables(records)
+    if any(record["kind"] != "study" for record in records):
+        tables += [build(records) for build in (headline, accuracy, latency, communication, field)]
+        tables.append(reported(records, _infos(records)))
+    return tables
 
 
 def _infos(records: list[Record]) -> dict[str, MethodInfo]:
@@ -70,10 +84,6 @@ def _infos(records: list[Record]) -> dict[str, MethodInfo]:
         with suppress(InputError):
             found[name] = registry.get(name).info
     return found
-
-
-def _has_cells(records: list[Record]) -> bool:
-    return any(record["kind"] != "study" for record in records)
 
 
 def _embedded(page: Path, tables: list[Table]) -> str:
@@ -118,12 +128,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=[],
         help="a Markdown page that shows tables between its table marks; may be given more than once",
     )
+    parser.add_argument("--claims", type=Path, help=f"judge the claims in this file too, such as {CLAIMS}")
     parser.add_argument("--draft", action="store_true", help="show records that are not fit to be cited, too")
     arguments = parser.parse_args(argv)
     try:
         if not arguments.draft and (reasons := refusals(read_all(arguments.records))):
             raise InputError(f"{reasons[0]}; or give --draft")
-        texts = _texts(arguments.records, arguments.output, arguments.page)
+        texts = _texts(arguments.records, arguments.output, arguments.page, arguments.claims)
         if arguments.check:
             differing = _differing(texts)
             if differing:

@@ -18,7 +18,7 @@ import torch
 from hypothesis import strategies as st
 
 from benchmarks import conftest as bench
-from pibench import command, disk, records, registry, tables
+from pibench import claims, command, disk, records, registry, tables
 from pibench.interpreters.crypten.remote import parse_address
 from pibench.interpreters.messages import packed, unpacked
 from pibench.interpreters.switches import LEAN
@@ -26,6 +26,7 @@ from pibench.network import parse_network
 from pibench.tasks.glue import load
 from tests.made_up import accuracy_record
 
+ROOT = Path(__file__).resolve().parents[1]
 Read = Callable[[Path], Any]
 
 
@@ -136,6 +137,7 @@ def readers(folder: Path) -> dict[str, Reader]:
         "plugins' metadata": Reader(entries | anything, _metadata),
         "options of nox -s bench": Reader(option.map(str.encode), _text(_bench_options)),
         "other command lines": Reader(arguments.map("\n".join).map(str.encode), _text(_commands)),
+        "lists of claims": Reader(damaged((ROOT / "benchmarks/claims.toml").read_bytes()) | anything, claims.load),
         "addresses": Reader((words | st.from_regex(r"[\w.]*:?\d*")).map(str.encode), _text(parse_address)),
         "networks": Reader((words | st.from_regex(_LINK)).map(str.encode), _text(parse_network)),
     }

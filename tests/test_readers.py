@@ -25,6 +25,7 @@ NAMES = (
     "plugins' metadata",
     "options of nox -s bench",
     "other command lines",
+    "lists of claims",
     "addresses",
     "networks",
 )

@@ -177,7 +177,9 @@ def test_accuracy_table() -> None:
 
 def test_latency_table_has_an_interval_from_eight_pairs_on() -> None:
     made_up = study()
-    made_up[-1] = cost_record("b", [500_000] * 2, [1.0] * 8, baseline=dense_baseline([3.7, 4.1, 3.9, 4.2, 4.0, 3.8, 4.3, 4.05]))
+    made_up[-1] = cost_record(
+        "b", [500_000] * 2, [1.0] * 8, baseline=dense_baseline([3.7, 4.1, 3.9, 4.2, 4.0, 3.8, 4.3, 4.05])
+    )
     found = {(row["architecture"], row["lowering"]): row for row in rows(tables.latency(made_up))}
     assert found["a", "fair"]["tasks"] == "rte"
     assert (found["a", "fair"]["speedup_loopback"], found["a", "fair"]["speedup_low"]) == ("3", "")
