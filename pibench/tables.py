@@ -57,8 +57,8 @@ def _texts(
     if not records:
         raise InputError(f"there are no records in {records_folder}: measure first or name another folder")
     tables = all_tables(records)
-    if claims is not None and claims.is_file():
-        tables.append(claims_table(load(claims), tables))
+    if claims is not None:
+        tables = with_claims(tables, claims)
     texts = {
         tables_folder / f"{table.name}.{form}": render(table, form) for table in tables for form in get_args(Format)
     }
@@ -75,6 +75,11 @@ def all_tables(records: list[Record]) -> list[Table]:
         tables += [build(records) for build in (headline, accuracy, latency, communication, field)]
         tables.append(reported(records, _infos(records)))
     return tables
+
+
+def with_claims(tables: list[Table], claims: Path = CLAIMS) -> list[Table]:
+    """Return the tables, and that of the claims in a file if there is one."""
+    return [*tables, claims_table(load(claims), tables)] if claims.is_file() else tables
 
 
 def _infos(records: list[Record]) -> dict[str, MethodInfo]:

@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -146,39 +145,33 @@ def serve(party: Any, connection: Connection) -> None:
 
 
 def spawn(target: Callable[..., None], *arguments: Any) -> SpawnProcess:
-    """Start a process that Ctrl-C does not reach, which is for this one to handle, and that ends when this one does."""
+    """Start a process that Ctrl-C does not reach: it is for this one to handle."""
     resource_tracker.ensure_running()  # its start would lift the block
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        process = multiprocessing.get_context("spawn").Process(
-            target=_beside_launcher, args=(target, *arguments), daemon=True
-        )
+        process = multiprocessing.get_context("spawn").Process(target=target, args=arguments, daemon=True)
         process.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return process
 
 
-def _beside_launcher(target: Callable[..., None], *arguments: Any) -> None:
-    threading.Thread(target=_end_with_launcher, daemon=True).start()
-    target(*arguments)
-
-
-def _end_with_launcher() -> None:
+def end_with_launcher() -> None:
+    """From now on, end this process when the one that spawned it ends, whatever this one waits for."""
     launcher = multiprocessing.parent_process()
     assert launcher is not None
-    launcher.join()
-    os._exit(1)
+    threading.Thread(target=lambda: (launcher.join(), os._exit(1)), daemon=True).start()
 
 
 def _live(main: Main, connection: Connection) -> None:
-    """Be a party, and if it fails say so in words that the launcher hears."""
+    """Be a party, and if it fails say so in words that the launcher hears, and in no others."""
     try:
+        end_with_launcher()
         main(connection)
     except BaseException as error:
         with suppress(OSError):
             connection.send(Failure(time.monotonic(), f"{type(error).__name__}: {error}"))
-        sys.exit(1)
+        os._exit(1)  # at the interpreter's own end, what is broken would fail once more
 
 
 def free_port(port: int | None) -> int:

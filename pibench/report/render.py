@@ -54,6 +54,11 @@ def render(table: Table, form: Format) -> str:
     return "\n".join([f"### {table.title}", "", body, "", *(f"- {note}" for note in table.notes)]) + "\n"
 
 
+def markdown_cell(cell: Cell, column: Column) -> str:
+    """Return a cell's text as it stands in Markdown."""
+    return _text(cell, column, "md")
+
+
 def _csv(table: Table) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -1,0 +1,219 @@
+"""The report: one HTML page that needs nothing else, made from records: ``python -m pibench.report.page``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from pibench.disk import save_text
+from pibench.errors import InputError
+from pibench.records import RESULTS, Record, file_name, read_all
+from pibench.report import rows
+from pibench.report.cost import GROUPS, LINKS, group_megabytes
+from pibench.report.frontier import NOTE, Frontier
+from pibench.report.join import Row, Study, join
+from pibench.report.render import Cell, Column, Table, markdown_cell, render
+
+_SECTIONS = [
+    ("choose", "Which method?"),
+    ("frontier", "Accuracy against cost"),
+    ("bytes", "Where the bytes go"),
+    ("importance", "Head importance"),
+    ("entropies", "AERO's entropies"),
+    ("tables", "Tables"),
+    ("provenance", "Records"),
+]
+_AXES = [
+    ("megabytes", "Bytes on CrypTen", "MB"),
+    ("rounds", "Rounds on CrypTen", "rounds"),
+    ("loopback", "Latency on loopback, measured", "s"),
+    ("lan", "Latency on a LAN, modelled", "s"),
+    ("wan", "Latency on a WAN, modelled", "s"),
+    ("semi2k", "Bytes on SEMI2K, layers of CoLA's models", "MB"),
+    ("aby3", "Bytes on ABY3, layers of CoLA's models", "MB"),
+    ("cheetah", "Bytes on CHEETAH, layers of CoLA's models", "MB"),
+]
+_OPEN = ("glue",)
+_FIRST = ("glue", "accuracy", "latency", "communication", "field", "claims")
+
+
+def page(records: Sequence[Record], tables: Sequence[Table]) -> str:
+    """Return the page.
+
+    Raises:
+        InputError: jinja2 is missing, or the records do not belong together.
+    """
+    try:
+        from jinja2 import Environment, StrictUndefined
+    except ModuleNotFoundError as error:
+        raise InputError("the report needs jinja2: run `pip install 'pibench[report]'`") from error
+    web = files("pibench.report").joinpath("web")
+    texts = {name: web.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")}
+    study = join(records)
+    tasks = rows.informative_tasks(study) or study.tasks
+    frontier = Frontier(study, tasks)
+    studies = {record["name"]: record for record in records if record["kind"] == "study"}
+    bars = [bar for row in frontier.ordered if (bar := _bar(study, row, tasks))]
+    ordered = sorted(tables, key=lambda table: _FIRST.index(table.name) if table.name in _FIRST else len(_FIRST))
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(texts["page.html"])
+    return template.render(
+        css=_Safe(texts["page.css"]),
+        js=_Safe(texts["page.js"]),
+        suite=RESULTS.name,
+        sections=_SECTIONS,
+        intro=_intro(study),
+        axes=_AXES,
+        axes_json=_json(_AXES),
+        points=_json(
+            [_point(frontier, row, studies.get("engines")) for row in frontier.ordered if row in frontier.points]
+        ),
+        frontier_note=NOTE,
+        headline_title=ordered[0].title,
+        groups=GROUPS,
+        bars=bars,
+        widest=max((bar["total"] for bar in bars), default=1.0),
+        heatmaps=_heatmaps(studies),
+        tables=[_table(table) for table in ordered],
+        provenance=[_provenance(study, row) for row in frontier.ordered],
+        footer="Everything on this page is computed from the records named above; nothing is typed in.",
+    )
+
+
+class _Safe(str):
+    """Our own text, which goes into the page as it is."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return str(self)
+
+
+def _json(value: Any) -> _Safe:
+    return _Safe(json.dumps(value, ensure_ascii=False).replace("<", "\\u003c"))
+
+
+def _intro(study: Study) -> str:
+    record = study.accuracy[0]
+    return (
+        f"{len(study.rows)} rows, one for each method and variant, on {', '.join(study.tasks)}; backbone "
+        f"{record['backbone']}, sequence length {record['seq_len']}. Accuracy is in floats and in fixed point on whole "
+        "validation splits, costs are of real two-party computation."
+    )
+
+
+def _point(frontier: Frontier, row: Row, engines: Record | None) -> dict[str, Any]:
+    study, tasks = frontier.study, frontier.tasks
+    seconds = dict(zip(LINKS, rows.seconds_cells(study, row, tasks), strict=True))
+    better = frontier.beaten_by(row)
+    own = (
+        {entry["engine"]: entry for entry in engines["rows"] if (entry["method"], entry["variant"]) == row}
+        if engines
+        else {}
+    )
+    elsewhere = {
+        name: own[name]["bytes_total"] / 1e6 if name in own else None for name in ("semi2k", "aby3", "cheetah")
+    }
+    named = {"name": "/".join(row), "beaten_by": "/".join(better) if better else None, "seeds": rows.seeds(study, row)}
+    return named | asdict(frontier.points[row]) | seconds | elsewhere
+
+
+def _bar(study: Study, row: Row, tasks: Sequence[str]) -> dict[str, Any] | None:
+    """Return the megabytes of a row by operator group, mean over tasks and within them over seeds."""
+    by_task = [[study.cost_of(record) for record in study.of(row, task)] for task in tasks]
+    found = [[group_megabytes(cost) for cost in costs if cost and cost["status"] == "ok"] for costs in by_task]
+    if not found or not all(found) or any(one["linear"] is None for costs in found for one in costs):
+        return None
+    groups = {group: fmean(fmean(one[group] or 0.0 for one in costs) for costs in found) for group in GROUPS}
+    return {"name": "/".join(row), "groups": groups, "total": sum(groups.values())}
+
+
+def _heatmaps(studies: dict[str, Record]) -> list[tuple[str, str, str, list[dict[str, Any]]]]:
+    found = []
+    if record := studies.get("importance"):
+        maps = [
+            _map(f"{row['task']}, {row['importance'].replace('_', ' ')}", _reshaped(row["heads"], row["layers"]))
+            for row in record["rows"]
+        ]
+        note = "How much each head matters, over the largest of its map, by layer (down) and head (across)."
+        found.append(("importance", "Head importance", note, maps))
+    if record := studies.get("language"):
+        seed = record["rows"][0]["seed"]
+        entries = [row for row in record["rows"] if row["seed"] == seed and row["entropies"] is not None]
+        note = "Mean attention entropy over log T of every head, first seed: 0 attends to one word, 1 to all alike."
+        found.append(
+            ("entropies", "AERO's entropy maps", note, [_map(row["rung"], row["entropies"], 1.0) for row in entries])
+        )
+    return found
+
+
+def _reshaped(heads: Sequence[float], layers: int) -> list[list[float]]:
+    across = len(heads) // layers
+    return [list(heads[layer * across : (layer + 1) * across]) for layer in range(layers)]
+
+
+def _map(name: str, values: Sequence[Sequence[float]], top: float | None = None) -> dict[str, Any]:
+    largest = top or max(abs(value) for row in values for value in row) or 1.0
+    cells = [
+        [{"share": max(0.0, value / largest), "text": f"{value / largest:.2f}"} for value in row] for row in values
+    ]
+    return {"name": name, "rows": cells}
+
+
+def _table(table: Table) -> dict[str, Any]:
+    columns = [{"title": column.title, "numeric": column.decimals is not None} for column in table.columns]
+    cells = [[_cell(cell, column) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
+    own = {"name": table.name, "title": table.title, "open": table.name in _OPEN, "notes": table.notes}
+    return own | {"columns": columns, "rows": cells, "tex": render(table, "tex")}
+
+
+def _cell(cell: Cell, column: Column) -> dict[str, Any]:
+    raw = None if cell is None or isinstance(cell, str) else cell
+    return {"text": markdown_cell(cell, column), "raw": raw, "number": raw is not None}
+
+
+def _provenance(study: Study, row: Row) -> dict[str, Any]:
+    accuracy = study.of(row)
+    costs = {id(cost): cost for record in accuracy if (cost := study.cost_of(record))}
+    return {"name": "/".join(row), "records": [_origin(record) for record in (*accuracy, *costs.values())]}
+
+
+def _origin(record: Record) -> dict[str, str]:
+    machine = record["environment"]["machine"]
+    score = record.get("float")
+    return {
+        "path": file_name(record),
+        "day": record["started_utc"][:10],
+        "commit": (record["environment"]["commit"] or "unversioned")[:12],
+        "machine": ", ".join(filter(None, [machine["cpu_model"], machine.get("gpu_model")])) or "unknown",
+        "float": "" if score is None else f"{score:.2f}",
+        "weights": (record.get("weights_hash") or "")[:12],
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, or 2 for bad input."""
+    from pibench.tables import all_tables, with_claims
+
+    parser = argparse.ArgumentParser(prog="python -m pibench.report.page", description="Write the report from records.")
+    parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
+    parser.add_argument("--output", type=Path, default=Path("runs/report.html"), help="the page (%(default)s)")
+    arguments = parser.parse_args(argv)
+    try:
+        records = read_all(arguments.records)
+        save_text(page(records, with_claims(all_tables(records))), arguments.output)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(arguments.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
