@@ -62,6 +62,8 @@ def packed(value: Any) -> bytes:
 
     def plain(value: Any) -> Any:
         if isinstance(value, np.ndarray):
+            if value.dtype.hasobject:
+                raise TypeError("an array of objects would be pickled")
             arrays[f"array{len(arrays)}"] = value
             return {"array": f"array{len(arrays) - 1}"}
         if isinstance(value, Architecture):
@@ -76,8 +78,8 @@ def packed(value: Any) -> bytes:
         return value
 
     text = json.dumps(plain(value)).encode()
-    file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **{_JSON: np.frombuffer(text, np.uint8)}, **arrays)
+    file, parts = io.BytesIO(), {_JSON: np.frombuffer(text, np.uint8)} | arrays
+    np.savez(file, **parts)  # type: ignore[arg-type]  # names, which are none of its options
     return file.getvalue()
 
 

@@ -158,9 +158,12 @@ def spawn(target: Callable[..., None], *arguments: Any) -> SpawnProcess:
 
 def end_with_launcher() -> None:
     """From now on, end this process when the one that spawned it ends, whatever this one waits for."""
-    launcher = multiprocessing.parent_process()
-    assert launcher is not None
-    threading.Thread(target=lambda: (launcher.join(), os._exit(1)), daemon=True).start()
+    threading.Thread(target=_end_after, args=(multiprocessing.parent_process(),), daemon=True).start()
+
+
+def _end_after(launcher: Any) -> None:
+    launcher.join()
+    os._exit(1)
 
 
 def _live(main: Main, connection: Connection) -> None:

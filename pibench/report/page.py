@@ -108,20 +108,22 @@ def _intro(study: Study) -> str:
     )
 
 
-def _point(frontier: Frontier, row: Row, engines: Record | None) -> dict[str, Any]:
-    study, tasks = frontier.study, frontier.tasks
-    seconds = dict(zip(LINKS, rows.seconds_cells(study, row, tasks), strict=True))
-    better = frontier.beaten_by(row)
-    own = (
-        {entry["engine"]: entry for entry in engines["rows"] if (entry["method"], entry["variant"]) == row}
-        if engines
-        else {}
-    )
-    elsewhere = {
-        name: own[name]["bytes_total"] / 1e6 if name in own else None for name in ("semi2k", "aby3", "cheetah")
-    }
+def _points(frontier: Frontier, engines: Record | None) -> list[dict[str, Any]]:
+    entries = engines["rows"] if engines else []
+    layers = {(row["method"], row["variant"], row["engine"]): row["bytes_total"] for row in entries}
+    found = []
+    for row in frontier.ordered:
+        if row in frontier.points:
+            elsewhere = {name: layers.get((*row, name)) for name in ("semi2k", "aby3", "cheetah")}
+            found.append(_point(frontier, row) | {name: size and size / 1e6 for name, size in elsewhere.items()})
+    return found
+
+
+def _point(frontier: Frontier, row: Row) -> dict[str, Any]:
+    study, better = frontier.study, frontier.beaten_by(row)
+    seconds = dict(zip(LINKS, rows.seconds_cells(study, row, frontier.tasks), strict=True))
     named = {"name": "/".join(row), "beaten_by": "/".join(better) if better else None, "seeds": rows.seeds(study, row)}
-    return named | asdict(frontier.points[row]) | seconds | elsewhere
+    return named | asdict(frontier.points[row]) | seconds
 
 
 def _bar(study: Study, row: Row, tasks: Sequence[str]) -> dict[str, Any] | None:
@@ -146,6 +148,7 @@ def _heatmaps(studies: dict[str, Record]) -> list[tuple[str, str, str, list[dict
     if record := studies.get("language"):
         seed = record["rows"][0]["seed"]
         entries = [row for row in record["rows"] if row["seed"] == seed and row["entropies"] is not None]
+        maps = [_map(row["rung"], row["entropies"], 1.0) for row in entries]
         note = "Mean attention entropy over log T of every head, first seed: 0 attends to one word, 1 to all alike."
         found.append(
             ("entropies", "AERO's entropy maps", note, [_map(row["rung"], row["entropies"], 1.0) for row in entries])
