@@ -79,7 +79,7 @@ def packed(value: Any) -> bytes:
 
     text = json.dumps(plain(value)).encode()
     file, parts = io.BytesIO(), {_JSON: np.frombuffer(text, np.uint8)} | arrays
-    np.savez(file, **parts)  # type: ignore[arg-type]  # names, which are none of its options
+    np.savez(file, **parts)
     return file.getvalue()
 
 

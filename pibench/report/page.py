@@ -71,9 +71,7 @@ def page(records: Sequence[Record], tables: Sequence[Table]) -> str:
         intro=_intro(study),
         axes=_AXES,
         axes_json=_json(_AXES),
-        points=_json(
-            [_point(frontier, row, studies.get("engines")) for row in frontier.ordered if row in frontier.points]
-        ),
+        points=_json(_points(frontier, studies.get("engines"))),
         frontier_note=NOTE,
         headline_title=ordered[0].title,
         groups=GROUPS,
