@@ -125,7 +125,9 @@ def _point(frontier: Frontier, row: Row) -> dict[str, Any]:
 
 
 def _bar(study: Study, row: Row, tasks: Sequence[str]) -> dict[str, Any] | None:
-    """Return the megabytes of a row by operator group, mean over tasks and within them over seeds."""
+    """Return the megabytes of a row of the fair lowering by operator group, mean over tasks and then over seeds."""
+    if any(record["lowering"] != "fair" for record in study.of(row)):
+        return None
     by_task = [[study.cost_of(record) for record in study.of(row, task)] for task in tasks]
     found = [[group_megabytes(cost) for cost in costs if cost and cost["status"] == "ok"] for costs in by_task]
     if not found or not all(found) or any(one["linear"] is None for costs in found for one in costs):

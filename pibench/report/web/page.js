@@ -8,7 +8,8 @@ function sentence(point, key) {
   const { name, unit } = axes.get(key);
   const seeds = `${point.seeds} seed${String(point.seeds) === "1" ? "" : "s"}`;
   const place = point.beaten_by ? `behind ${point.beaten_by}` : "on the frontier";
-  return `${point.name}: loses ${told(point.loss, 2)} points; ${name.toLowerCase()} ${told(point[key], 2)} ${unit}; ` +
+  const own = key === "megabytes" || key === "rounds" ? "" : `${name}: ${told(point[key], 2)} ${unit}; `;
+  return `${point.name}: loses ${told(point.loss, 2)} points; ${own}` +
     `${told(point.megabytes, 1)} MB in ${told(point.rounds, 0)} rounds; ${seeds}; ${place}.`;
 }
 
@@ -112,7 +113,8 @@ for (const header of document.querySelectorAll("details.table thead th")) header
 for (const input of document.querySelectorAll("[data-filters]")) input.addEventListener("input", () => filter(input));
 for (const button of document.querySelectorAll("[data-copies]")) button.addEventListener("click", () => copy(button));
 for (const form of document.forms) form.addEventListener("submit", (event) => event.preventDefault());
-for (const id of ["budget", "choose-by"]) byId(id).addEventListener("input", choose);
-byId("axis").addEventListener("input", draw);
+byId("budget").addEventListener("input", choose);
+byId("choose-by").addEventListener("change", choose);
+byId("axis").addEventListener("change", draw);
 choose();
 draw();

@@ -1,0 +1,134 @@
+"""The report, as a reader's browser shows it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pibench.records import read_all
+from pibench.report import page
+from pibench.report.build import headline
+from pibench.report.join import join
+from pibench.tables import all_tables, with_claims
+from tests.test_tables import study
+
+ROOT = Path(__file__).resolve().parents[1]
+RECORDS = ROOT / "results" / "v1" / "records"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    assert page.main(["--records", str(RECORDS), "--output", str(path)]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        pytest.skip("needs Debian's packages chromium and chromium-driver")
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    for option in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,900"):
+        options.add_argument(option)
+    options.binary_location = str(shutil.which("chromium"))
+    driver = webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def shown(browser: Any, report: Path) -> Any:
+    browser.get(report.as_uri())
+    return browser
+
+
+def column(browser: Any, index: int) -> list[str]:
+    rows = browser.find_elements("css selector", "#t-glue tbody tr")
+    return [row.find_elements("css selector", "td")[index].text for row in rows if row.is_displayed()]
+
+
+def test_it_needs_nothing_from_elsewhere(report: Path) -> None:
+    text = report.read_text()
+    assert "<link" not in text and "src=" not in text and "@import" not in text
+    assert "<!-- " not in text.split("</style>")[0]
+
+
+def test_every_row_of_the_headline_is_there_with_its_records(report: Path) -> None:
+    text, records = report.read_text(), read_all(RECORDS)
+    found = join(records)
+    assert all(f"{method}/{variant}".replace("'", "&#39;") in text for method, variant in found.rows)
+    for cell in headline(records).rows[0][2:8]:
+        assert f'data-value="{cell}"' in text
+    assert all(record["environment"]["commit"][:12] in text for record in found.records)
+
+
+def test_made_up_text_stays_text() -> None:
+    made_up = [record | ({"method": "<b>bold"} if record.get("method") == "ig3d" else {}) for record in study()]
+    text = page.page(made_up, all_tables(made_up))
+    assert "<b>bold" not in text and "&lt;b&gt;bold" in text
+
+
+def test_headings_sort_and_say_so(shown: Any) -> None:
+    heading = shown.find_elements("css selector", "#t-glue thead th")[9]
+    assert heading.text == "MB"
+    for direction in ("ascending", "descending"):
+        heading.find_element("tag name", "button").click()
+        assert heading.get_attribute("aria-sort") == direction
+        sizes = [float(text) for text in column(shown, 9) if text != "–"]
+        assert sizes == sorted(sizes, reverse=direction == "descending")
+        assert len(sizes) > 10
+
+
+def test_the_field_filters_and_counts(shown: Any) -> None:
+    shown.find_element("css selector", "[data-filters=t-glue]").send_keys("IG3D yes")
+    assert column(shown, 0) == ["ig3d", "ig3d"]
+    assert shown.find_element("id", "count-glue").text.startswith("2 of ")
+
+
+def test_the_chooser_answers_from_the_measurements(shown: Any) -> None:
+    choice = shown.find_element("id", "choice")
+    found = {row[0:2] for row in [tuple(row[:2]) for row in headline(read_all(RECORDS)).rows]}
+    assert tuple(choice.text.split(":")[0].split("/", 1)) in found
+    budget = shown.find_element("id", "budget")
+    budget.clear()
+    budget.send_keys("-50")
+    assert choice.text == "No method that was measured loses so little."
+
+
+def test_marks_can_be_read_without_a_mouse_and_the_axis_changes(shown: Any) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    marks = shown.find_elements("css selector", "#chart g[tabindex='0']")
+    assert len(marks) > 10
+    shown.execute_script("arguments[0].focus()", marks[0])
+    assert shown.find_element("id", "detail").text == marks[0].get_attribute("aria-label")
+    Select(shown.find_element("id", "axis")).select_by_value("wan")
+    assert "WAN" in shown.find_element("id", "chart").text
+
+
+def test_latex_is_copied_or_shown_for_copying(shown: Any) -> None:
+    button = shown.find_element("css selector", "[data-copies=tex-glue]")
+    button.click()
+    shown.implicitly_wait(2)
+    assert button.text in ("Copied", "Press Ctrl-C")
+    area = shown.find_element("id", "tex-glue")
+    assert "\\toprule" in area.get_attribute("value")
+
+
+@pytest.mark.parametrize("width", [380, 1280])
+def test_nothing_is_wider_than_the_screen(shown: Any, width: int, tmp_path: Path) -> None:
+    shown.set_window_size(width, 900)
+    assert shown.execute_script("return document.documentElement.scrollWidth") <= max(width, 500)
+    assert shown.save_screenshot(str(tmp_path / "page.png"))
+    shown.set_window_size(1280, 900)
+
+
+def test_claims_stand_on_the_page_where_there_are_some(report: Path) -> None:
+    assert with_claims([], ROOT / "no such file") == []
+    assert "table-claims" in report.read_text()
