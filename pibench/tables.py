@@ -16,6 +16,7 @@ from pibench.disk import save_text
 from pibench.errors import InputError
 from pibench.records import RESULTS, Record, read_all
 from pibench.report.build import accuracy, communication, headline, latency
+from pibench.report.choice import choice
 from pibench.report.field import field, reported
 from pibench.report.refusal import refusals
 from pibench.report.render import Column, Format, Table, render
@@ -72,7 +73,7 @@ def all_tables(records: list[Record]) -> list[Table]:
     """
     tables = study_tables(records)
     if any(record["kind"] != "study" for record in records):
-        tables += [build(records) for build in (headline, accuracy, latency, communication, field)]
+        tables += [build(records) for build in (headline, choice, accuracy, latency, communication, field)]
         tables.append(reported(records, _infos(records)))
     return tables
 

@@ -7,6 +7,7 @@ import pytest
 from pibench import tables
 from pibench.errors import InputError
 from pibench.records import Record
+from pibench.report.choice import choice
 from pibench.report.join import join
 from tests.made_up import (
     BUDGET,
@@ -333,3 +334,10 @@ def test_the_fair_dense_model_against_itself_is_the_noise_below_the_latency_tabl
     made_up[8] = cost_record("dense", [4_000_000] * 2, [2.0] * 8, rounds=20, baseline=itself)
     (note,) = [note for note in tables.latency(made_up).notes if note.startswith("A/A")]
     assert "against itself" in note and "1.00 (0.9" in note
+
+
+def test_the_choice_is_the_cheapest_method_within_each_budget() -> None:
+    found = {row["budget"]: row for row in rows(choice(study()))}
+    assert found["0"]["megabytes"].startswith("dense/fair (8")
+    cheap = found["2.3"]["megabytes"]
+    assert cheap.startswith("ig3d/fair (") and cheap.endswith("1 seed)")
