@@ -51,7 +51,7 @@ def with_plugins(session: nox.Session) -> list[str]:
 def bench(session: nox.Session) -> None:
     """Run the benchmarks and print the tables; folders of plugins may come first; see `nox -s bench -- --help`."""
     install(session, "bench", "hub", "mpc")
-    session.run(*RUN, "benchmarks", *with_plugins(session))
+    session.run("pibench", "run", *with_plugins(session))
 
 
 @nox.session

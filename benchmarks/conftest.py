@@ -10,9 +10,8 @@ from typing import get_args
 
 import pytest
 
-from benchmarks import interrupt
 from benchmarks.studies import save, tell  # noqa: F401 (fixtures)
-from pibench import registry
+from pibench import interrupt, registry
 from pibench.contract import Recovery, Variant
 from pibench.errors import InputError, pick
 from pibench.measure.plan import ENGINES, PROFILES, Cell, Plan, Profile

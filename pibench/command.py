@@ -1,36 +1,23 @@
-"""The command ``pibench``: so far, to run one party of two on a machine of its own."""
+"""The command ``pibench``."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from pibench import interrupt  # noqa: F401 (first: the rest takes seconds to load)
+from pibench.commands import compare, cost, doctor, listing, party, run
 from pibench.errors import InputError
-from pibench.interpreters.processes import end_with_launcher, spawn
-from pibench.measure.provenance import machine
-
-_BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-_REFUSED, _GONE = 3, 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, or 1 for failed cells, 2 for bad input, 130 for Ctrl-C."""
-    parser = argparse.ArgumentParser("pibench", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    party = commands.add_parser(
-        "party",
-        help="run one party of two that are on machines of their own",
-        description="Party 0 is the server: it runs the benchmarks, and takes all options of `nox -s bench` as well. "
-        "Party 1 is the client: it calls party 0, and answers it until it is gone.",
-    )
-    party.add_argument("--rank", type=int, choices=(0, 1), required=True)
-    party.add_argument("--listen", metavar="HOST:PORT", help="where party 0 is to be called")
-    party.add_argument("--connect", metavar="HOST:PORT", help="where party 1 calls")
-    party.add_argument("--certificates", type=Path, required=True, help="folder of ca.pem, certificate.pem and key.pem")
-    party.add_argument("--wait", type=float, default=600.0, help="longest wait of party 1, in seconds (%(default)s)")
-    party.set_defaults(run=_party)
+    parser = argparse.ArgumentParser("pibench", description="Benchmarks of private transformer inference.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    for module in (run, listing, compare, cost, doctor, party):
+        module.add(commands)
     chosen, rest = parser.parse_known_args(arguments)
     try:
         return chosen.run(chosen, rest)
@@ -39,56 +26,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-
-
-def _party(chosen: argparse.Namespace, rest: list[str]) -> int:
-    needed, other = ("listen", "connect") if chosen.rank == 0 else ("connect", "listen")
-    if not getattr(chosen, needed) or getattr(chosen, other):
-        raise InputError(f"party {chosen.rank} takes --{needed} HOST:PORT, and no --{other}")
-    if chosen.rank == 0:
-        return _serve(chosen, rest)
-    if rest:
-        raise InputError(f"party 1 has no option {rest[0]}: party 0 says what is run")
-    return _follow(chosen)
-
-
-def _serve(chosen: argparse.Namespace, rest: list[str]) -> int:
-    import pytest
-
-    if not _BENCHMARKS.is_dir():
-        raise InputError(f"{_BENCHMARKS} is missing: party 0 runs from a checkout of the suite")
-    own = ["--listen", chosen.listen, "--certificates", str(chosen.certificates)]
-    benchmarks = [str(_BENCHMARKS / f"test_{name}.py") for name in ("accuracy", "communication", "latency")]
-    return int(pytest.main(["-s", "-q", "-p", "no:cacheprovider", *benchmarks, *own, *rest]))
-
-
-def _follow(chosen: argparse.Namespace) -> int:
-    """Serve one session after the other, each in a process of its own, until party 0 is gone."""
-    from pibench.interpreters.crypten.remote import parse_address
-
-    address = parse_address(chosen.connect)
-    sessions = 0
-    while True:
-        print(f"party 1: calling party 0 at {chosen.connect}", flush=True)
-        process = spawn(_session, address, chosen.certificates, chosen.wait)
-        process.join()
-        if process.exitcode == _REFUSED:
-            return 2
-        if process.exitcode == _GONE:
-            print(f"party 1: {sessions} sessions served", flush=True)
-            return 0 if sessions else 1
-        sessions += 1
-        if process.exitcode:
-            print(f"party 1: a session ended with status {process.exitcode}; ready for the next", flush=True)
-
-
-def _session(address: tuple[str, int], certificates: Path, wait: float) -> None:
-    from pibench.interpreters.crypten.remote import follow
-    from pibench.interpreters.tls import PeerGone
-
-    end_with_launcher()
-    try:
-        follow(address, certificates, wait, machine())
-    except InputError as error:
-        print(f"party 1: {error}", file=sys.stderr, flush=True)
-        sys.exit(_GONE if isinstance(error, PeerGone) else _REFUSED)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

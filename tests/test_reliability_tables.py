@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.reliability.runs import Outcome, Run, lost, summary
+from benchmarks.reliability.runs import Outcome, Run, lost, summary, with_others
 from pibench import records
 from pibench.report.studies import study_tables
 from tests.made_up import accuracy_record
@@ -13,6 +13,7 @@ from tests.test_studies import study
 
 def test_a_row_counts_what_was_clean_and_adds_up_what_was_not() -> None:
     row = summary("fault", [Outcome(True, "a"), Outcome(True, "a", orphans=2), Outcome(False, "b", tracebacks=1)])
+    assert row.pop("commit")
     assert row == {
         "fault": "fault", "times": 3, "survived": 1, "orphans": 2, "tracebacks": 1, "lost": 0, "saw": "a",
     }  # fmt: skip
@@ -20,6 +21,14 @@ def test_a_row_counts_what_was_clean_and_adds_up_what_was_not() -> None:
     assert records.validate(record) == []
     (table,) = study_tables([record])
     assert table.rows == [["fault", 3, 1, 0, 2, 1, "a"]]
+
+
+def test_a_part_of_the_faults_keeps_the_rows_of_the_others(tmp_path: Path) -> None:
+    old = [{"fault": "a", "times": 1}, {"fault": "b", "times": 1}]
+    new = [{"fault": "a", "times": 2}]
+    assert with_others(new, tmp_path / "record.json") == new
+    records.write(study("reliability_faults", old), tmp_path / "record.json")
+    assert with_others(new, tmp_path / "record.json") == [new[0], old[1]]
 
 
 def test_a_cell_is_lost_if_it_is_gone_or_another_but_not_if_it_had_failed() -> None:

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pibench import records
+from pibench.measure.provenance import environment
 from pibench.records import Record
 
 ROOT = Path(__file__).resolve().parents[2]
-_BENCH = [sys.executable, "-m", "pytest", str(ROOT / "benchmarks"), "-c", str(ROOT / "pyproject.toml")]
-_QUIET = ["-s", "-q", "-W", "default", "-p", "no:cacheprovider", "--benchmark-quiet"]
-PARTY_MAIN = "from pibench.command import main; import sys; sys.exit(main())"
+_PIBENCH = [sys.executable, "-c", "from pibench.command import main; import sys; sys.exit(main())"]
 TRACEBACK = "Traceback (most recent call last)"
 MEASURED = ("status", "float", "fixed", "weights_hash", "architecture", "bytes_total", "rounds", "operators")
 """What a cell measures that is the same in every run."""
@@ -94,12 +93,12 @@ def bench(folder: Path, backbone: Path, *options: str, environment: dict[str, st
     """Start two methods' cells in ``folder``, with its records under ``out`` unless an option says otherwise."""
     fixed = [f"--backbone={backbone}", "--data=sample", "--methods=dense,puma", "--output=out", "--deadline=20"]
     cells = ["-k", "accuracy or communication"]
-    return Run([*_BENCH, *_QUIET, *cells, *fixed, *options], folder, environment)
+    return Run([*_PIBENCH, "run", "-c", str(ROOT / "pyproject.toml"), *cells, *fixed, *options], folder, environment)
 
 
 def party(folder: Path, *options: str) -> Run:
     """Start ``pibench party`` in ``folder``."""
-    return Run([sys.executable, "-c", PARTY_MAIN, "party", *options], folder)
+    return Run([*_PIBENCH, "party", *options], folder)
 
 
 def found(folder: Path) -> dict[str, Record]:
@@ -134,9 +133,17 @@ class Outcome:
         return self.survived and not (self.orphans or self.tracebacks or self.lost)
 
 
+def with_others(rows: list[dict[str, object]], record: Path) -> list[dict[str, object]]:
+    """Return ``rows``, in front of those of other faults that an earlier run of the study left in ``record``."""
+    names = {row["fault"] for row in rows}
+    earlier = records.read(record)["rows"] if record.exists() else []
+    return [*rows, *(row for row in earlier if row["fault"] not in names)]
+
+
 def summary(fault: str, outcomes: Sequence[Outcome]) -> dict[str, object]:
-    """Return the row of a fault: how often it was tried and survived, totals, and what the user saw most often."""
+    """Return the row of a fault: how often it was tried and survived, totals, and what the user saw most."""
     return {
+        "commit": environment(threads=1)["commit"],
         "fault": fault,
         "times": len(outcomes),
         "survived": sum(outcome.clean for outcome in outcomes),

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.reliability.machine_faults import machine_faults
 from benchmarks.reliability.party_faults import PARTY_FAULTS
-from benchmarks.reliability.runs import summary
+from benchmarks.reliability.runs import summary, with_others
 from benchmarks.studies import Save
 
 
@@ -32,5 +32,5 @@ def test_faults(
             outcomes = [fault(fresh(), backbone, draw) for _ in range(request.config.getoption("times"))]
             rows.append(summary(name, outcomes))
             tell(f"{name}: {rows[-1]['survived']} of {rows[-1]['times']}; {rows[-1]['saw']}")
-    save("reliability_faults", rows)
+    save("reliability_faults", with_others(rows, request.config.getoption("studies") / "study/reliability_faults.json"))
     assert all(row["survived"] == row["times"] for row in rows)

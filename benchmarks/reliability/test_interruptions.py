@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.reliability.runs import TRACEBACK, Outcome, bench, found, lost, measured, summary
+from benchmarks.reliability.runs import TRACEBACK, Outcome, bench, found, lost, measured, summary, with_others
 from benchmarks.studies import Save
 
 Cells = dict[str, dict[str, Any]]
@@ -24,21 +24,23 @@ def test_interruptions(
     tell: Callable[[str], None],
 ) -> None:  # fmt: skip
     """Kill with SIGKILL, and press Ctrl-C, at moments spread over a run; run twice at once."""
+    kills, times = request.config.getoption("kills"), request.config.getoption("times")
     folder = fresh()
     start = time.monotonic()
     assert bench(folder, backbone).end() == 0
     whole, goal = time.monotonic() - start, measured(folder)
+    tries: dict[str, Callable[[], list[Outcome]]] = {
+        "run killed (SIGKILL)": lambda: _stopped(kills, signal.SIGKILL, whole, goal, backbone, fresh, draw),
+        "Ctrl-C": lambda: _stopped(kills // 5, signal.SIGINT, whole, goal, backbone, fresh, draw),
+        "two runs at once in one folder": lambda: [_two_at_once(goal, backbone, fresh()) for _ in range(times)],
+    }
     rows = []
-    for fault, number, times in (
-        ("run killed (SIGKILL)", signal.SIGKILL, request.config.getoption("kills")),
-        ("Ctrl-C", signal.SIGINT, request.config.getoption("kills") // 5),
-    ):
-        rows.append(summary(fault, _stopped(times, number, whole, goal, backbone, fresh, draw)))
-        tell(f"{fault}: {rows[-1]}")
-    pairs = [_two_at_once(goal, backbone, fresh()) for _ in range(request.config.getoption("times"))]
-    rows.append(summary("two runs at once in one folder", pairs))
-    tell(f"{rows[-1]}")
-    save("reliability_interruptions", rows)
+    for fault, attempt in tries.items():
+        if request.config.getoption("faults") in fault:
+            rows.append(summary(fault, attempt()))
+            tell(f"{rows[-1]}")
+    earlier = request.config.getoption("studies") / "study/reliability_interruptions.json"
+    save("reliability_interruptions", with_others(rows, earlier))
     assert all(row["survived"] == row["times"] for row in rows)
 
 

@@ -55,7 +55,7 @@ def group_megabytes(record: Record) -> dict[str, float | None]:
         return dict.fromkeys(GROUPS)
     total = dict.fromkeys(GROUPS, 0)
     for operator in record["operators"]:
-        total[_group(operator["name"])] += operator["bytes"]
+        total[operator_group(operator["name"])] += operator["bytes"]
     total["other"] = record["bytes_total"] - sum(total[group] for group in GROUPS if group != "other")
     return {group: count / 1e6 for group, count in total.items()}
 
@@ -91,7 +91,8 @@ def _ratio(dense: float | None, other: float | None) -> float | None:
     return None if dense is None or other is None else dense / other
 
 
-def _group(name: str) -> str:
+def operator_group(name: str) -> str:
+    """Return the group of a ledger's operator, one of ``GROUPS``."""
     last = name.rsplit(".", 1)[-1]
     if last in _LINEAR:
         return "linear"

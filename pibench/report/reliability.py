@@ -89,4 +89,6 @@ def inputs(record: Record) -> Table:
 
 def _table(record: Record, title: str, columns: Sequence[Column], about: list[str]) -> Table:
     rows = [[row[column.key] for column in columns] for row in record["rows"]]
-    return Table(record["name"], title, list(columns), rows, [*about, source(record)])
+    commits = sorted({str(row["commit"])[:12] for row in record["rows"] if "commit" in row})
+    own = [f"Rows are of commit {', '.join(commits)}."] if commits else []
+    return Table(record["name"], title, list(columns), rows, [*about, *own, source(record)])

@@ -1,0 +1,69 @@
+"""``pibench cost``: what the ledger predicts for a model, without running anything."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from pibench.commands.output import add_json, show
+from pibench.commands.run import nothing_more
+from pibench.errors import InputError
+
+LINKS = ("lan", "wan")
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser's."""
+    cost = commands.add_parser("cost", help="predict bytes and rounds of an inference, without running it")
+    cost.add_argument("--backbone", default="minilm", help="hub id, folder, or minilm (%(default)s)")
+    cost.add_argument("--seq-len", type=int, default=128, help="tokens (%(default)s)")
+    cost.add_argument("--batch", type=int, default=1, help="inputs at once (%(default)s)")
+    for name in ("softmax", "activation", "norm"):
+        cost.add_argument(f"--{name}", metavar="OPERATOR", help=f"another {name} in every layer")
+    add_json(cost)
+    cost.set_defaults(run=_cost)
+
+
+def _cost(chosen: argparse.Namespace, rest: list[str]) -> int:
+    nothing_more(chosen, rest)
+    operators = {name: value for name in ("softmax", "activation", "norm") if (value := getattr(chosen, name))}
+    show(predicted(chosen.backbone, chosen.batch, chosen.seq_len, operators), chosen.json)
+    return 0
+
+
+def predicted(backbone: str, batch: int, seq_len: int, operators: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return megabytes and rounds by operator group, then in all; there with what a network alone would take.
+
+    Raises:
+        InputError: the backbone or an operator is unknown, or the length does not fit.
+    """
+    from pibench.architecture import Architecture
+    from pibench.backbone import build_model, load_backbone
+    from pibench.interpreters.ledger import Cost, predict
+    from pibench.interpreters.switches import LEAN
+    from pibench.network import NETWORKS, latency
+    from pibench.report.cost import GROUPS, PARTIES, operator_group
+
+    loaded = load_backbone(backbone)
+    if not (0 < seq_len <= loaded.positions and batch > 0):
+        raise InputError(
+            f"--seq-len {seq_len} and --batch {batch}: give 1 to {loaded.positions} tokens, 1 or more inputs"
+        )
+    spec = build_model(loaded, 2).architecture.spec()
+    spec["layers"] = [layer | operators for layer in spec["layers"]]
+    ledger = predict(Architecture.from_spec(spec), batch, seq_len)
+    by_group = dict.fromkeys(GROUPS, Cost())
+    for name, cost in ledger.costs.items():
+        by_group[operator_group(name)] += cost
+    rows: list[dict[str, Any]] = [
+        {"operators": group, "MB": cost.bytes / 1e6, "rounds": cost.rounds} for group, cost in by_group.items()
+    ]
+    total = ledger.total()
+    waits = {
+        f"{link}: network alone (s)": latency(
+            NETWORKS[link], 0.0, total.bytes / PARTIES, total.rounds, LEAN.round_trips
+        )
+        for link in LINKS
+    }
+    return [*rows, {"operators": "all", "MB": total.bytes / 1e6, "rounds": total.rounds} | waits]

@@ -1,0 +1,23 @@
+"""How commands print: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Give a command the option ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def show(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
+    """Print rows of one kind."""
+    if as_json:
+        print(json.dumps(list(rows), indent=1))
+    else:
+        print(tabulate(rows, headers="keys", tablefmt="github", missingval="–", floatfmt=".4g"))
