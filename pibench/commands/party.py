@@ -13,6 +13,8 @@ from pibench.interpreters.processes import end_with_launcher, spawn
 from pibench.measure.provenance import machine
 
 _REFUSED, _GONE = 3, 4
+_AGAIN_S = 10.0
+"""Seconds for a further session: party 0's door stays open, however long it takes to answer, until it is gone."""
 
 
 def add(commands: Any) -> None:
@@ -55,7 +57,7 @@ def _follow(chosen: argparse.Namespace) -> int:
     sessions = 0
     while True:
         print(f"party 1: calling party 0 at {chosen.connect}", flush=True)
-        process = spawn(_session, address, chosen.certificates, chosen.wait)
+        process = spawn(_session, address, chosen.certificates, chosen.wait, _AGAIN_S if sessions else chosen.wait)
         process.join()
         if process.exitcode == _REFUSED:
             return 2
@@ -67,13 +69,13 @@ def _follow(chosen: argparse.Namespace) -> int:
             print(f"party 1: a session ended with status {process.exitcode}; ready for the next", flush=True)
 
 
-def _session(address: tuple[str, int], certificates: Path, wait: float) -> None:
+def _session(address: tuple[str, int], certificates: Path, wait: float, call: float) -> None:
     from pibench.interpreters.crypten.remote import follow
     from pibench.interpreters.tls import PeerGone
 
     end_with_launcher()
     try:
-        follow(address, certificates, wait, machine())
+        follow(address, certificates, wait, machine(), call)
     except InputError as error:
         print(f"party 1: {error}", file=sys.stderr, flush=True)
         sys.exit(_GONE if isinstance(error, PeerGone) else _REFUSED)

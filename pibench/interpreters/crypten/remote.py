@@ -137,17 +137,22 @@ def _joined(plain: socket.socket, rank: int, context: ssl.SSLContext, session: s
     return peer
 
 
-def follow(address: tuple[str, int], certificates: Path, wait: float, machine: dict[str, Any]) -> None:
-    """Be party 1 of one session: call party 0 within ``wait`` seconds, and answer its commands until it hangs up.
+def follow(
+    address: tuple[str, int], certificates: Path, wait: float, machine: dict[str, Any], call: float | None = None
+) -> None:
+    """Be party 1 of one session: call party 0, and answer its commands until it hangs up.
 
-    ``machine`` is what party 0 is to record about this one.
+    Its door opens within ``call`` seconds, or ``wait``, and it answers within ``wait``. ``machine`` is what party 0
+    is to record about this one.
 
     Raises:
         PeerGone: nobody answers there.
         InputError: what answers is not the right party 0, or the certificates are of no use.
     """
     context = tls_context(CLIENT, certificates)
-    peer, theirs = shake_hands(_called(address, wait), CLIENT, context, {"machine": machine}, wait)
+    peer, theirs = shake_hands(
+        _called(address, wait if call is None else call), CLIENT, context, {"machine": machine}, wait
+    )
     with peer, _joined(_called(address, HANDSHAKE_S), CLIENT, context, str(theirs.get("session"))) as shares:
         commands, party = Channel(peer), DirectParty(CLIENT, shares)
         with contextlib.suppress(EOFError, ConnectionError, ssl.SSLError):
