@@ -1,0 +1,127 @@
+"""The commands for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pibench import command, registry
+from pibench.commands import doctor
+from pibench.commands.compare import compared, explained
+from pibench.commands.cost import predicted
+from pibench.errors import InputError
+from pibench.interpreters.ledger import predict
+from pibench.model import Model
+from pibench.report.join import join
+from tests.made_up import BUDGET, accuracy_record
+from tests.test_backbone import save, tiny_bert
+from tests.test_tables import study
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    assert command.main([*arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("methods", "ig3d"), ("tasks", "stsb"), ("networks", "wan")])
+def test_lists_name_what_there_is(capsys: pytest.CaptureFixture[str], kind: str, name: str) -> None:
+    assert name in {row[kind[:-1]] for row in printed(capsys, "list", kind)}
+    assert command.main(["list", kind]) == 0
+    assert f"| {name} " in capsys.readouterr().out
+
+
+def test_a_broken_plugin_is_listed_with_its_reason(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(name: str) -> None:
+        raise InputError(f"method {name!r} failed to import")
+
+    monkeypatch.setattr(registry, "get", broken)
+    assert {row["what"] for row in printed(capsys, "list")} >= {"method 'dense' failed to import"}
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save(tiny_bert(), tmp_path_factory.mktemp("tiny") / "backbone")
+
+
+def test_predicted_costs_add_up_to_the_ledger_s(backbone: Path, make_model: Any) -> None:
+    rows = predicted(str(backbone), 2, 16, {})
+    model: Model = make_model()
+    total = predict(model.architecture, 2, 16).total()
+    assert (rows[-1]["MB"] * 1e6, rows[-1]["rounds"]) == (total.bytes, total.rounds)
+    assert sum(row["MB"] for row in rows[:-1]) == pytest.approx(rows[-1]["MB"])
+    assert rows[-1]["wan: network alone (s)"] > rows[-1]["lan: network alone (s)"] > 0
+    assert predicted(str(backbone), 2, 16, {"softmax": "two_quad"})[-1]["MB"] < rows[-1]["MB"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["cost", "--seq-len", "41"], "give 1 to 40 tokens"),
+        (["cost", "--seq-len", "16", "--softmax", "soft"], "unknown softmax 'soft'"),
+        (["list", "--all"], "pibench list has no --all"),
+        (["compare", "dense/fair", "dense/fairly", "--records", "results/v1/records"], "did you mean 'dense/fair'?"),
+        (["explain", "cola", "--records", "no-such-folder"], "no records folder no-such-folder"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_status_two(
+    backbone: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    own = ["--backbone", str(backbone)] if arguments[0] == "cost" else []
+    assert command.main([*arguments, *own]) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.startswith("pibench: ") and said.count("\n") == 1
+
+
+def test_two_methods_are_compared_on_what_both_have() -> None:
+    rows = {row["quantity"]: row for row in compared(join(study()), "dense/fair", "ig3d/fair")}
+    accuracy = rows["accuracy (%), mean"]
+    assert (accuracy["dense/fair"], accuracy["ig3d/fair"], accuracy["pairs"]) == (75.0, 73.5, 2)
+    assert accuracy["verdict"] == "too few pairs that differ to tell"
+    assert rows["MB"]["ig3d/fair"] < rows["MB"]["dense/fair"] == 8.0
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(1.0, "they differ"), (0.0, "too few pairs")])
+def test_a_lead_in_accuracy_is_told_from_chance(gain: float, verdict: str) -> None:
+    made_up = [
+        accuracy_record(
+            "rte", method, "fair", 60.0 + seed + own + 0.01 * seed * own, seed=seed, budget=BUDGET | {"seed": seed}
+        )
+        for seed in range(8)
+        for method, own in (("dense", 0.0), ("a", gain))
+    ]
+    assert verdict in compared(join(made_up), "a/fair", "dense/fair")[0]["verdict"]
+
+
+def test_nothing_in_common_is_refused() -> None:
+    made_up = [accuracy_record("rte", "dense", "fair", 60.0), accuracy_record("sst2", "a", "fair", 60.0)]
+    with pytest.raises(InputError, match="have no task and seed in common"):
+        compared(join(made_up), "a/fair", "dense/fair")
+
+
+def test_a_cell_is_explained_down_to_its_commit() -> None:
+    found = {row["what"]: row["value"] for row in explained(join(study()), "sst2-ig3d-fair-s0")}
+    assert found["accuracy, floats (%)"] == 89.0
+    assert found["commit"] == "0123456789abcdef0123456789abcdef01234567"
+    assert found["record"].startswith("accuracy/glue/sst2--ig3d--fair--s0")
+    assert found["MB"] == 1.0
+
+
+def test_the_doctor_fails_for_what_is_needed_alone(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> str:
+        raise InputError("install it")
+
+    monkeypatch.setattr(doctor, "_glue", missing)
+    monkeypatch.setattr(doctor, "_crypten", lambda: "there")
+    assert command.main(["doctor"]) == 0
+    assert "install it" in capsys.readouterr().out
+    monkeypatch.setattr(doctor, "_crypten", missing)
+    assert command.main(["doctor", "--json"]) == 1
+    rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (rows["CrypTen"]["state"], rows["CrypTen"]["more"]) == ("missing", "install it")
