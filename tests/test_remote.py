@@ -222,7 +222,7 @@ def test_a_stranger_is_told_apart_and_the_party_still_awaited(
     with socket.create_connection(listener.address) as scanner:
         scanner.sendall(b"GET / HTTP/1.0\r\n\r\n")
     with pytest.raises(PartyTimeout, match="did not call"):
-        listener.accept(deadline=6)
+        listener.accept(deadline=15)
     assert len(told) == 2
     assert all(line.startswith("turned away 127.0.0.1: ") for line in told)
     _, errors = client.communicate(timeout=30)
