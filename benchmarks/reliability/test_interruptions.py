@@ -70,8 +70,9 @@ def _judged(number: signal.Signals, said: str, orphans: int, gone: int) -> Outco
     if number == signal.SIGKILL:
         return Outcome(True, "the shell's word: Killed", orphans, tracebacks, gone)
     hints = [line for line in said.splitlines() if "--resume" in line]
-    started = "data: " in said  # before, the command itself was loading
-    return Outcome(bool(hints) or not started, hints[-1] if hints else "nothing", orphans, tracebacks, gone)
+    started, ended = "data: " in said, "tables: " in said  # between the two, there is something to resume
+    survived = bool(hints) or not started or ended
+    return Outcome(survived, hints[-1] if hints else "nothing", orphans, tracebacks, gone)
 
 
 def _resumed(goal: Cells, backbone: Path, folder: Path, last: Outcome) -> Outcome:
