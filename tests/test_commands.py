@@ -12,6 +12,7 @@ from pibench import command, registry
 from pibench.commands import doctor
 from pibench.commands.compare import compared, explained
 from pibench.commands.cost import predicted
+from pibench.commands.plan import planned
 from pibench.errors import InputError
 from pibench.interpreters.ledger import predict
 from pibench.model import Model
@@ -125,3 +126,18 @@ def test_the_doctor_fails_for_what_is_needed_alone(
     assert command.main(["doctor", "--json"]) == 1
     rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
     assert (rows["CrypTen"]["state"], rows["CrypTen"]["more"]) == ("missing", "install it")
+
+
+def test_planned_hours_follow_the_measured_seconds() -> None:
+    seconds = {"seconds_total": 3600.0}
+    made_up = [record | seconds if record["kind"] == "accuracy" else record for record in study()]
+    rows = planned(made_up, {"minilm": 1.0, "base": 5.0}, ["minilm", "base"], ["rte", "qqp"], seeds=3)
+    found = {(row["size"], row["task"]): row for row in rows}
+    assert found["minilm", "rte"]["cells"] == 9  # three rows were measured on it
+    assert found["minilm", "rte"]["training (h)"] == 9.0
+    assert found["minilm", "qqp"]["training (h)"] == 9.0  # not measured: the mean of what was
+    assert found["base", "rte"]["training (h)"] == 45.0
+    assert found["base", "rte"]["between parties (h)"] > 2 * found["minilm", "rte"]["between parties (h)"] > 0
+    assert found["base", "all"]["all (h)"] == pytest.approx(2 * found["base", "rte"]["all (h)"])
+    with pytest.raises(InputError, match="no cell was measured on a CPU"):
+        planned([], {"base": 1.0}, ["base"], ["rte"], seeds=1)
