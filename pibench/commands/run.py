@@ -11,7 +11,7 @@ from pibench.errors import InputError
 
 _BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 _QUIET = ("-s", "-q", "-W", "default", "-p", "no:cacheprovider", "--benchmark-quiet")
-_CELLS = ("reference", "accuracy", "communication", "latency")
+_CELLS = ("accuracy", "communication", "latency", "reference")
 
 
 def add(commands: Any) -> None:
