@@ -18,6 +18,7 @@ from pibench.records import RESULTS, Record, read_all
 from pibench.report.build import accuracy, communication, headline, latency
 from pibench.report.choice import choice
 from pibench.report.field import field, reported
+from pibench.report.matrix import matrix
 from pibench.report.refusal import refusals
 from pibench.report.render import Column, Format, Table, render
 from pibench.report.studies import study_tables
@@ -73,7 +74,7 @@ def all_tables(records: list[Record]) -> list[Table]:
     """
     tables = study_tables(records)
     if any(record["kind"] != "study" for record in records):
-        tables += [build(records) for build in (headline, choice, accuracy, latency, communication, field)]
+        tables += [build(records) for build in (headline, choice, matrix, accuracy, latency, communication, field)]
         tables.append(reported(records, _infos(records)))
     return tables
 

@@ -23,7 +23,7 @@ def test_write_and_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert not (tmp_path / "tables").exists()
     assert tables.main(arguments) == 0
     names = {path.name for path in (tmp_path / "tables").iterdir()}
-    stems = ("glue", "choice", "accuracy", "latency", "communication", "field", "reported")
+    stems = ("glue", "choice", "matrix", "accuracy", "latency", "communication", "field", "reported")
     assert names == {f"{stem}.{form}" for stem in stems for form in ("md", "tex", "csv")}
     assert tables.main([*arguments, "--check"]) == 0
     (tmp_path / "tables" / "latency.md").write_text("typed by hand")
