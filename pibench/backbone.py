@@ -37,33 +37,71 @@ def load_backbone(name: str = DEFAULT) -> Backbone:
     Raises:
         InputError: it cannot be found, is not a BERT, or cannot be read.
     """
-    from transformers import AutoConfig, AutoTokenizer, BertModel
+    from transformers import AutoTokenizer, BertModel
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    path = _default_folder() if name == DEFAULT else name
+    path = _path(name)
     try:
-        config = AutoConfig.from_pretrained(path)
-        if problem := _unsupported(config):
-            raise InputError(f"backbone {name!r} {problem}")
+        _config(name)  # a kind that is not supported is named before its weights are read
         load: Any = BertModel.from_pretrained
         bert, loading = load(path, dtype=torch.float32, output_loading_info=True)
         tokenizer = AutoTokenizer.from_pretrained(path)
-    except InputError:
-        raise
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"backbone {name!r} could not be loaded: give a hub id, a folder or {DEFAULT!r} "
-            f"({type(error).__name__}: {reason})"
-        ) from error
+        raise _not_loaded(name, error) from error
     missing = [key for key in loading["missing_keys"] if not key.startswith("pooler.")]
     if missing:
         raise InputError(f"backbone {name!r} lacks weights that its config.json promises, such as {min(missing)}")
     if len(tokenizer) <= len(tokenizer.all_special_tokens):
         raise InputError(f"backbone {name!r} has no vocabulary: add its tokenizer files")
     return Backbone(name, bert.eval(), tokenizer)
+
+
+def dense_shape(name: str = DEFAULT, outputs: int = 2) -> tuple[Architecture, int]:
+    """Return the architecture of a backbone and the longest sequence that it takes, without its weights.
+
+    Raises:
+        InputError: its configuration cannot be found, or is not a BERT's.
+    """
+    config = _config(name)
+    return _architecture(config, outputs), config.max_position_embeddings
+
+
+def _architecture(config: Any, outputs: int) -> Architecture:
+    layer = Layer(
+        heads=config.num_attention_heads,
+        head_size=config.hidden_size // config.num_attention_heads,
+        ffn_size=config.intermediate_size,
+    )
+    return Architecture(config.hidden_size, (layer,) * config.num_hidden_layers, outputs, config.layer_norm_eps)
+
+
+def _config(name: str) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(_path(name))
+        problem = _unsupported(config)
+    except Exception as error:
+        raise _not_loaded(name, error) from error
+    if problem:
+        raise InputError(f"backbone {name!r} {problem}")
+    return config
+
+
+def _not_loaded(name: str, error: Exception) -> InputError:
+    if isinstance(error, InputError):
+        return error
+    reason = " ".join(str(error).split())[:200]
+    return InputError(
+        f"backbone {name!r} could not be loaded: give a hub id, a folder or {DEFAULT!r} "
+        f"({type(error).__name__}: {reason})"
+    )
+
+
+def _path(name: str) -> str:
+    return _default_folder() if name == DEFAULT else name
 
 
 def _unsupported(config: Any) -> str | None:
@@ -89,12 +127,7 @@ def _default_folder() -> str:
 def build_model(backbone: Backbone, outputs: int, seed: int = 0) -> Model:
     """Return a dense model with the backbone's weights and a fresh classifier drawn from ``seed``."""
     config = backbone.bert.config
-    layer = Layer(
-        heads=config.num_attention_heads,
-        head_size=config.hidden_size // config.num_attention_heads,
-        ffn_size=config.intermediate_size,
-    )
-    architecture = Architecture(config.hidden_size, (layer,) * config.num_hidden_layers, outputs, config.layer_norm_eps)
+    architecture = _architecture(config, outputs)
     with torch.random.fork_rng():
         embeddings = Embeddings(
             config.vocab_size,

@@ -39,18 +39,16 @@ def predicted(backbone: str, batch: int, seq_len: int, operators: Mapping[str, s
         InputError: the backbone or an operator is unknown, or the length does not fit.
     """
     from pibench.architecture import Architecture
-    from pibench.backbone import build_model, load_backbone
+    from pibench.backbone import dense_shape
     from pibench.interpreters.ledger import Cost, predict
     from pibench.interpreters.switches import LEAN
     from pibench.network import NETWORKS, latency
     from pibench.report.cost import GROUPS, PARTIES, operator_group
 
-    loaded = load_backbone(backbone)
-    if not (0 < seq_len <= loaded.positions and batch > 0):
-        raise InputError(
-            f"--seq-len {seq_len} and --batch {batch}: give 1 to {loaded.positions} tokens, 1 or more inputs"
-        )
-    spec = build_model(loaded, 2).architecture.spec()
+    dense, positions = dense_shape(backbone)
+    if not (0 < seq_len <= positions and batch > 0):
+        raise InputError(f"--seq-len {seq_len}, --batch {batch}: give 1 to {positions} tokens, 1 or more inputs")
+    spec = dense.spec()
     spec["layers"] = [layer | operators for layer in spec["layers"]]
     ledger = predict(Architecture.from_spec(spec), batch, seq_len)
     by_group = dict.fromkeys(GROUPS, Cost())
