@@ -130,7 +130,7 @@ def claims_table(claims: Iterable[Claim], tables: Iterable[Table]) -> Table:
     rows: list[list[Cell]] = []
     for claim in claims:
         value, verdict = judge(claim, by_name)
-        cost = [None] * 4 if claim.untestable else [claim.table, f"`{claim.command}`", claim.minutes, claim.gigabytes]
+        cost = [None] * 4 if claim.untestable else [claim.table, claim.command, claim.minutes, claim.gigabytes]
         expected = claim.untestable or f"{claim.relation} {claim.expected:g}" + (
             f" (tolerance {claim.tolerance:g})" if claim.tolerance else ""
         )
