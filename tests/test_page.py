@@ -113,10 +113,11 @@ def test_marks_can_be_read_without_a_mouse_and_the_axis_changes(shown: Any) -> N
 
 
 def test_latex_is_copied_or_shown_for_copying(shown: Any) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
     button = shown.find_element("css selector", "[data-copies=tex-glue]")
     button.click()
-    shown.implicitly_wait(2)
-    assert button.text in ("Copied", "Press Ctrl-C")
+    assert WebDriverWait(shown, 10, 0.1).until(lambda _: button.text in ("Copied", "Press Ctrl-C"))
     area = shown.find_element("id", "tex-glue")
     assert "\\toprule" in area.get_attribute("value")
 
