@@ -14,10 +14,12 @@ from benchmarks.studies import save, tell  # noqa: F401 (fixtures)
 from pibench import interrupt, registry
 from pibench.contract import Recovery, Variant
 from pibench.errors import InputError, pick
+from pibench.interpreters.dealer import DealerKind
 from pibench.measure.plan import ENGINES, PROFILES, Cell, Plan, Profile
-from pibench.measure.security import DEALERS, DealerKind
+from pibench.measure.security import DEALERS
 from pibench.measure.workbench import Workbench
 from pibench.network import NETWORKS, Network, parse_network
+from pibench.options import listed, seeds
 from pibench.records import RESULTS, read_all
 from pibench.report.build import accuracy, communication, latency, modelled_latency
 from pibench.report.cost import LINKS
@@ -125,14 +127,15 @@ def _default_output(config: pytest.Config, profile: Profile) -> Path:
 
 def _cells(config: pytest.Config, plan: Plan) -> list[Cell]:
     """Return all cells, after loading what they need, so that bad input ends the run before it starts."""
-    tasks = [get_task(name).name for name in _listed(config, "tasks")]
-    methods = registry.names() if config.getoption("methods") == "all" else _listed(config, "methods")
+    tasks = [get_task(name).name for name in listed("tasks", config.getoption("tasks"))]
+    asked = config.getoption("methods")
+    methods = registry.names() if asked == "all" else listed("methods", asked)
     methods = [pick("method", name, registry.names()) for name in methods]
-    seeds = [_seed(text) for text in _listed(config, "seeds")]
+    chosen = seeds(config.getoption("seeds"))
     return [
         Cell(task, method, variant, seed)
         for task in tasks
-        for seed in seeds
+        for seed in chosen
         for method in methods
         for variant in _variants(method)
         if variant.lowering == "fair" or not (plan.listen or plan.dealer == "third-party")  # CrypTen has neither
@@ -145,19 +148,6 @@ def _variants(method: str) -> tuple[Variant, ...]:
         return registry.get(method).info.variants
     except InputError:
         return (Variant("unknown"),)
-
-
-def _listed(config: pytest.Config, option: str) -> list[str]:
-    values = [text.strip() for text in config.getoption(option).split(",") if text.strip()]
-    if not values:
-        raise InputError(f"--{option} is empty; give at least one, comma-separated")
-    return values
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise InputError(f"--seeds has {text!r}; give whole numbers such as 0,1,2")
-    return int(text)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pibench.disk import save_text
-from pibench.errors import InputError
+from pibench.errors import one_sentence
 from pibench.records import RESULTS, read_all
 from pibench.report.refusal import refusals
 
@@ -45,21 +45,18 @@ def _by_path(text: str) -> dict[str, str]:
     return {path: digest for digest, path in (line.split("  ", 1) for line in text.splitlines())}
 
 
+@one_sentence
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 where something is refused, or 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m pibench.check_results", description=__doc__.split("\n")[0])
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of records and tables (%(default)s)")
     parser.add_argument("--sign", action="store_true", help="write the signature, if nothing else is refused")
     arguments = parser.parse_args(argv)
-    try:
-        records = read_all(arguments.results / "records")
-        reasons = refusals(records)
-        if not reasons and arguments.sign:
-            save_text(sums(arguments.results), arguments.results / SIGNATURE)
-        reasons += unsigned(arguments.results)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    records = read_all(arguments.results / "records")
+    reasons = refusals(records)
+    if not reasons and arguments.sign:
+        save_text(sums(arguments.results), arguments.results / SIGNATURE)
+    reasons += unsigned(arguments.results)
     for reason in reasons:
         print(f"refused: {reason}", file=sys.stderr)
     if not reasons:

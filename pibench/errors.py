@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import functools
+import sys
+from collections.abc import Callable, Iterable
+from typing import ParamSpec
+
+P = ParamSpec("P")
 
 
 class InputError(ValueError):
     """Bad input: its text is one sentence that says what is wrong, where, and what to do."""
+
+
+def one_sentence(main: Callable[P, int]) -> Callable[P, int]:
+    """Let a command's ``main`` end with status 2 on bad input, after saying on stderr what is wrong."""
+
+    @functools.wraps(main)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> int:
+        try:
+            return main(*args, **kwargs)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+
+    return wrapped
 
 
 def pick(kind: str, name: str, known: Iterable[str]) -> str:

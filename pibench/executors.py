@@ -18,7 +18,8 @@ from typing import Any
 from pibench.errors import InputError
 from pibench.measure.workbench import TUNED_SEED
 
-_PIBENCH = (sys.executable, "-c", "import sys; from pibench.command import main; sys.exit(main())")
+PIBENCH = (sys.executable, "-c", "import sys; from pibench.command import main; sys.exit(main())")
+"""How to start the command with this interpreter, wherever its script is."""
 _LOGS = Path("runs/jobs")
 _UNTIMED, _TIMED = "not latency", "latency"
 
@@ -41,7 +42,7 @@ class Job:
     def command(self) -> list[str]:
         """What a machine runs."""
         own = ["--resume", "--tasks", self.task, "--seeds", str(self.seed), "-k", _TIMED if self.alone else _UNTIMED]
-        return [*_PIBENCH, "run", *own, *self.options]
+        return [*PIBENCH, "run", *own, *self.options]
 
 
 def stages(tasks: Sequence[str], seeds: Sequence[int], options: Sequence[str]) -> list[list[Job]]:

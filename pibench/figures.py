@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from pibench.disk import whole
-from pibench.errors import InputError
+from pibench.errors import InputError, one_sentence
 from pibench.records import RESULTS, Record, read_all
 from pibench.report.decoder_pictures import decoder_costs, entropies
 from pibench.report.pictures import frontier, importance, searched
@@ -123,18 +123,15 @@ def draw(records: Sequence[Record], folder: Path) -> list[Path]:
     return list(figures)
 
 
+@one_sentence
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m pibench.figures", description="Draw the figures from records.")
     parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
     parser.add_argument("--output", type=Path, default=RESULTS / "figures", help="folder of figures (%(default)s)")
     arguments = parser.parse_args(argv)
-    try:
-        for path in draw(read_all(arguments.records), arguments.output):
-            print(path)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    for path in draw(read_all(arguments.records), arguments.output):
+        print(path)
     return 0
 
 

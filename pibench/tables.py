@@ -13,7 +13,7 @@ from pibench import registry
 from pibench.claims import CLAIMS, claims_table, load
 from pibench.contract import MethodInfo
 from pibench.disk import save_text
-from pibench.errors import InputError
+from pibench.errors import InputError, one_sentence
 from pibench.records import RESULTS, Record, read_all
 from pibench.report.build import accuracy, communication, headline, latency
 from pibench.report.choice import choice
@@ -43,7 +43,7 @@ def write_tables(records_folder: str | Path, tables_folder: str | Path) -> list[
 
     Raises :class:`InputError` for records that are unreadable or do not belong together.
     """
-    return _write(_texts(Path(records_folder), Path(tables_folder)))
+    return _write(_texts(_read(Path(records_folder)), Path(tables_folder)))
 
 
 def _write(texts: dict[Path, str]) -> list[Path]:
@@ -52,12 +52,16 @@ def _write(texts: dict[Path, str]) -> list[Path]:
     return list(texts)
 
 
-def _texts(
-    records_folder: Path, tables_folder: Path, pages: Sequence[Path] = (), claims: Path | None = None
-) -> dict[Path, str]:
-    records = read_all(records_folder)
+def _read(folder: Path) -> list[Record]:
+    records = read_all(folder)
     if not records:
-        raise InputError(f"there are no records in {records_folder}: measure first or name another folder")
+        raise InputError(f"there are no records in {folder}: measure first or name another folder")
+    return records
+
+
+def _texts(
+    records: list[Record], tables_folder: Path, pages: Sequence[Path] = (), claims: Path | None = None
+) -> dict[Path, str]:
     tables = all_tables(records)
     if claims is not None:
         tables = with_claims(tables, claims)
@@ -115,6 +119,7 @@ def _differing(texts: dict[Path, str]) -> list[Path]:
     ]
 
 
+@one_sentence
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 where ``--check`` finds a difference, or 2 for bad input."""
     parser = argparse.ArgumentParser(
@@ -138,24 +143,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--claims", type=Path, help=f"judge the claims in this file too, such as {CLAIMS}")
     parser.add_argument("--draft", action="store_true", help="show records that are not fit to be cited, too")
     arguments = parser.parse_args(argv)
-    try:
-        if not arguments.draft and (reasons := refusals(read_all(arguments.records))):
-            raise InputError(f"{reasons[0]}; or give --draft")
-        texts = _texts(arguments.records, arguments.output, arguments.page, arguments.claims)
-        if arguments.check:
-            differing = _differing(texts)
-            if differing:
-                names = ", ".join(map(str, differing))
-                print(
-                    f"These tables differ from the records, so run nox -s tables: {names}",
-                    file=sys.stderr,
-                )
-            return int(bool(differing))
-        for path in _write(texts):
-            print(path)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    records = _read(arguments.records)
+    if not arguments.draft and (reasons := refusals(records)):
+        raise InputError(f"{reasons[0]}; or give --draft")
+    texts = _texts(records, arguments.output, arguments.page, arguments.claims)
+    if arguments.check:
+        differing = _differing(texts)
+        if differing:
+            names = ", ".join(map(str, differing))
+            print(
+                f"These tables differ from the records, so run nox -s tables: {names}",
+                file=sys.stderr,
+            )
+        return int(bool(differing))
+    for path in _write(texts):
+        print(path)
     return 0
 
 

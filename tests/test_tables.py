@@ -7,9 +7,7 @@ import pytest
 from pibench import tables
 from pibench.errors import InputError
 from pibench.records import Record
-from pibench.report.choice import choice
 from pibench.report.join import join
-from pibench.report.matrix import matrix
 from tests.made_up import (
     BUDGET,
     ENVIRONMENT,
@@ -335,18 +333,3 @@ def test_the_fair_dense_model_against_itself_is_the_noise_below_the_latency_tabl
     made_up[8] = cost_record("dense", [4_000_000] * 2, [2.0] * 8, rounds=20, baseline=itself)
     (note,) = [note for note in tables.latency(made_up).notes if note.startswith("A/A")]
     assert "against itself" in note and "1.00 (0.9" in note
-
-
-def test_the_choice_is_the_cheapest_method_within_each_budget() -> None:
-    found = {row["budget"]: row for row in rows(choice(study()))}
-    assert found["0"]["megabytes"].startswith("dense/fair (8")
-    cheap = found["2.3"]["megabytes"]
-    assert cheap.startswith("ig3d/fair (") and cheap.endswith("1 seed)")
-
-
-def test_what_is_missing_from_the_matrix_is_named() -> None:
-    found = {(row["method"], row["variant"]): row for row in rows(matrix(study()))}
-    dense, ig3d = found["dense", "fair"], found["ig3d", "fair"]
-    assert (dense["sst2"], dense["rte"], dense["missing"]) == ("all", "seed 1, 2 missing", "2")
-    assert (ig3d["wnli"], ig3d["missing"]) == ("missing", "3")
-    assert float(ig3d["hours"]) == pytest.approx(2 * 12.5 / 3600)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -16,8 +15,18 @@ from pibench.interpreters.beaver import CLIENT, SERVER, Beaver
 from pibench.interpreters.shared import Shared
 from pibench.interpreters.switches import LEAN
 from tests.conftest import MakeModel
-from tests.transcripts import Transcripts, Views, correlated, joint, observe, read_back, smallest, told_apart, uniform
-from tests.two_parties import IDS, fix_private_randomness, inference, meet, third_party, tiny
+from tests.transcripts import (
+    Transcripts,
+    Views,
+    correlated,
+    encoder_runs,
+    joint,
+    read_back,
+    smallest,
+    told_apart,
+    uniform,
+)
+from tests.two_parties import IDS, fix_private_randomness, meet, third_party, tiny
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +107,6 @@ def test_these_statistics_notice_a_value_without_its_mask(monkeypatch: pytest.Mo
 
 
 RUNS = 24
-KEEP = torch.ones(2, 8, dtype=torch.int64)
 SCALES = np.random.default_rng(0).uniform(-3, 3, RUNS)
 ALPHA = 1e-3
 """Beside Bonferroni's rule: the seeds are fixed, so that a test passes or fails for good."""
@@ -124,12 +132,8 @@ class Observed:
 
 def observed(make_model: MakeModel) -> Observed:
     model = make_model(layers=1)
-
-    @torch.no_grad()
-    def runs(scales: Sequence[float], seed: int) -> Views:
-        return observe([inference(model, torch.full((2, 8, 16), scale), KEEP) for scale in scales], KEEP, seed)
-
-    return Observed(runs([0.0] * RUNS, 0), runs([3.0] * RUNS, 1_000), runs(SCALES, 2_000))
+    texts = (([0.0] * RUNS, 0), ([3.0] * RUNS, 1_000), (SCALES, 2_000))
+    return Observed(*(encoder_runs(model, scales, seed) for scales, seed in texts))
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,10 @@ import torch
 from scipy import stats
 
 from pibench.interpreters.shared import Shared
-from tests.two_parties import Program, View, meet, third_party
+from pibench.model import Model
+from tests.two_parties import Program, View, inference, meet, third_party
 
+KEEP = torch.ones(2, 8, dtype=torch.int64)
 _LOOKED_AT = 4096
 """Bytes of a message that its histogram counts, a multiple of every width."""
 
@@ -46,6 +48,13 @@ def observe(programs: Sequence[Program[object]], public: torch.Tensor, seed: int
         views.own.append([part for sent, _ in rounds for part in sent])
         views.others.append([part for _, received in rounds for part in received])
     return views
+
+
+@torch.no_grad()
+def encoder_runs(model: Model, scales: Sequence[float], seed: int) -> Views:
+    """Observe a run of an encoder on each text that is one number throughout."""
+    programs = [inference(model, torch.full((*KEEP.shape, 16), scale), KEEP) for scale in scales]
+    return observe(programs, KEEP, seed)
 
 
 def uniform(runs: Transcripts, short: bool = False) -> list[float]:

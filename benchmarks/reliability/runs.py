@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pibench import records
+from pibench.executors import PIBENCH
 from pibench.measure.provenance import environment
 from pibench.records import Record
 
 ROOT = Path(__file__).resolve().parents[2]
-_PIBENCH = [sys.executable, "-c", "from pibench.command import main; import sys; sys.exit(main())"]
 TRACEBACK = "Traceback (most recent call last)"
 MEASURED = ("status", "float", "fixed", "weights_hash", "architecture", "bytes_total", "rounds", "operators")
 """What a cell measures that is the same in every run."""
@@ -95,12 +94,12 @@ def bench(folder: Path, backbone: Path, *options: str, environment: dict[str, st
     """Start two methods' cells in ``folder``, with its records under ``out`` unless an option says otherwise."""
     fixed = [f"--backbone={backbone}", "--data=sample", "--methods=dense,puma", "--output=out", "--deadline=20"]
     cells = ["-k", "accuracy or communication"]
-    return Run([*_PIBENCH, "run", "-c", str(ROOT / "pyproject.toml"), *cells, *fixed, *options], folder, environment)
+    return Run([*PIBENCH, "run", "-c", str(ROOT / "pyproject.toml"), *cells, *fixed, *options], folder, environment)
 
 
 def party(folder: Path, *options: str) -> Run:
     """Start ``pibench party`` in ``folder``."""
-    return Run([*_PIBENCH, "party", *options], folder)
+    return Run([*PIBENCH, "party", *options], folder)
 
 
 def found(folder: Path) -> dict[str, Record]:

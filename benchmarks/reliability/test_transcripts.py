@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -11,24 +11,28 @@ from benchmarks.studies import Save
 from pibench.interpreters.beaver import CLIENT, SERVER, Beaver
 from pibench.interpreters.shared import Shared
 from tests.conftest import tiny_model
-from tests.transcripts import Transcripts, Views, correlated, joint, observe, read_back, smallest, told_apart, uniform
-from tests.two_parties import inference, meet, third_party
+from tests.transcripts import (
+    Transcripts,
+    Views,
+    correlated,
+    encoder_runs,
+    joint,
+    read_back,
+    smallest,
+    told_apart,
+    uniform,
+)
+from tests.two_parties import meet, third_party
 
 RUNS = 200
-KEEP = torch.ones(2, 8, dtype=torch.int64)
 ALPHA = 1e-3
-
-
-@torch.no_grad()
-def _views(scales: Sequence[float], seed: int) -> Views:
-    model = tiny_model(layers=1)
-    return observe([inference(model, torch.full((2, 8, 16), scale), KEEP) for scale in scales], KEEP, seed)
 
 
 def test_transcripts(save: Save, tell: Callable[[str], None]) -> None:
     """Whole runs on one text, on another, and on texts that grow with a number; the smallest p of all messages."""
     scales = np.random.default_rng(0).uniform(-3, 3, RUNS)
-    one, other, grown = _views([0.0] * RUNS, 0), _views([3.0] * RUNS, 10_000), _views(scales, 20_000)
+    texts = (([0.0] * RUNS, 0), ([3.0] * RUNS, 10_000), (scales, 20_000))
+    one, other, grown = (encoder_runs(tiny_model(layers=1), *text) for text in texts)
     beside = smallest(joint(one.own, one.others))
     read: dict[str, Callable[[Views], Transcripts]] = {
         "the server, from the client": lambda views: views.received[SERVER],

@@ -9,7 +9,9 @@ from typing import Any
 
 from pibench.commands.output import add_json, show
 from pibench.commands.run import nothing_more
+from pibench.contract import Variant
 from pibench.errors import InputError, pick
+from pibench.measure.plan import Cell
 from pibench.records import RESULTS, Record, file_name, read_all
 from pibench.report.cost import group_megabytes, summarise
 from pibench.report.join import Row, Study, join
@@ -56,10 +58,10 @@ def compared(study: Study, one: str, other: str) -> list[dict[str, Any]]:
         told = [[summarise(cost, study.is_reference(cost)) for cost in own if cost] for own in costs]
         for name, take in (("MB", "megabytes"), ("rounds", "rounds")):
             means = [fmean(getattr(cost, take) for cost in own) for own in told]
-            rows.append(_exact(name, one, other, means))
+            rows.append(_ratio(name, one, other, means, "counted"))
         for link in ("loopback", "lan", "wan"):
             means = [fmean(cost.seconds[link] or float("nan") for cost in own) for own in told]
-            rows.append(_exact(f"seconds, {link}", one, other, means) | {"verdict": _interval(told, link)})
+            rows.append(_ratio(f"seconds, {link}", one, other, means, _told_apart(told, link)))
     return [row | {"pairs": len(common)} for row in rows]
 
 
@@ -73,18 +75,17 @@ def _verdict(chance: float | None) -> str:
     return f"{'they differ' if chance < LEVEL else 'not told apart'} (Wilcoxon p = {chance:.3f})"
 
 
-def _exact(name: str, one: str, other: str, means: list[float]) -> dict[str, Any]:
-    return {"quantity": name, one: means[0], other: means[1], "verdict": f"{means[1] / means[0]:.2f} times, counted"}
+def _ratio(name: str, one: str, other: str, means: list[float], how: str) -> dict[str, Any]:
+    return {"quantity": name, one: means[0], other: means[1], "verdict": f"{means[1] / means[0]:.2f} times, {how}"}
 
 
-def _interval(told: list[list[Any]], link: str) -> str:
-    """Return a ratio of times, told apart where no interval of the one's speed-up meets one of the other's."""
+def _told_apart(told: list[list[Any]], link: str) -> str:
+    """Say whether times are told apart: where no interval of the one's speed-up meets one of the other's."""
     own, other = ([cost.pairs for cost in costs if cost.pairs and cost.pairs.low] for costs in told)
-    ratio = fmean(cost.seconds[link] or 0 for cost in told[1]) / fmean(cost.seconds[link] or 1 for cost in told[0])
     if link != "loopback" or not own or not other:
-        return f"{ratio:.2f} times, {'measured' if link == 'loopback' else 'modelled'}"
+        return "measured" if link == "loopback" else "modelled"
     apart = min(p.low for p in own) > max(p.high for p in other) or max(p.high for p in own) < min(p.low for p in other)
-    return f"{ratio:.2f} times, {'told apart' if apart else 'intervals meet'}"
+    return "told apart" if apart else "intervals meet"
 
 
 def _explain(chosen: argparse.Namespace, rest: list[str]) -> int:
@@ -99,7 +100,7 @@ def explained(study: Study, cell: str) -> list[dict[str, Any]]:
     Raises:
         InputError: there is no such cell.
     """
-    known = {f"{r['task']}-{r['method']}-{r['variant']}-s{r['seed']}": r for r in study.accuracy}
+    known = {Cell(r["task"], r["method"], Variant(r["variant"]), r["seed"]).name: r for r in study.accuracy}
     record = known[pick("cell", cell, known)]
     environment = record["environment"]
     found: dict[str, Any] = {

@@ -19,6 +19,7 @@ from pibench.errors import InputError, pick
 from pibench.interpreters.ledger import predict
 from pibench.measure.plan import PROFILES
 from pibench.model import Embeddings, Model
+from pibench.options import listed
 from pibench.records import RESULTS, Record, read_all
 from pibench.tasks.glue import TASKS
 
@@ -61,8 +62,8 @@ def add(commands: Any) -> None:
 
 def _plan(chosen: argparse.Namespace, rest: list[str]) -> int:
     nothing_more(chosen, rest)
-    sizes = [pick("size", name, SIZES) for name in chosen.sizes.split(",")]
-    tasks = [pick("task", name, TASKS) for name in chosen.tasks.split(",")]
+    sizes = [pick("size", name, SIZES) for name in listed("sizes", chosen.sizes)]
+    tasks = [pick("task", name, TASKS) for name in listed("tasks", chosen.tasks)]
     slower = {name: seconds_a_step(SIZES[name].architecture) for name in {*sizes, "minilm"}}
     ratios = {name: seconds / slower["minilm"] for name, seconds in slower.items()}
     show(planned(read_all(chosen.records), ratios, sizes, tasks, chosen.seeds), chosen.json)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pibench.errors import InputError
 from pibench.executors import Dask, Executor, Local, Slurm, stages
+from pibench.options import listed, seeds
 from pibench.tasks.glue import get_task
 
 EXECUTORS = ("local", "slurm", "dask")
@@ -31,10 +31,9 @@ def add(commands: Any) -> None:
 
 
 def _submit(chosen: argparse.Namespace, rest: list[str]) -> int:
-    tasks = [get_task(name.strip()).name for name in chosen.tasks.split(",")]
-    seeds = [_seed(text.strip()) for text in chosen.seeds.split(",")]
+    tasks = [get_task(name).name for name in listed("tasks", chosen.tasks)]
     executor, worst = _executor(chosen), 0
-    planned = stages(tasks, seeds, rest)
+    planned = stages(tasks, seeds(chosen.seeds), rest)
     total, done = sum(map(len, planned)), 0
     for stage in planned:
         print(f"{len(stage)} jobs: {', '.join(job.name for job in stage)}", flush=True)
@@ -42,12 +41,6 @@ def _submit(chosen: argparse.Namespace, rest: list[str]) -> int:
             done, worst = done + 1, max(worst, abs(status))
             print(f"[{done}/{total}] {job.name}: {'finished' if status == 0 else f'status {status}'}", flush=True)
     return min(worst, 1)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise InputError(f"--seeds has {text!r}; give whole numbers such as 0,1,2")
-    return int(text)
 
 
 def _executor(chosen: argparse.Namespace) -> Executor:

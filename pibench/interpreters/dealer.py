@@ -13,12 +13,15 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from itertools import count
+from typing import Literal
 
 import numpy as np
 import torch
 
 from pibench.interpreters.shared import Mask
 
+DealerKind = Literal["first-party", "third-party"]
+"""Where the dealer sits: at party 0, or in a process of its own."""
 Make = Callable[[], torch.Tensor]
 Words = Callable[[int], np.ndarray]
 """Returns so many random 64-bit words, others each time."""

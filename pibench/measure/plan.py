@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pibench.contract import Budget, Variant
-from pibench.measure.security import DEALERS, SECURITY, DealerKind
+from pibench.interpreters.dealer import DealerKind
+from pibench.measure.security import DEALERS, SECURITY
 from pibench.records import RESULTS
 from pibench.training.tune import Grid
 

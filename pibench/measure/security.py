@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-DealerKind = Literal["first-party", "third-party"]
+from pibench.interpreters.dealer import DealerKind
+
 DEALERS: dict[DealerKind, str] = {
     "first-party": "trusted first party: stands in for the offline phase, no privacy against party 0",
     "third-party": "trusted third party: a process of its own, which must not collude with a party",

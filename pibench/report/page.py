@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from pibench.disk import save_text
-from pibench.errors import InputError
+from pibench.errors import InputError, one_sentence
 from pibench.records import RESULTS, Record, file_name, read_all
 from pibench.report import rows
 from pibench.report.cost import GROUPS, LINKS, group_megabytes
@@ -200,6 +200,7 @@ def _origin(record: Record) -> dict[str, str]:
     }
 
 
+@one_sentence
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 for bad input."""
     from pibench.tables import all_tables, with_claims
@@ -208,12 +209,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
     parser.add_argument("--output", type=Path, default=Path("runs/report.html"), help="the page (%(default)s)")
     arguments = parser.parse_args(argv)
-    try:
-        records = read_all(arguments.records)
-        save_text(page(records, with_claims(all_tables(records))), arguments.output)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    records = read_all(arguments.records)
+    save_text(page(records, with_claims(all_tables(records))), arguments.output)
     print(arguments.output)
     return 0
 

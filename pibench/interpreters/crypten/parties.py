@@ -21,9 +21,9 @@ from pibench.interpreters.crypten.compat import import_crypten
 from pibench.interpreters.crypten.direct import SWITCHES, Inference
 from pibench.interpreters.crypten.party import main
 from pibench.interpreters.crypten.third_party import main as deal
+from pibench.interpreters.dealer import DealerKind
 from pibench.interpreters.processes import Main, Processes, free_port
 from pibench.interpreters.switches import Switches
-from pibench.measure.security import DealerKind
 from pibench.model import Model
 
 _NAMES = ["party 0 (server)", "party 1 (client)"]
