@@ -38,6 +38,7 @@ def browser() -> Iterator[Any]:
         options.add_argument(option)
     options.binary_location = str(shutil.which("chromium"))
     driver = webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
+    driver.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})  # no other window takes it
     yield driver
     driver.quit()
 
