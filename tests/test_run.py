@@ -12,6 +12,7 @@ from pibench.measure.plan import PROFILES, Plan
 from pibench.measure.run import CellFailed, run_cell
 from pibench.measure.workbench import Workbench
 from tests.made_up import accuracy_record
+from tests.test_studies import study
 
 DONE = accuracy_record("rte", "dense", "fair", 60.0)
 BLANK = DONE | {"status": "failed", "float": None}
@@ -103,3 +104,15 @@ def test_a_disk_that_takes_nothing_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "records").write_text("a file where a folder should be")
     with pytest.raises(InputError, match=r"cannot write .*choose another folder"):
         run_cell(workbench(tmp_path), BLANK, lambda: dict(DONE))
+
+
+def test_a_folder_with_other_cells_is_refused_and_one_with_studies_is_not(tmp_path: Path) -> None:
+    bench, folder = workbench(tmp_path), tmp_path / "records"
+    own = {"backbone": "minilm", "seq_len": 32, "data": "sample", "security": bench.plan.security}
+    foreign = {"security": {"parties": 3}}
+    for record in (DONE | own, study("spu_layers", [{"layer": 1}]) | foreign):
+        records.write(record, folder / records.file_name(record))
+    bench.refuse_other_records("sample")
+    records.write(DONE | own | foreign, folder / records.file_name(DONE))
+    with pytest.raises(InputError, match=r"holds records with security .*choose another --output"):
+        bench.refuse_other_records("sample")

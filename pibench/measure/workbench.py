@@ -94,10 +94,11 @@ class Workbench:
         writable(self.plan.records)
         if not self.plan.resume:
             shutil.rmtree(self.plan.scratch, ignore_errors=True)
-        self._refuse_other_records(source)
+        self.refuse_other_records(source)
         return source
 
-    def _refuse_other_records(self, source: str) -> None:
+    def refuse_other_records(self, source: str) -> None:
+        """Raise if a cell in the output folder does not belong beside those of this run; studies stand alone."""
         own = {
             "data": source,
             "backbone": self.plan.backbone_name,
@@ -105,7 +106,8 @@ class Workbench:
             "suite_version": pibench.__version__,
             "security": self.plan.security,
         }
-        for record in read_all(self.plan.records):
+        cells = [record for record in read_all(self.plan.records) if record["kind"] != "study"]
+        for record in cells:
             for key in own.keys() & record.keys():
                 if record[key] is not None and record[key] != own[key]:
                     raise InputError(
