@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import DegenerateDataWarning, bootstrap, wilcoxon
 
 MIN_PAIRS = 8
 LEVEL = 0.05
@@ -46,6 +45,8 @@ def paired_ratio(baseline: Sequence[float], other: Sequence[float]) -> Ratio:
 def _interval(ratios: np.ndarray) -> tuple[float | None, float | None]:
     if len(ratios) < MIN_PAIRS or np.ptp(ratios) == 0:
         return None, None
+    from scipy.stats import DegenerateDataWarning, bootstrap
+
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.simplefilter("ignore", DegenerateDataWarning)  # it comes with no interval, and so do we
         found = bootstrap((ratios,), np.median, method="BCa", rng=np.random.default_rng(0)).confidence_interval
@@ -61,4 +62,6 @@ def ahead(own: Sequence[float], other: Sequence[float]) -> float | None:
     differences = differences[differences != 0]
     if 2.0 ** (1 - len(differences)) > LEVEL:
         return None
+    from scipy.stats import wilcoxon
+
     return float(wilcoxon(differences).pvalue)
