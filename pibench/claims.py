@@ -12,6 +12,7 @@ from typing import Any
 
 from pibench.errors import InputError, one_sentence, pick
 from pibench.records import RESULTS, read_all
+from pibench.report.refusal import add_draft, refuse
 from pibench.report.render import Cell, Column, Table, render
 
 CLAIMS = Path("benchmarks/claims.toml")
@@ -23,7 +24,8 @@ _RELATIONS = ("at least", "at most", "about")
 class Claim:
     """What somebody claims, and which cell of which table tells; or why none here can (``untestable``).
 
-    With ``over``, what counts is the cell less that of another row. ``minutes`` and ``gigabytes`` are what
+    With ``over``, what counts is the cell less that of another row, with ``over_column`` less that of another column.
+    ``minutes`` and ``gigabytes`` are what
     ``command`` takes to measure it anew.
     """
 
@@ -35,6 +37,7 @@ class Claim:
     row: Mapping[str, Any] = field(default_factory=dict)
     over: Mapping[str, Any] = field(default_factory=dict)
     column: str = ""
+    over_column: str = ""
     expected: float = 0.0
     relation: str = "about"
     tolerance: float = 0.0
@@ -87,29 +90,33 @@ def judge(claim: Claim, tables: Mapping[str, Table]) -> tuple[float | None, str]
     """Return the measured value and the verdict.
 
     Raises:
-        InputError: the claim names a column or a row that its table does not have.
+        InputError: the claim names a column that its table does not have, or more than one row.
     """
     if claim.untestable:
         return None, UNTESTABLE
     if claim.table not in tables:
         return None, MISSING_VALUE
-    value = _cell(claim, tables[claim.table], claim.row)
-    other = _cell(claim, tables[claim.table], claim.over) if claim.over else 0.0
+    table = tables[claim.table]
+    other: Cell = 0.0
+    value = _cell(claim, table, claim.row, claim.column)
+    if claim.over or claim.over_column:
+        other = _cell(claim, table, claim.over or claim.row, claim.over_column or claim.column)
     if not isinstance(value, int | float) or not isinstance(other, int | float):
         return None, MISSING_VALUE
     return value - other, HOLDS if claim.holds(value - other) else FAILS
 
 
-def _cell(claim: Claim, table: Table, wanted: Mapping[str, Any]) -> Cell:
+def _cell(claim: Claim, table: Table, wanted: Mapping[str, Any], column: str) -> Cell:
+    """Return the cell of ``column`` in the only row that has what is wanted; None where nobody measured that row."""
     keys = [column.key for column in table.columns]
-    for key in (claim.column, *wanted):
+    for key in (column, *wanted):
         if key not in keys:
             raise InputError(f"claim {claim.id!r}: table {table.name} has no column {key!r}, only {', '.join(keys)}")
-    for row in table.rows:
-        cells = dict(zip(keys, row, strict=True))
-        if all(cells[key] == value for key, value in wanted.items()):
-            return cells[claim.column]
-    raise InputError(f"claim {claim.id!r}: no row of table {table.name} is {dict(wanted)}")
+    rows = [dict(zip(keys, row, strict=True)) for row in table.rows]
+    found = [cells[column] for cells in rows if all(cells[key] == value for key, value in wanted.items())]
+    if len(found) > 1:
+        raise InputError(f"claim {claim.id!r}: {len(found)} rows of table {table.name} are {dict(wanted)}; name one")
+    return found[0] if found else None
 
 
 def claims_table(claims: Iterable[Claim], tables: Iterable[Table]) -> Table:
@@ -151,10 +158,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("ids", nargs="*", metavar="CLAIM", help="claims to judge (default: all)")
     parser.add_argument("--claims", type=Path, default=CLAIMS, help="the list of claims (%(default)s)")
     parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
+    add_draft(parser)
     arguments = parser.parse_args(argv)
     claims = {claim.id: claim for claim in load(arguments.claims)}
     chosen = [claims[pick("claim", name, claims)] for name in arguments.ids] or claims.values()
-    print(render(claims_table(chosen, all_tables(read_all(arguments.records))), "md"))
+    records = read_all(arguments.records)
+    refuse(records, arguments.draft)
+    print(render(claims_table(chosen, all_tables(records)), "md"))
     return 0
 
 

@@ -19,7 +19,7 @@ from pibench.report.build import accuracy, communication, headline, latency
 from pibench.report.choice import choice
 from pibench.report.field import field, reported
 from pibench.report.matrix import matrix
-from pibench.report.refusal import refusals
+from pibench.report.refusal import add_draft, refuse
 from pibench.report.render import Column, Format, Table, render
 from pibench.report.studies import study_tables
 
@@ -141,11 +141,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="a Markdown page that shows tables between its table marks; may be given more than once",
     )
     parser.add_argument("--claims", type=Path, help=f"judge the claims in this file too, such as {CLAIMS}")
-    parser.add_argument("--draft", action="store_true", help="show records that are not fit to be cited, too")
+    add_draft(parser)
     arguments = parser.parse_args(argv)
     records = _read(arguments.records)
-    if not arguments.draft and (reasons := refusals(records)):
-        raise InputError(f"{reasons[0]}; or give --draft")
+    refuse(records, arguments.draft)
     texts = _texts(records, arguments.output, arguments.page, arguments.claims)
     if arguments.check:
         differing = _differing(texts)

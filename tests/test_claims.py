@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pibench import claims
 from pibench.claims import FAILS, HOLDS, MISSING_VALUE, UNTESTABLE, Claim, judge
 from pibench.errors import InputError
+from pibench.records import RESULTS, read_all
 from pibench.report.render import Cell, Column, Table
+from pibench.tables import all_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = Table(
@@ -39,6 +42,8 @@ def claim(expected: float, relation: str, method: str = "ig3d", **more: object) 
         (claim(1.5, "about", tolerance=0.4), 2.0, FAILS),
         (claim(1.7, "about", tolerance=0.4), 2.0, HOLDS),
         (claim(0, "at most", over={"method": "aero", "seeds": 3}), -3.0, HOLDS),
+        (claim(2.0, "at most", over_column="seeds"), 1.0, HOLDS),
+        (claim(0, "at most", method="nobody's"), None, MISSING_VALUE),
         (claim(0, "at most", method="late"), None, MISSING_VALUE),
         (claim(0, "at most", method="broken"), None, MISSING_VALUE),
         (claim(0, "at most", table="another"), None, MISSING_VALUE),
@@ -50,11 +55,22 @@ def test_verdicts(judged: Claim, value: float | None, verdict: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"), [({"column": "gain"}, "no column 'gain'"), ({"method": "igd3"}, "no row of table glue is")]
+    ("changes", "words"),
+    [
+        ({"column": "gain"}, "no column 'gain'"),
+        ({"over_column": "gain"}, "no column 'gain'"),
+        ({"row": {"seeds": 1}}, "3 rows of table glue are"),
+    ],
 )
-def test_a_claim_about_no_cell_is_refused(changes: dict[str, str], words: str) -> None:
+def test_a_claim_about_no_cell_or_about_several_is_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(InputError, match=words):
         judge(claim(0, "about", **changes), {"glue": TABLE})
+
+
+def test_every_claim_of_the_list_is_judged_by_the_committed_records() -> None:
+    tables = all_tables(read_all(ROOT / RESULTS / "records"))
+    verdicts = {row[0]: row[5] for row in claims.claims_table(claims.load(ROOT / claims.CLAIMS), tables).rows}
+    assert MISSING_VALUE not in verdicts.values()
 
 
 @pytest.mark.parametrize(

@@ -82,20 +82,34 @@ def test_two_methods_are_compared_on_what_both_have() -> None:
     rows = {row["quantity"]: row for row in compared(join(study()), "dense/fair", "ig3d/fair")}
     accuracy = rows["accuracy (%), mean"]
     assert (accuracy["dense/fair"], accuracy["ig3d/fair"], accuracy["pairs"]) == (75.0, 73.5, 2)
-    assert accuracy["verdict"] == "too few pairs that differ to tell"
+    assert accuracy["verdict"].startswith("2 tasks cannot tell them apart")
     assert rows["MB"]["ig3d/fair"] < rows["MB"]["dense/fair"] == 8.0
 
 
-@pytest.mark.parametrize(("gain", "verdict"), [(1.0, "they differ"), (0.0, "too few pairs")])
-def test_a_lead_in_accuracy_is_told_from_chance(gain: float, verdict: str) -> None:
+TASKS = ("cola", "sst2", "mrpc", "stsb", "qnli", "rte")
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [
+        ([1.0, 1.1, 1.2, 1.3, 1.4, 1.5], "they differ"),
+        ([1.0, -1.1, 1.2, -1.3, 1.4, -1.5], "not told apart"),
+        ([1.0, 1.1, 1.2, 1.3, 1.4], "5 tasks cannot tell"),
+    ],
+)
+def test_a_lead_in_accuracy_is_told_from_chance_over_tasks_not_seeds(gains: list[float], verdict: str) -> None:
     made_up = [
-        accuracy_record(
-            "rte", method, "fair", 60.0 + seed + own + 0.01 * seed * own, seed=seed, budget=BUDGET | {"seed": seed}
-        )
+        accuracy_record(task, method, "fair", 70.0 + own, seed=seed, budget=BUDGET | {"seed": seed})
+        for task, gain in zip(TASKS, gains, strict=False)
         for seed in range(8)
         for method, own in (("dense", 0.0), ("a", gain))
     ]
     assert verdict in compared(join(made_up), "a/fair", "dense/fair")[0]["verdict"]
+
+
+def test_what_was_not_timed_is_not_compared() -> None:
+    made_up = [record for record in study() if record["kind"] == "accuracy"]
+    assert [row["quantity"] for row in compared(join(made_up), "dense/fair", "ig3d/fair")] == ["accuracy (%), mean"]
 
 
 def test_nothing_in_common_is_refused() -> None:

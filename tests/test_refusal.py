@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from pibench import check_results, records, tables
+from pibench import check_results, claims, records, tables
+from pibench.report import page
 from pibench.report.refusal import refusals
 from tests.made_up import ENVIRONMENT
+from tests.test_studies import study as study_record
 from tests.test_tables import study
 
 
@@ -37,6 +39,10 @@ def test_a_sound_study_is_refused_nothing() -> None:
         (0, {"environment": ENVIRONMENT | {"packages": {"torch": "9.9"}}}, "installed packages"),
         (8, {"environment": ENVIRONMENT | {"packages": {"torch": "9.9"}}}, "installed packages"),
         (0, {"schema_version": 2}, "schema_version"),
+        (0, {"environment": ENVIRONMENT | {"commit": None}}, "uncommitted changes or from no repo"),
+        (0, {"data_fingerprint": None}, "first dense/fair on rte (seed 0), do not say of which data"),
+        (0, {"environment": ENVIRONMENT | {"threads": 7}}, "machine class"),
+        (0, {"switches": {"raw_sockets": True, "prefetch": False, "fraction_bits": 26}}, "switches"),
     ],
 )
 def test_each_refusal_has_its_reason(index: int, changes: dict[str, Any], words: str) -> None:
@@ -52,6 +58,23 @@ def test_other_packages_at_another_seed_are_no_mixture() -> None:
     made_up = sound()
     twin = {"seed": 1, "environment": ENVIRONMENT | {"packages": {"torch": "9.9"}}}
     assert refusals([*made_up, made_up[0] | twin | {"budget": made_up[0]["budget"] | {"seed": 1}}]) == []
+
+
+def test_two_studies_of_one_name_are_refused() -> None:
+    (reason,) = refusals([*sound(), study_record("language", [{"a": 1}]), study_record("language", [{"a": 2}])])
+    assert "the study language is there twice" in reason
+
+
+@pytest.mark.parametrize("program", [tables.main, claims.main, page.main])
+def test_nothing_is_made_of_what_is_not_fit_unless_it_is_a_draft(
+    program: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, [record | {"environment": ENVIRONMENT | {"dirty": True}} for record in sound()])
+    own = ["--records", str(tmp_path / "records")]
+    own += [] if program is claims.main else ["--output", str(tmp_path / "made")]
+    assert program(own) == 2
+    assert "uncommitted changes" in capsys.readouterr().err
+    assert program([*own, "--draft"]) == 0
 
 
 def write(folder: Path, found: list[dict[str, Any]]) -> list[Path]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -13,9 +15,10 @@ from pibench.contract import Variant
 from pibench.errors import InputError, pick
 from pibench.measure.plan import Cell
 from pibench.records import RESULTS, Record, file_name, read_all
-from pibench.report.cost import group_megabytes, summarise
+from pibench.report import rows
+from pibench.report.cost import LINKS, group_megabytes, summarise
 from pibench.report.join import Row, Study, join
-from pibench.stats import LEVEL, ahead
+from pibench.stats import FEWEST, LEVEL, ahead
 
 
 def add(commands: Any) -> None:
@@ -40,52 +43,61 @@ def _compare(chosen: argparse.Namespace, rest: list[str]) -> int:
 def compared(study: Study, one: str, other: str) -> list[dict[str, Any]]:
     """Return what two rows, METHOD/VARIANT, have on the tasks and seeds that both were measured on.
 
+    Numbers are means within a task, then over the informative tasks, as in the tables.
+
     Raises:
         InputError: a row is unknown, or they have no task and seed in common.
     """
     known: dict[str, Row] = {"/".join(row): row for row in study.rows}
-    cells = [_cells(study, known[pick("row", name, known)]) for name in (one, other)]
-    common = sorted(cells[0].keys() & cells[1].keys())
-    if not common:
+    chosen = [known[pick("row", name, known)] for name in (one, other)]
+    pair, tasks = _common(study, chosen)
+    if not tasks:
         raise InputError(f"{one} and {other} have no task and seed in common: measure both on one")
-    scores = [[own[key]["float"] for key in common] for own in cells]
-    chance = ahead(*scores)
-    rows = [
-        {"quantity": "accuracy (%), mean", one: fmean(scores[0]), other: fmean(scores[1]), "verdict": _verdict(chance)}
+    scores = [[fmean(record["float"] for record in pair.of(row, task)) for task in tasks] for row in chosen]
+    found = [("accuracy (%), mean", [fmean(own) for own in scores], _verdict(ahead(*scores), len(tasks)))]
+    costs = [rows.cost_cells(pair, row, tasks)[:2] + rows.seconds_cells(pair, row, tasks) for row in chosen]
+    how = ("counted", "counted", _told_apart(pair, chosen), "modelled", "modelled")
+    names = ("MB", "rounds", *(f"seconds, {link}" for link in LINKS))
+    for name, own, others, known_by in zip(names, *costs, how, strict=True):
+        if isinstance(own, int | float) and isinstance(others, int | float):
+            found.append((name, [own, others], f"{others / own:.2f} times, {known_by}"))
+    counted = {"tasks": len(tasks), "pairs": len(pair.of(chosen[0]))}
+    return [
+        {"quantity": name, one: means[0], other: means[1], "verdict": verdict} | counted
+        for name, means, verdict in found
     ]
-    costs = [[study.cost_of(own[key]) for key in common] for own in cells]
-    if all(cost and cost["status"] == "ok" for own in costs for cost in own):
-        told = [[summarise(cost, study.is_reference(cost)) for cost in own if cost] for own in costs]
-        for name, take in (("MB", "megabytes"), ("rounds", "rounds")):
-            means = [fmean(getattr(cost, take) for cost in own) for own in told]
-            rows.append(_ratio(name, one, other, means, "counted"))
-        for link in ("loopback", "lan", "wan"):
-            means = [fmean(cost.seconds[link] or float("nan") for cost in own) for own in told]
-            rows.append(_ratio(f"seconds, {link}", one, other, means, _told_apart(told, link)))
-    return [row | {"pairs": len(common)} for row in rows]
 
 
-def _cells(study: Study, row: Row) -> dict[tuple[str, int], Record]:
-    return {(record["task"], record["seed"]): record for record in study.of(row) if record["status"] == "ok"}
+def _common(study: Study, chosen: Sequence[Row]) -> tuple[Study, list[str]]:
+    """Return the study of what rows have in common and finished, and its tasks: the informative ones, or else all."""
+    cells = [{(r["task"], r["seed"]) for r in study.of(row) if r["status"] == "ok"} for row in chosen]
+    common = set.intersection(*cells)
+    tasks = {task for task, _ in common}
+    told = tasks & set(rows.informative_tasks(study)) or tasks
+    own = [record for row in set(chosen) for record in study.of(row)]
+    kept = tuple(r for r in own if (r["task"], r["seed"]) in common and r["task"] in told)
+    return replace(study, accuracy=kept), sorted(told)
 
 
-def _verdict(chance: float | None) -> str:
+def _verdict(chance: float | None, tasks: int) -> str:
     if chance is None:
-        return "too few pairs that differ to tell"
-    return f"{'they differ' if chance < LEVEL else 'not told apart'} (Wilcoxon p = {chance:.3f})"
+        return f"{tasks} tasks cannot tell them apart: {FEWEST} that differ can at the earliest"
+    return f"{'they differ' if chance < LEVEL else 'not told apart'} (Wilcoxon over tasks, p = {chance:.3f})"
 
 
-def _ratio(name: str, one: str, other: str, means: list[float], how: str) -> dict[str, Any]:
-    return {"quantity": name, one: means[0], other: means[1], "verdict": f"{means[1] / means[0]:.2f} times, {how}"}
+def _told_apart(pair: Study, chosen: Sequence[Row]) -> str:
+    """Say whether measured times are told apart: where no interval of the one's speed-up meets one of the other's."""
+    own, other = ([interval for record in pair.of(row) if (interval := _interval(pair, record))] for row in chosen)
+    if not own or not other:
+        return "measured"
+    (low, high), (other_low, other_high) = ((min(found)[0], max(high for _, high in found)) for found in (own, other))
+    return "told apart" if low > other_high or high < other_low else "intervals meet"
 
 
-def _told_apart(told: list[list[Any]], link: str) -> str:
-    """Say whether times are told apart: where no interval of the one's speed-up meets one of the other's."""
-    own, other = ([cost.pairs for cost in costs if cost.pairs and cost.pairs.low] for costs in told)
-    if link != "loopback" or not own or not other:
-        return "measured" if link == "loopback" else "modelled"
-    apart = min(p.low for p in own) > max(p.high for p in other) or max(p.high for p in own) < min(p.low for p in other)
-    return "told apart" if apart else "intervals meet"
+def _interval(study: Study, record: Record) -> tuple[float, float] | None:
+    cost = study.cost_of(record)
+    ratio = summarise(cost, study.is_reference(cost)).pairs if cost and cost["status"] == "ok" else None
+    return None if ratio is None or ratio.low is None or ratio.high is None else (ratio.low, ratio.high)
 
 
 def _explain(chosen: argparse.Namespace, rest: list[str]) -> int:

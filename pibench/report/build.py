@@ -74,7 +74,7 @@ def headline(records: Iterable[Record]) -> Table:
 
     Raises :class:`InputError` for records that do not belong together; so do the other three tables.
     """
-    study = join(records)
+    study = join(records).comparable
     informative = rows.informative_tasks(study)
     frontier = Frontier(study, informative)
     cells: list[list[Cell]] = []
@@ -114,8 +114,7 @@ def _headline_notes(study: Study, informative: list[str]) -> list[str]:
         "architectures shows mean MB and rounds, and geometric means of ratios.",
         "Dense is tuned first: learning rate and epoch on a selection split cut from train. A compressed model then "
         "has one and the same budget of recovery, whatever the method.",
-        "Where tasks differ in their seeds, as the column says, compare losses: scores and averages are over other "
-        "seeds than dense/fair's.",
+        notes.seeds(study),
         FRONTIER_NOTE,
         *notes.precision(study),
         *rows.partial_costs(study),
@@ -167,7 +166,6 @@ def latency(records: Iterable[Record]) -> Table:
     about = [
         "Medians of n inferences; a speed-up is the median of fair dense over this, pair by pair, with a "
         f"bootstrap interval from {MIN_PAIRS} pairs on.",
-        *notes.noise(study),
         *notes.provenance(study),
         *notes.clock(study),
         *notes.reasons(list(study.costs.values())),

@@ -18,7 +18,7 @@ _NAMES = {"loopback": "loopback (s)", "lan": "LAN (s, modelled)", "wan": "WAN (s
 
 def choice(records: Iterable[Record]) -> Table:
     """Return one row per budget: the method of least seconds on each link, and that of least megabytes, within it."""
-    study = join(records)
+    study = join(records).comparable
     frontier = Frontier(study, rows.informative_tasks(study) or study.tasks)
     prices = {row: _prices(frontier, row) for row in frontier.points}
     columns = [
@@ -32,6 +32,7 @@ def choice(records: Iterable[Record]) -> Table:
     about = [
         "The method and variant that costs least of those that lose no more, on average over the informative tasks, in "
         "floats and in fixed point; what it costs, and over how many seeds. Half a point at one seed is noise.",
+        notes.seeds(study),
         *notes.provenance(study),
     ]
     return Table("choice", notes.title(study, "The cheapest method within a budget"), columns, cells, about)

@@ -39,7 +39,7 @@ _FIELD = [
 
 def field(records: Iterable[Record]) -> Table:
     """Return one row per method and variant, in the order of the frontier."""
-    study = join(records)
+    study = join(records).comparable
     tasks = rows.informative_tasks(study) or study.tasks
     frontier = Frontier(study, tasks)
     cells = [
@@ -50,6 +50,7 @@ def field(records: Iterable[Record]) -> Table:
         "loss seed by seed.",
         "Float and fixed point on the whole validation split; MPC, and float beside it, on the first n MPC examples, "
         "of the seeds that ran under MPC.",
+        notes.seeds(study),
         NOTE,
         *notes.precision(study),
         *rows.partial_costs(study),
@@ -80,7 +81,7 @@ def reported(records: Iterable[Record], infos: Mapping[str, MethodInfo]) -> Tabl
 
     ``infos`` describe the methods by name; a method without one, or whose paper reports nothing, has no row.
     """
-    study = join(records)
+    study = join(records).comparable
     tasks = rows.informative_tasks(study) or study.tasks
     columns = [
         Column("method", "method"),
@@ -102,6 +103,7 @@ def reported(records: Iterable[Record], infos: Mapping[str, MethodInfo]) -> Tabl
         "Reported: copied from the paper, with the setting that it names; other models, engines, networks and "
         "baselines than here, so that no two of these can be compared, nor one of them with a measured one.",
         "Measured: loss, reduction and speed-ups relative to dense/fair, as in the table of the field.",
+        notes.seeds(study),
         *notes.provenance(study),
     ]
     return Table("reported", notes.title(study, "Reported and measured"), columns, cells, about)

@@ -41,11 +41,17 @@ class Frontier:
         """The rows that have a loss and a cost."""
         found = {}
         for row in self.study.rows:
-            losses = [rows.loss(self.study, row, self.tasks, score) for score in ("float", "fixed")]
+            loss = self._loss(row)
             megabytes, rounds = rows.cost_cells(self.study, row, self.tasks)[:2]
-            if losses[0] is not None and isinstance(megabytes, float) and isinstance(rounds, float | int):
-                found[row] = Point(max(lost for lost in losses if lost is not None), megabytes, rounds)
+            if loss is not None and isinstance(megabytes, float) and isinstance(rounds, float | int):
+                found[row] = Point(loss, megabytes, rounds)
         return found
+
+    def _loss(self, row: Row) -> float | None:
+        """Return what a row loses in floats or in fixed point; a row without any emulation, in floats."""
+        emulated = any(record["fixed"] is not None for record in self.study.of(row))
+        losses = [rows.loss(self.study, row, self.tasks, score) for score in ("float", "fixed")[: 1 + emulated]]
+        return max(lost for lost in losses if lost is not None) if None not in losses else None
 
     def beaten_by(self, row: Row) -> Row | None:
         """Return the row that loses the least of those that beat this one, if any does."""

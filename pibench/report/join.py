@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from operator import itemgetter
@@ -59,6 +60,25 @@ class Study:
             if (record["method"], record["variant"]) == row and task in (None, record["task"])
         ]
 
+    @cached_property
+    def comparable(self) -> Study:
+        """The same, of the seeds alone that all rows of a task have; if there are none, of the one that most have.
+
+        What failed stays, whatever its seed.
+        """
+        kept = {task: self._seeds(task) for task in self.tasks}
+        failed = ("failed", "timeout")
+        return replace(
+            self,
+            accuracy=tuple(one for one in self.accuracy if one["seed"] in kept[one["task"]] or one["status"] in failed),
+        )
+
+    def _seeds(self, task: str) -> set[int]:
+        by_row = [{record["seed"] for record in self.of(row, task)} for row in self.rows]
+        present = [seeds for seeds in by_row if seeds]
+        counts = Counter(seed for seeds in present for seed in sorted(seeds))
+        return set.intersection(*present) or {counts.most_common(1)[0][0]}
+
     def cost_of(self, accuracy: Record) -> Record | None:
         """Return the cost record of an accuracy record's architecture and lowering, if there is one."""
         return self.costs.get((accuracy["architecture"], accuracy["lowering"]))
@@ -75,6 +95,8 @@ def worst_status(records: Iterable[Record]) -> str | None:
 
 def label(record: Record) -> str:
     """Return how a sentence names a record."""
+    if record["kind"] == "study":
+        return f"the study {record['name']}"
     if record["kind"] == "accuracy":
         return f"{record['method']}/{record['variant']} on {record['task']} (seed {record['seed']})"
     return f"the cost of {record['architecture']} ({record['lowering']})"
@@ -92,6 +114,7 @@ def join(records: Iterable[Record]) -> Study:
     costs = sorted(by_kind["cost"], key=lambda r: (r["architecture"], r["lowering"]))
     _refuse_mixtures(accuracy, costs)
     _refuse_twins(accuracy + costs)
+    _refuse_twins(sorted(by_kind["study"], key=label))
     study = Study(tuple(accuracy), {(cost["architecture"], cost["lowering"]): cost for cost in costs})
     for cost in costs:
         if cost["baseline"] and cost["baseline"]["architecture"] not in study.references:
@@ -113,16 +136,17 @@ def _refuse_mixtures(accuracy: list[Record], costs: list[Record]) -> None:
         _agree(of_task, "data_fingerprint", itemgetter("data_fingerprint"))
         _agree([record for record in of_task if record["status"] == "ok"], "n", itemgetter("n"))
         for seed in sorted({record["seed"] for record in of_task}):  # losses are taken seed by seed
-            _agree([record for record in of_task if record["seed"] == seed], "installed packages", _packages)
+            of_seed = [record for record in of_task if record["seed"] == seed]
+            _agree(of_seed, "installed packages", _packages)
+            _agree(of_seed, "machine class", _machine_class)
     for method in sorted({record["method"] for record in accuracy}):
         of_method = [record for record in accuracy if record["method"] == method]
         _agree(of_method, "method_version", itemgetter("method_version"))
     for key in ("batch", "scope"):
         _agree(costs, key, itemgetter(key))
-    for records in (accuracy, costs):
-        for lowering in ("fair", "stock"):
-            of_lowering = [record for record in records if record["lowering"] == lowering]
-            _agree(of_lowering, "switches", itemgetter("switches"))
+    for lowering in ("fair", "stock"):
+        of_lowering = [record for record in accuracy + costs if record["lowering"] == lowering]
+        _agree(of_lowering, "switches", _switches)
     measured = [cost for cost in costs if cost["status"] == "ok"]
     _agree(measured, "machine class", _machine_class)
     _agree(measured, "installed packages", _packages)
@@ -132,10 +156,16 @@ def _packages(record: Record) -> dict[str, str | None]:
     return record["environment"]["packages"]
 
 
+def _switches(record: Record) -> dict[str, Any] | None:
+    """Return what decides a score or a cost; that tuples are made in advance decides neither."""
+    return record["switches"] and {name: on for name, on in record["switches"].items() if name != "prefetch"}
+
+
 def _machine_class(record: Record) -> dict[str, Any]:
     own, peer = record["environment"]["machine"], record["environment"].get("peer")
     machines = {"": own} | ({"peer's ": peer} if peer else {})
-    found = {f"{whose}{key}": machine[key] for whose, machine in machines.items() for key in ("cpu_model", "cores")}
+    kinds = ("cpu_model", "gpu_model", "cores")
+    found = {f"{whose}{kind}": machine.get(kind) for whose, machine in machines.items() for kind in kinds}
     return found | {"threads": record["environment"]["threads"]}
 
 

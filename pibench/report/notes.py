@@ -64,13 +64,24 @@ def _switches(records: list[Record]) -> list[str]:
     ]
 
 
+def seeds(study: Study) -> str:
+    """Return the note on which seeds a comparable study is of."""
+    found = {task: sorted({one["seed"] for one in study.accuracy if one["task"] == task}) for task in study.tasks}
+    counted = ", ".join(f"{task} {', '.join(map(str, own))}" for task, own in found.items())
+    return f"Over the seeds that all rows of a task have, so that rows compare: {counted or 'none'}."
+
+
 def clock(study: Study) -> list[str]:
     """Return the notes under tables of time: what was inside the clock, and how LAN and WAN come about."""
     links = ", ".join(
         f"{name.upper()} {NETWORKS[name].bandwidth / 1e6:g} Mbit/s and {NETWORKS[name].rtt * 1e3:g} ms"
         for name in MODELLED
     )
-    notes = [f"LAN and WAN are modelled from measured compute, bytes and rounds: {links}."]
+    notes = [
+        f"LAN and WAN are modelled from measured compute, bytes and rounds: {links}. How far that is from emulated "
+        "links, and on a LAN it is far: docs/engine.md.",
+        *noise(study),
+    ]
     measured = [cost for cost in study.costs.values() if cost["status"] == "ok"]
     if shapes := sum(cost.get("extra", {}).get("weights") == "random" for cost in measured):
         notes.append(

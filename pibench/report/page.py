@@ -19,6 +19,7 @@ from pibench.report import rows
 from pibench.report.cost import GROUPS, LINKS, group_megabytes
 from pibench.report.frontier import NOTE, Frontier
 from pibench.report.join import Row, Study, join
+from pibench.report.refusal import add_draft, refuse
 from pibench.report.render import Cell, Column, Table, markdown_cell, render
 
 _SECTIONS = [
@@ -208,8 +209,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m pibench.report.page", description="Write the report from records.")
     parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
     parser.add_argument("--output", type=Path, default=Path("runs/report.html"), help="the page (%(default)s)")
+    add_draft(parser)
     arguments = parser.parse_args(argv)
     records = read_all(arguments.records)
+    refuse(records, arguments.draft)
     save_text(page(records, with_claims(all_tables(records))), arguments.output)
     print(arguments.output)
     return 0

@@ -177,9 +177,9 @@ def cost_rows(study: Study) -> list[tuple[list[Cell], Record]]:
 
 
 def _costs_by_task(study: Study, row: Row, tasks: list[str]) -> list[list[Record]]:
-    """Return, for each of ``tasks`` where the row is ok, the cost records of its seeds that have one."""
+    """Return, for each of ``tasks``, the cost records of the row's seeds that have one; none if one is not ok."""
     by_task = [study.of(row, task) for task in tasks]
-    joined = [[study.cost_of(record) for record in found] for found in by_task if worst_status(found) == "ok"]
+    joined = [map(study.cost_of, found if worst_status(found) == "ok" else ()) for found in by_task]
     return [[cost for cost in costs if cost is not None] for costs in joined]
 
 
