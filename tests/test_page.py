@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,10 @@ import pytest
 from pibench.records import read_all
 from pibench.report import page
 from pibench.report.build import headline
+from pibench.report.choice import choice as choice_table
 from pibench.report.join import join
 from pibench.tables import all_tables, with_claims
+from tests.test_tables import rows as csv_rows
 from tests.test_tables import study
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,11 +96,18 @@ def test_the_field_filters_and_counts(shown: Any) -> None:
 
 
 def test_the_chooser_answers_from_the_measurements(shown: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
     choice = shown.find_element("id", "choice")
-    found = {row[0:2] for row in [tuple(row[:2]) for row in headline(read_all(RECORDS)).rows]}
-    assert tuple(choice.text.split(":")[0].split("/", 1)) in found
+    wan = {row["budget"]: row["wan"] for row in csv_rows(choice_table(read_all(RECORDS)))}
     budget = shown.find_element("id", "budget")
+    for points, named in wan.items():
+        budget.clear()
+        budget.send_keys(points)
+        assert choice.text.split(":")[0] == named.split(" (")[0]
     budget.clear()
+    budget.send_keys("7", Keys.BACKSPACE)
+    assert choice.text == "Give a number of points."
     budget.send_keys("-50")
     assert choice.text == "No method that was measured loses so little."
 
@@ -115,6 +125,27 @@ def test_marks_can_be_read_without_a_mouse_and_the_axis_changes(shown: Any) -> N
     assert "WAN" in shown.find_element("id", "chart").text
 
 
+def test_what_is_filled_is_beaten_by_nothing_on_the_axis_shown(shown: Any) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    points = json.loads(shown.find_element("id", "points").get_attribute("textContent"))
+    for key in ("megabytes", "cheetah"):
+        Select(shown.find_element("id", "axis")).select_by_value(key)
+        filled = [one.get_attribute("aria-label") for one in shown.find_elements("css selector", "#chart .frontier")]
+        measured = [point for point in points if point[key] is not None and point["loss"] < 8]
+        best = {
+            one["name"]
+            for one in measured
+            if not any(
+                (other["loss"], other[key]) != (one["loss"], one[key])
+                and other["loss"] <= one["loss"]
+                and other[key] <= one[key]
+                for other in measured
+            )
+        }
+        assert {label.split(":")[0] for label in filled} == best
+
+
 def test_latex_is_copied_or_shown_for_copying(shown: Any) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -125,12 +156,13 @@ def test_latex_is_copied_or_shown_for_copying(shown: Any) -> None:
     assert "\\toprule" in area.get_attribute("value")
 
 
-@pytest.mark.parametrize("width", [380, 1280])
+@pytest.mark.parametrize("width", [320, 1280])
 def test_nothing_is_wider_than_the_screen(shown: Any, width: int, tmp_path: Path) -> None:
-    shown.set_window_size(width, 900)
-    assert shown.execute_script("return document.documentElement.scrollWidth") <= max(width, 500)
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    shown.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    assert shown.execute_script("return document.documentElement.scrollWidth") <= width
     assert shown.save_screenshot(str(tmp_path / "page.png"))
-    shown.set_window_size(1280, 900)
+    shown.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def test_claims_stand_on_the_page_where_there_are_some(report: Path) -> None:

@@ -55,7 +55,7 @@ def compared(study: Study, one: str, other: str) -> list[dict[str, Any]]:
         raise InputError(f"{one} and {other} have no task and seed in common: measure both on one")
     scores = [[fmean(record["float"] for record in pair.of(row, task)) for task in tasks] for row in chosen]
     found = [("accuracy (%), mean", [fmean(own) for own in scores], _verdict(ahead(*scores), len(tasks)))]
-    costs = [rows.cost_cells(pair, row, tasks)[:2] + rows.seconds_cells(pair, row, tasks) for row in chosen]
+    costs = [[*rows.cost_cells(pair, row, tasks)[:2], *rows.seconds_cells(pair, row, tasks)] for row in chosen]
     how = ("counted", "counted", _told_apart(pair, chosen), "modelled", "modelled")
     names = ("MB", "rounds", *(f"seconds, {link}" for link in LINKS))
     for name, own, others, known_by in zip(names, *costs, how, strict=True):

@@ -20,7 +20,7 @@ def choice(records: Iterable[Record]) -> Table:
     """Return one row per budget: the method of least seconds on each link, and that of least megabytes, within it."""
     study = join(records).comparable
     frontier = Frontier(study, rows.informative_tasks(study) or study.tasks)
-    prices = {row: _prices(frontier, row) for row in frontier.points}
+    prices = {row: frontier.prices(row) for row in frontier.points}
     columns = [
         Column("budget", "points I may lose", 1),
         *(Column(link, _NAMES[link]) for link in LINKS),
@@ -38,16 +38,11 @@ def choice(records: Iterable[Record]) -> Table:
     return Table("choice", notes.title(study, "The cheapest method within a budget"), columns, cells, about)
 
 
-def _prices(frontier: Frontier, row: Row) -> dict[str, Cell]:
-    seconds = dict(zip(LINKS, rows.seconds_cells(frontier.study, row, frontier.tasks), strict=True))
-    return seconds | {"megabytes": frontier.points[row].megabytes}
-
-
-def _cheapest(frontier: Frontier, prices: dict[Row, dict[str, Cell]], budget: float, key: str) -> str | None:
+def _cheapest(frontier: Frontier, prices: dict[Row, dict[str, float | None]], budget: float, key: str) -> str | None:
     fit = {
-        row: float(price)
+        row: price
         for row, own in prices.items()
-        if frontier.points[row].loss <= budget and isinstance(price := own[key], int | float)
+        if frontier.points[row].loss <= budget and (price := own[key]) is not None
     }
     if not fit:
         return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pibench.report import rows
+from pibench.report.cost import LINKS
 from pibench.report.join import REFERENCE, Row, Study
 from pibench.report.render import Cell
 
@@ -52,6 +53,11 @@ class Frontier:
         emulated = any(record["fixed"] is not None for record in self.study.of(row))
         losses = [rows.loss(self.study, row, self.tasks, score) for score in ("float", "fixed")[: 1 + emulated]]
         return max(lost for lost in losses if lost is not None) if None not in losses else None
+
+    def prices(self, row: Row) -> dict[str, float | None]:
+        """Return what a row of ``points`` costs: seconds by link, megabytes and rounds."""
+        seconds = dict(zip(LINKS, rows.seconds_cells(self.study, row, self.tasks), strict=True))
+        return seconds | {"megabytes": self.points[row].megabytes, "rounds": self.points[row].rounds}
 
     def beaten_by(self, row: Row) -> Row | None:
         """Return the row that loses the least of those that beat this one, if any does."""

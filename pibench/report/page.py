@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from statistics import fmean
@@ -15,9 +14,9 @@ from typing import Any
 from pibench.disk import save_text
 from pibench.errors import InputError, one_sentence
 from pibench.records import RESULTS, Record, file_name, read_all
-from pibench.report import rows
-from pibench.report.cost import GROUPS, LINKS, group_megabytes
-from pibench.report.frontier import NOTE, Frontier
+from pibench.report import notes, rows
+from pibench.report.cost import GROUPS, group_megabytes
+from pibench.report.frontier import Frontier
 from pibench.report.join import Row, Study, join
 from pibench.report.refusal import add_draft, refuse
 from pibench.report.render import Cell, Column, Table, markdown_cell, render
@@ -58,27 +57,30 @@ def page(records: Sequence[Record], tables: Sequence[Table]) -> str:
     web = files("pibench.report").joinpath("web")
     texts = {name: web.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")}
     study = join(records)
-    tasks = rows.informative_tasks(study) or study.tasks
-    frontier = Frontier(study, tasks)
+    comparable = study.comparable
+    tasks = rows.informative_tasks(comparable) or comparable.tasks
+    frontier = Frontier(comparable, tasks)
     studies = {record["name"]: record for record in records if record["kind"] == "study"}
-    bars = [bar for row in frontier.ordered if (bar := _bar(study, row, tasks))]
+    bars = [bar for row in frontier.ordered if (bar := _bar(comparable, row, tasks))]
+    heatmaps = _heatmaps(studies)
+    absent = {"importance", "entropies"} - {heatmap[0] for heatmap in heatmaps}
     ordered = sorted(tables, key=lambda table: _FIRST.index(table.name) if table.name in _FIRST else len(_FIRST))
     template = Environment(autoescape=True, undefined=StrictUndefined).from_string(texts["page.html"])
     return template.render(
         css=_Safe(texts["page.css"]),
         js=_Safe(texts["page.js"]),
         suite=RESULTS.name,
-        sections=_SECTIONS,
+        sections=[section for section in _SECTIONS if section[0] not in absent],
         intro=_intro(study),
         axes=_AXES,
         axes_json=_json(_AXES),
         points=_json(_points(frontier, studies.get("engines"))),
-        frontier_note=NOTE,
+        seeds_note=notes.seeds(comparable),
         headline_title=ordered[0].title,
         groups=GROUPS,
         bars=bars,
         widest=max((bar["total"] for bar in bars), default=1.0),
-        heatmaps=_heatmaps(studies),
+        heatmaps=heatmaps,
         tables=[_table(table) for table in ordered],
         provenance=[_provenance(study, row) for row in frontier.ordered],
         footer="Everything on this page is computed from the records named above; nothing is typed in.",
@@ -119,10 +121,8 @@ def _points(frontier: Frontier, engines: Record | None) -> list[dict[str, Any]]:
 
 
 def _point(frontier: Frontier, row: Row) -> dict[str, Any]:
-    study, better = frontier.study, frontier.beaten_by(row)
-    seconds = dict(zip(LINKS, rows.seconds_cells(study, row, frontier.tasks), strict=True))
-    named = {"name": "/".join(row), "beaten_by": "/".join(better) if better else None, "seeds": rows.seeds(study, row)}
-    return named | asdict(frontier.points[row]) | seconds
+    named = {"name": "/".join(row), "seeds": rows.seeds(frontier.study, row), "loss": frontier.points[row].loss}
+    return named | frontier.prices(row)
 
 
 def _bar(study: Study, row: Row, tasks: Sequence[str]) -> dict[str, Any] | None:
@@ -151,9 +151,7 @@ def _heatmaps(studies: dict[str, Record]) -> list[tuple[str, str, str, list[dict
         entries = [row for row in record["rows"] if row["seed"] == seed and row["entropies"] is not None]
         maps = [_map(row["rung"], row["entropies"], 1.0) for row in entries]
         note = "Mean attention entropy over log T of every head, first seed: 0 attends to one word, 1 to all alike."
-        found.append(
-            ("entropies", "AERO's entropy maps", note, [_map(row["rung"], row["entropies"], 1.0) for row in entries])
-        )
+        found.append(("entropies", "AERO's entropy maps", note, maps))
     return found
 
 
@@ -179,7 +177,7 @@ def _table(table: Table) -> dict[str, Any]:
 
 def _cell(cell: Cell, column: Column) -> dict[str, Any]:
     raw = None if cell is None or isinstance(cell, str) else cell
-    return {"text": markdown_cell(cell, column), "raw": raw, "number": raw is not None}
+    return {"text": markdown_cell(cell, column), "raw": raw}
 
 
 def _provenance(study: Study, row: Row) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def cost_cells(study: Study, row: Row, tasks: list[str]) -> list[Cell]:
     ]
 
 
-def seconds_cells(study: Study, row: Row, tasks: list[str]) -> list[Cell]:
+def seconds_cells(study: Study, row: Row, tasks: list[str]) -> list[float | None]:
     """Return the mean seconds of a row over ``tasks`` on loopback, LAN and WAN; None where a cost is missing."""
     by_task = _costs_by_task(study, row, tasks)
     if not by_task or not all(by_task) or any(cost["status"] != "ok" for costs in by_task for cost in costs):
