@@ -75,7 +75,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    interrupt.leave_to_pytest()
+    interrupt.leave()
     try:
         config.stash[PLAN] = _plan(config)
         config.stash[NETWORK] = parse_network(config.getoption("network"))

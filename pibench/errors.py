@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import ParamSpec
 
 P = ParamSpec("P")
+_MANY = 30
 
 
 class InputError(ValueError):
@@ -25,19 +27,28 @@ def one_sentence(main: Callable[P, int]) -> Callable[P, int]:
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
+        except BrokenPipeError:
+            return reader_is_gone()
 
     return wrapped
+
+
+def reader_is_gone() -> int:
+    """Say nothing more, since the reader, such as ``head``, has seen enough; return the status to end with."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def pick(kind: str, name: str, known: Iterable[str]) -> str:
     """Return ``name`` if it is known.
 
     Raises:
-        InputError: it is not; the sentence lists what is, and the nearest match.
+        InputError: it is not; the sentence names the nearest matches, and what is known, if that is not too much.
     """
     known = list(known)
     if name in known:
         return name
-    near = difflib.get_close_matches(name.lower(), known, n=1)
-    advice = f"did you mean {near[0]!r}? Known are" if near else "use one of"
-    raise InputError(f"unknown {kind} {name!r}: {advice} {', '.join(known)}")
+    near = [one for one in known if name and name in one][:3] or difflib.get_close_matches(name.lower(), known, n=1)
+    listed = ", ".join(known[:_MANY]) + (f" and {len(known) - _MANY} more" if len(known) > _MANY else "")
+    advice = f"did you mean {' or '.join(map(repr, near))}? Known are" if near else "use one of"
+    raise InputError(f"unknown {kind} {name!r}: {advice} {listed}")

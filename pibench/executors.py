@@ -13,10 +13,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pibench.errors import InputError
-from pibench.measure.workbench import TUNED_SEED
+from pibench.measure.workbench import THREADS_PER_PARTY, TUNED_SEED
+from pibench.report.cost import PARTIES
 
 PIBENCH = (sys.executable, "-c", "import sys; from pibench.command import main; sys.exit(main())")
 """How to start the command with this interpreter, wherever its script is."""
@@ -46,12 +47,13 @@ class Job:
 
 
 def stages(tasks: Sequence[str], seeds: Sequence[int], options: Sequence[str]) -> list[list[Job]]:
-    """Return the jobs of a matrix, a stage after the other: the seed that tunes, the other ones, and the clocks."""
+    """Return the jobs of a matrix, a stage after the other: one seed, which tunes, the other ones, and the clocks."""
 
     def jobs(chosen: Sequence[int], alone: bool) -> list[Job]:
         return [Job(task, seed, alone, tuple(options)) for task in tasks for seed in chosen]
 
-    first, rest = [seed for seed in seeds if seed == TUNED_SEED], [seed for seed in seeds if seed != TUNED_SEED]
+    tuning = TUNED_SEED if TUNED_SEED in seeds else seeds[0]
+    first, rest = [tuning], [seed for seed in seeds if seed != tuning]
     return [stage for stage in (jobs(first, False), jobs(rest, False), jobs(seeds, True)) if stage]
 
 
@@ -61,6 +63,12 @@ class Executor(ABC):
     @abstractmethod
     def run(self, jobs: Sequence[Job]) -> list[int]:
         """Run the jobs of a stage, and return their exit statuses in order."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        return None
 
 
 class Local(Executor):
@@ -75,6 +83,8 @@ class Slurm(Executor):
 
     ``gpus`` are those of a training job, ``hours`` the most that a job may take. ``cluster`` is submitit's: ``local``
     runs jobs as processes of this machine.
+
+    An interrupt cancels them.
 
     Raises:
         InputError: submitit is missing, or there is no such cluster here.
@@ -94,7 +104,13 @@ class Slurm(Executor):
         self._minutes, self._gpus = int(60 * hours), gpus
 
     def run(self, jobs: Sequence[Job]) -> list[int]:
-        return [_status(one) for one in self.submit(jobs)]
+        submitted = self.submit(jobs)
+        try:
+            return [_status(one) for one in submitted]
+        except KeyboardInterrupt:
+            for one in submitted:
+                one.cancel()
+            raise
 
     def submit(self, jobs: Sequence[Job]) -> list[Any]:
         """Hand the jobs to the cluster, and return submitit's."""
@@ -102,7 +118,11 @@ class Slurm(Executor):
         for job in jobs:
             gpus = 0 if job.alone else self._gpus
             self._executor.update_parameters(
-                name=job.name, timeout_min=self._minutes, gpus_per_node=gpus, slurm_exclusive=job.alone or None
+                name=job.name,
+                timeout_min=self._minutes,
+                cpus_per_task=PARTIES * THREADS_PER_PARTY,
+                gpus_per_node=gpus,
+                slurm_exclusive=job.alone or None,
             )
             submitted.append(self._executor.submit(run_command, job.command))
         return submitted
@@ -111,8 +131,10 @@ class Slurm(Executor):
 class Dask(Executor):
     """Workers of a Dask cluster, one to a machine, each with one thread; without a scheduler's address, one here.
 
+    An interrupt cancels what has not begun.
+
     Raises:
-        InputError: Dask is missing, or the scheduler does not answer.
+        InputError: Dask is missing, the scheduler does not answer, or workers share a machine.
     """
 
     def __init__(self, scheduler: str | None = None) -> None:
@@ -121,16 +143,37 @@ class Dask(Executor):
         except ModuleNotFoundError as error:
             raise InputError("Dask's workers need distributed: run `pip install 'pibench[dask]'`") from error
         try:
-            cluster: Any = scheduler or LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
-            self._client = Client(cluster, timeout="20s")
+            self._cluster = (
+                None if scheduler else LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
+            )
+            self._client = Client(scheduler or self._cluster, timeout="20s")
         except (OSError, ValueError) as error:
             raise InputError(
                 f"no Dask scheduler at {scheduler} ({error}): start it, or leave the address out"
             ) from error
+        self._refuse_shared_machines()
+
+    def _refuse_shared_machines(self) -> None:
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        if len({worker["host"] for worker in workers}) < len(workers) or any(one["nthreads"] > 1 for one in workers):
+            self.__exit__()
+            raise InputError(
+                "Dask's workers would time two runs on one machine at once: start one worker a machine, with "
+                "--nworkers 1 --nthreads 1"
+            )
 
     def run(self, jobs: Sequence[Job]) -> list[int]:
-        submitted = [self._client.submit(run_command, job.command, key=job.name, pure=False) for job in jobs]
-        return [_status(one) for one in submitted]
+        submitted = [self._client.submit(run_command, job.command, pure=False) for job in jobs]
+        try:
+            return [_status(one) for one in submitted]
+        except KeyboardInterrupt:
+            self._client.cancel(submitted)
+            raise
+
+    def __exit__(self, *raised: object) -> None:
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
 
 
 def run_command(command: Sequence[str]) -> int:

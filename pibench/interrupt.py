@@ -12,8 +12,8 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise SystemExit(SENTENCE)
 
 
-def leave_to_pytest() -> None:
-    """Let an interrupt be what pytest expects."""
+def leave() -> None:
+    """Let an interrupt be a ``KeyboardInterrupt`` again: from now on somebody else sees to it."""
     if signal.getsignal(signal.SIGINT) is _stop:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

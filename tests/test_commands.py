@@ -13,7 +13,7 @@ from pibench.commands import doctor
 from pibench.commands.compare import compared, explained
 from pibench.commands.cost import predicted
 from pibench.commands.plan import planned
-from pibench.errors import InputError
+from pibench.errors import InputError, pick
 from pibench.interpreters.ledger import predict
 from pibench.model import Model
 from pibench.report.join import join
@@ -27,7 +27,9 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
-@pytest.mark.parametrize(("kind", "name"), [("methods", "ig3d"), ("tasks", "stsb"), ("networks", "wan")])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("methods", "ig3d"), ("operators", "quad"), ("tasks", "stsb"), ("networks", "wan")]
+)
 def test_lists_name_what_there_is(capsys: pytest.CaptureFixture[str], kind: str, name: str) -> None:
     assert name in {row[kind[:-1]] for row in printed(capsys, "list", kind)}
     assert command.main(["list", kind]) == 0
@@ -62,7 +64,7 @@ def test_predicted_costs_add_up_to_the_ledger_s(backbone: Path, make_model: Any)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["cost", "--seq-len", "41"], "give 1 to 40 tokens"),
+        (["cost", "--seq-len", "41"], "holds 40"),
         (["cost", "--seq-len", "16", "--softmax", "soft"], "unknown softmax 'soft'"),
         (["list", "--all"], "pibench list has no --all"),
         (["compare", "dense/fair", "dense/fairly", "--records", "results/v1/records"], "did you mean 'dense/fair'?"),
@@ -112,6 +114,21 @@ def test_what_was_not_timed_is_not_compared() -> None:
     assert [row["quantity"] for row in compared(join(made_up), "dense/fair", "ig3d/fair")] == ["accuracy (%), mean"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["plan", "--seeds", "0"], ["cost", "--batch", "1000000000"], ["compress", "--save", "x", "--seq-len", "-4"]],
+)
+def test_numbers_out_of_range_are_refused_at_once(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.main(arguments)
+    assert "is no number from" in capsys.readouterr().err
+
+
+def test_a_long_list_of_what_is_known_is_cut() -> None:
+    with pytest.raises(InputError, match=r"did you mean 'ig3d/a' or 'ig3d/b'\? Known are .* and 12 more$"):
+        pick("row", "ig3d", [*map(str, range(40)), "ig3d/a", "ig3d/b"])
+
+
 def test_nothing_in_common_is_refused() -> None:
     made_up = [accuracy_record("rte", "dense", "fair", 60.0), accuracy_record("sst2", "a", "fair", 60.0)]
     with pytest.raises(InputError, match="have no task and seed in common"):
@@ -132,6 +149,7 @@ def test_the_doctor_fails_for_what_is_needed_alone(
     def missing() -> str:
         raise InputError("install it")
 
+    monkeypatch.delenv("PIBENCH_GLUE_DIR", raising=False)
     monkeypatch.setattr(doctor, "_glue", missing)
     monkeypatch.setattr(doctor, "_crypten", lambda: "there")
     assert command.main(["doctor"]) == 0
@@ -147,11 +165,12 @@ def test_planned_hours_follow_the_measured_seconds() -> None:
     made_up = [record | seconds if record["kind"] == "accuracy" else record for record in study()]
     rows = planned(made_up, {"minilm": 1.0, "base": 5.0}, ["minilm", "base"], ["rte", "qqp"], seeds=3)
     found = {(row["size"], row["task"]): row for row in rows}
-    assert found["minilm", "rte"]["cells"] == 9  # three rows were measured on it
+    assert found["minilm", "rte"]["cells"] == found["minilm", "qqp"]["cells"] == 9  # three rows, whatever the task
     assert found["minilm", "rte"]["training (h)"] == 9.0
-    assert found["minilm", "qqp"]["training (h)"] == 9.0  # not measured: the mean of what was
+    assert found["minilm", "qqp"]["training (h)"] > 2 * 9.0  # not measured, and four times the examples
     assert found["base", "rte"]["training (h)"] == 45.0
     assert found["base", "rte"]["between parties (h)"] > 2 * found["minilm", "rte"]["between parties (h)"] > 0
-    assert found["base", "all"]["all (h)"] == pytest.approx(2 * found["base", "rte"]["all (h)"])
+    both = found["base", "rte"]["all (h)"] + found["base", "qqp"]["all (h)"]
+    assert found["base", "all"]["all (h)"] == pytest.approx(both)
     with pytest.raises(InputError, match="no cell was measured on a CPU"):
         planned([], {"base": 1.0}, ["base"], ["rte"], seeds=1)

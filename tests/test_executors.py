@@ -27,6 +27,7 @@ def test_the_seed_that_tunes_comes_first_and_the_clocks_last() -> None:
     own = ["--resume", "--tasks", "rte", "--seeds", "0", "-k", "not latency", "--profile", "full"]
     assert job.command[-len(own) :] == own
     assert [len(stage) for stage in stages(["rte"], [3], [])] == [1, 1]
+    assert [[job.seed for job in stage] for stage in stages(["rte"], [1, 2], [])] == [[1], [2], [1, 2]]
 
 
 class Writes(Job):
@@ -55,7 +56,9 @@ def test_every_job_runs_in_this_folder_and_its_status_comes_back(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     jobs = [Writes("rte", seed, seed == 2, ()) for seed in range(3)]
-    assert executor(name).run(jobs) == [0, 1, 2]
+    with executor(name) as running:
+        assert running.run(jobs) == [0, 1, 2]
+        assert running.run(jobs[1:2]) == [1]  # a job of the same name is another run
     assert all((tmp_path / job.name).is_file() for job in jobs)
 
 
@@ -72,7 +75,7 @@ def test_slurm_gives_a_clock_a_node_for_itself_and_training_the_gpus(
     for alone, told in ((True, "--exclusive"), (False, "--gpus-per-node=2")):
         Slurm(hours=2, gpus=2).submit([Job("rte", 0, alone, ())])
         text = max(tmp_path.rglob("*.sh"), key=lambda path: path.stat().st_mtime_ns).read_text()
-        assert told in text and "--time=120" in text
+        assert told in text and "--time=120" in text and "--cpus-per-task=2" in text
         assert ("--exclusive" in text) == alone
 
 
@@ -90,6 +93,9 @@ def test_a_job_that_its_cluster_lost_has_a_status(capsys: pytest.CaptureFixture[
     [
         (["--tasks", "sst3"], "unknown task 'sst3'"),
         (["--seeds", "a"], "--seeds has 'a'"),
+        (["-k", "dense"], "takes no -k"),
+        (["--methods", "denes"], "did you mean 'dense'?"),
+        (["--no-such-option"], "unrecognized arguments: --no-such-option"),
         (["--executor", "slurm"], "no slurm cluster here"),
     ],
 )
@@ -99,6 +105,17 @@ def test_bad_input_is_one_sentence(options: list[str], words: str, capsys: pytes
     assert command.main(["submit", *options]) == 2
     said = capsys.readouterr().err
     assert words in said and said.count("\n") == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_dask_refuses_workers_that_share_a_machine() -> None:
+    distributed = pytest.importorskip("distributed")
+    for shape in ({"n_workers": 2, "threads_per_worker": 1}, {"n_workers": 1, "threads_per_worker": 2}):
+        with (
+            distributed.LocalCluster(**shape, dashboard_address=None) as cluster,
+            pytest.raises(InputError, match="start one worker a machine"),
+        ):
+            Dask(cluster.scheduler_address)
 
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

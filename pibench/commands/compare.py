@@ -23,11 +23,11 @@ from pibench.stats import FEWEST, LEVEL, ahead
 
 def add(commands: Any) -> None:
     """Add the commands to the parser's."""
-    two = commands.add_parser("compare", help="is one method ahead of another? METHOD/VARIANT METHOD/VARIANT")
-    two.add_argument("one")
-    two.add_argument("other")
+    two = commands.add_parser("compare", help="is one method ahead of another?")
+    two.add_argument("one", metavar="METHOD/VARIANT", help="such as ig3d/within_2.3; pibench list names them")
+    two.add_argument("other", metavar="METHOD/VARIANT")
     one = commands.add_parser("explain", help="everything about one cell, such as cola-ig3d-within_2.3-s0")
-    one.add_argument("cell")
+    one.add_argument("cell", help="TASK-METHOD-VARIANT-sSEED")
     for parser, run in ((two, _compare), (one, _explain)):
         parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
         add_json(parser)

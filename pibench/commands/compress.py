@@ -13,7 +13,8 @@ from pibench.contract import Skip, Variant
 from pibench.errors import InputError, pick
 from pibench.measure.accuracy import float_scores
 from pibench.measure.plan import PROFILES, Cell, Plan
-from pibench.measure.workbench import Workbench
+from pibench.measure.workbench import Workbench, writable
+from pibench.options import at_least
 from pibench.pretrained import PrivateModel
 from pibench.tasks.glue import get_task
 from pibench.training.finetune import predict
@@ -32,8 +33,8 @@ def add(commands: Any) -> None:
     compress.add_argument("--method", default="ig3d", help="see pibench list (%(default)s)")
     compress.add_argument("--variant", help="the method's variant (default: its first)")
     compress.add_argument("--profile", default="full", help=f"{' or '.join(PROFILES)} (%(default)s)")
-    compress.add_argument("--seed", type=int, default=0)
-    compress.add_argument("--seq-len", type=int, help="longest sequence in tokens (default: the profile's)")
+    compress.add_argument("--seed", type=at_least(0), default=0, help="of data split and training (%(default)s)")
+    compress.add_argument("--seq-len", type=at_least(3), help="longest sequence in tokens (default: the profile's)")
     compress.add_argument("--glue-dir", type=Path, help="folder of GLUE parquet files (default: $PIBENCH_GLUE_DIR)")
     compress.add_argument("--data", default="auto", help="auto, folder, hub or sample (%(default)s)")
     compress.add_argument("--save", type=Path, required=True, metavar="FOLDER", help="where the model goes")
@@ -44,6 +45,7 @@ def _compress(chosen: argparse.Namespace, rest: list[str]) -> int:
     nothing_more(chosen, rest)
     cell = Cell(get_task(chosen.task).name, chosen.method, _variant(chosen), chosen.seed)
     bench = Workbench(_plan(chosen))
+    writable(chosen.save)
     model = bench.compressed(cell)
     if isinstance(model, Skip):
         raise InputError(f"{chosen.method} does not apply: {model.reason}")

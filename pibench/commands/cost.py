@@ -9,6 +9,7 @@ from typing import Any
 from pibench.commands.output import add_json, show
 from pibench.commands.run import nothing_more
 from pibench.errors import InputError
+from pibench.options import at_least
 
 LINKS = ("lan", "wan")
 
@@ -17,8 +18,8 @@ def add(commands: Any) -> None:
     """Add the command to the parser's."""
     cost = commands.add_parser("cost", help="predict bytes and rounds of an inference, without running it")
     cost.add_argument("--backbone", default="minilm", help="hub id, folder, or minilm (%(default)s)")
-    cost.add_argument("--seq-len", type=int, default=128, help="tokens (%(default)s)")
-    cost.add_argument("--batch", type=int, default=1, help="inputs at once (%(default)s)")
+    cost.add_argument("--seq-len", type=at_least(1), default=128, help="tokens (%(default)s)")
+    cost.add_argument("--batch", type=at_least(1, 1024), default=1, help="inputs at once (%(default)s)")
     for name in ("softmax", "activation", "norm"):
         cost.add_argument(f"--{name}", metavar="OPERATOR", help=f"another {name} in every layer")
     add_json(cost)
@@ -46,8 +47,8 @@ def predicted(backbone: str, batch: int, seq_len: int, operators: Mapping[str, s
     from pibench.report.cost import GROUPS, PARTIES, operator_group
 
     dense, positions = dense_shape(backbone)
-    if not (0 < seq_len <= positions and batch > 0):
-        raise InputError(f"--seq-len {seq_len}, --batch {batch}: give 1 to {positions} tokens, 1 or more inputs")
+    if seq_len > positions:
+        raise InputError(f"--seq-len {seq_len}: the position table of {backbone!r} holds {positions}")
     spec = dense.spec()
     spec["layers"] = [layer | operators for layer in spec["layers"]]
     ledger = predict(Architecture.from_spec(spec), batch, seq_len)

@@ -40,7 +40,7 @@ def examined() -> list[dict[str, str]]:
         ("backbone minilm", "yes", _backbone),
         ("methods", "yes", _methods),
         (f"{_DISK_GB:g} GB of disk", "yes", _disk),
-        ("GLUE", "no: else the built-in sample", _glue),
+        ("GLUE", "yes" if os.environ.get("PIBENCH_GLUE_DIR") else "no: else the built-in sample", _glue),
         ("GPU", "no: it trains faster", _gpu),
         ("network namespaces", "no: for emulated links", _namespaces),
     ]
@@ -98,7 +98,9 @@ def _glue() -> str:
     from pibench.tasks.sources import reachable
 
     folder = os.environ.get("PIBENCH_GLUE_DIR")
-    if folder and Path(folder).is_dir():
+    if folder and not Path(folder).is_dir():
+        raise InputError(f"PIBENCH_GLUE_DIR names {folder}, which is no folder: correct it or unset it")
+    if folder:
         return f"in {folder}"
     if reachable():
         return "on the Hugging Face hub"

@@ -10,9 +10,12 @@ from pibench.commands.output import add_json, show
 from pibench.commands.run import nothing_more
 from pibench.errors import InputError
 from pibench.network import NETWORKS
+from pibench.operators.activation import ACTIVATION
+from pibench.operators.norm import NORM
+from pibench.operators.softmax import SOFTMAX
 from pibench.tasks.glue import TASKS
 
-KINDS = ("methods", "tasks", "networks")
+KINDS = ("methods", "operators", "tasks", "networks")
 
 
 def add(commands: Any) -> None:
@@ -25,7 +28,7 @@ def add(commands: Any) -> None:
 
 def _list(chosen: argparse.Namespace, rest: list[str]) -> int:
     nothing_more(chosen, rest)
-    rows = {"methods": _methods, "tasks": _tasks, "networks": _networks}[chosen.kind]()
+    rows = {"methods": _methods, "operators": _operators, "tasks": _tasks, "networks": _networks}[chosen.kind]()
     show(rows, chosen.json)
     return 0
 
@@ -41,6 +44,11 @@ def _methods() -> list[dict[str, Any]]:
         variants = ", ".join(variant.name for variant in info.variants)
         found.append({"method": name, "variants": variants, "what": info.summary})
     return found
+
+
+def _operators() -> list[dict[str, Any]]:
+    kinds = {"softmax": SOFTMAX, "activation": ACTIVATION, "norm": NORM}
+    return [{"operator": name, "of": kind} for kind, operators in kinds.items() for name in operators]
 
 
 def _tasks() -> list[dict[str, Any]]:

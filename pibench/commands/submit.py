@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
+import subprocess
 from typing import Any
 
-from pibench.executors import Dask, Executor, Local, Slurm, stages
-from pibench.options import listed, seeds
+from pibench.errors import InputError
+from pibench.executors import PIBENCH, Dask, Executor, Local, Slurm, stages
+from pibench.options import at_least, listed, seeds
 from pibench.tasks.glue import get_task
 
 EXECUTORS = ("local", "slurm", "dask")
@@ -25,22 +28,34 @@ def add(commands: Any) -> None:
     submit.add_argument("--tasks", default="sst2", help="GLUE tasks, comma-separated (%(default)s)")
     submit.add_argument("--seeds", default="0", help="seeds, comma-separated (%(default)s)")
     submit.add_argument("--scheduler", metavar="ADDRESS", help="Dask's scheduler (default: a worker here)")
-    submit.add_argument("--hours", type=float, default=24.0, help="longest a SLURM job may take (%(default)s)")
-    submit.add_argument("--gpus", type=int, default=0, help="GPUs of a SLURM job that trains (%(default)s)")
+    submit.add_argument("--hours", type=at_least(0.1), default=24.0, help="longest a SLURM job may take (%(default)s)")
+    submit.add_argument("--gpus", type=at_least(0), default=0, help="GPUs of a SLURM job that trains (%(default)s)")
     submit.set_defaults(run=_submit)
 
 
 def _submit(chosen: argparse.Namespace, rest: list[str]) -> int:
     tasks = [get_task(name).name for name in listed("tasks", chosen.tasks)]
-    executor, worst = _executor(chosen), 0
     planned = stages(tasks, seeds(chosen.seeds), rest)
-    total, done = sum(map(len, planned)), 0
-    for stage in planned:
-        print(f"{len(stage)} jobs: {', '.join(job.name for job in stage)}", flush=True)
-        for job, status in zip(stage, executor.run(stage), strict=True):
-            done, worst = done + 1, max(worst, abs(status))
-            print(f"[{done}/{total}] {job.name}: {'finished' if status == 0 else f'status {status}'}", flush=True)
+    _refuse_bad_options(chosen, rest)
+    total, done, worst = sum(map(len, planned)), 0, 0
+    with _executor(chosen) as executor:
+        for stage in planned:
+            print(f"{len(stage)} jobs: {', '.join(job.name for job in stage)}", flush=True)
+            for job, status in zip(stage, executor.run(stage), strict=True):
+                done, worst = done + 1, max(worst, abs(status))
+                print(f"[{done}/{total}] {job.name}: {'finished' if status == 0 else f'status {status}'}", flush=True)
     return min(worst, 1)
+
+
+def _refuse_bad_options(chosen: argparse.Namespace, rest: list[str]) -> None:
+    """Let ``pibench run`` read its options before anything waits in a queue for a refusal."""
+    if any(option.startswith("-k") for option in rest):
+        raise InputError("pibench submit takes no -k: it chooses itself what is timed and what is trained")
+    own = ["--collect-only", "--tasks", chosen.tasks, "--seeds", chosen.seeds, *rest]
+    tried = subprocess.run([*PIBENCH, "run", *own], capture_output=True, text=True, check=False)
+    if tried.returncode != 0:
+        said = re.findall("(?i)error: (.*)", tried.stdout + tried.stderr) or [" ".join(own)]
+        raise InputError(f"pibench run refuses these options: {said[-1]}")
 
 
 def _executor(chosen: argparse.Namespace) -> Executor:

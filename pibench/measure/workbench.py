@@ -253,7 +253,7 @@ def writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another --output") from error
+        raise InputError(f"cannot write to {folder}: {error.strerror}; choose another folder") from error
 
 
 def _key(cell: Cell, method: str, variant: str, parts: list[Any]) -> str:
