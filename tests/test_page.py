@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pibench.records import read_all
+from pibench.records import file_name, read_all
 from pibench.report import page
 from pibench.report.build import headline
 from pibench.report.choice import choice as choice_table
@@ -70,6 +70,7 @@ def test_every_row_of_the_headline_is_there_with_its_records(report: Path) -> No
     for cell in headline(records).rows[0][2:8]:
         assert f'data-value="{cell}"' in text
     assert all(record["environment"]["commit"][:12] in text for record in found.records)
+    assert all(file_name(record) in text for record in records)
 
 
 def test_made_up_text_stays_text() -> None:

@@ -31,8 +31,9 @@ def choice(records: Iterable[Record]) -> Table:
     ]
     about = [
         "The method and variant that costs least of those that lose no more, on average over the informative tasks, in "
-        "floats and in fixed point; what it costs, and over how many seeds. Half a point at one seed is noise.",
+        "floats and in fixed point; what it costs and loses, and over how many seeds. Half a point at one seed is noise.",
         notes.seeds(study),
+        *notes.noise(study),
         *notes.provenance(study),
     ]
     return Table("choice", notes.title(study, "The cheapest method within a budget"), columns, cells, about)
@@ -48,4 +49,5 @@ def _cheapest(frontier: Frontier, prices: dict[Row, dict[str, float | None]], bu
         return None
     best = min(fit, key=fit.__getitem__)
     count = rows.seeds(frontier.study, best)
-    return f"{'/'.join(best)} ({fit[best]:.3g}; {count} {'seed' if count == 1 else 'seeds'})"
+    loss = f"loses {frontier.points[best].loss:z.1f}"
+    return f"{'/'.join(best)} ({fit[best]:.3g}; {loss}; {count} {'seed' if count == 1 else 'seeds'})"

@@ -82,7 +82,10 @@ def page(records: Sequence[Record], tables: Sequence[Table]) -> str:
         widest=max((bar["total"] for bar in bars), default=1.0),
         heatmaps=heatmaps,
         tables=[_table(table) for table in ordered],
-        provenance=[_provenance(study, row) for row in frontier.ordered],
+        provenance=[
+            *(_provenance(study, row) for row in frontier.ordered),
+            {"name": "studies", "records": [_origin(record) for record in studies.values()]},
+        ],
         footer="Everything on this page is computed from the records named above; nothing is typed in.",
     )
 
