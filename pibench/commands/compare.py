@@ -43,7 +43,8 @@ def _compare(chosen: argparse.Namespace, rest: list[str]) -> int:
 def compared(study: Study, one: str, other: str) -> list[dict[str, Any]]:
     """Return what two rows, METHOD/VARIANT, have on the tasks and seeds that both were measured on.
 
-    Numbers are means within a task, then over the informative tasks, as in the tables.
+    Numbers are means within a task, then over the informative tasks. Two rows may share seeds that not all rows have,
+    to which the tables keep.
 
     Raises:
         InputError: a row is unknown, or they have no task and seed in common.
@@ -81,7 +82,7 @@ def _common(study: Study, chosen: Sequence[Row]) -> tuple[Study, list[str]]:
 
 def _verdict(chance: float | None, tasks: int) -> str:
     if chance is None:
-        return f"{tasks} tasks cannot tell them apart: {FEWEST} that differ can at the earliest"
+        return f"not tested: Wilcoxon's test takes {FEWEST} tasks that differ, and there are {tasks} in all"
     return f"{'they differ' if chance < LEVEL else 'not told apart'} (Wilcoxon over tasks, p = {chance:.3f})"
 
 

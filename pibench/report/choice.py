@@ -31,7 +31,8 @@ def choice(records: Iterable[Record]) -> Table:
     ]
     about = [
         "The method and variant that costs least of those that lose no more, on average over the informative tasks, in "
-        "floats and in fixed point; what it costs and loses, and over how many seeds. Half a point at one seed is noise.",
+        "floats and in fixed point; what it costs and loses, and over how many seeds. Half a point at one seed is "
+        "noise.",
         notes.seeds(study),
         *notes.noise(study),
         *notes.provenance(study),
