@@ -17,6 +17,7 @@ SCHEMA_VERSION = 1
 RESULTS = Path("results/v1")
 """Where committed results are; another data, metric or scope of what is timed makes a v2 beside it."""
 Record = dict[str, Any]
+_TOLD = 3
 
 
 @cache
@@ -71,7 +72,8 @@ def read(path: str | Path) -> Record:
         raise InputError(f"{path} is not JSON ({error}): delete it and measure again") from error
     problems = validate(record)
     if problems:
-        raise InputError(f"{path} is not a valid record: {'; '.join(problems)}")
+        more = f" and {len(problems) - _TOLD} more problems" if len(problems) > _TOLD else ""
+        raise InputError(f"{path} is not a valid record: {'; '.join(problems[:_TOLD])}{more}")
     return record
 
 
