@@ -102,7 +102,7 @@ def test_corrupt_data_and_a_folder_that_takes_no_file(
     check_refused(backbone, options, ["validation.parquet"], tmp_path, monkeypatch, capfd)
     (tmp_path / "file").write_text("")
     options = [f"--output={tmp_path / 'file' / 'results'}"]
-    check_refused(backbone, options, ["cannot write to", "--output"], tmp_path, monkeypatch, capfd)
+    check_refused(backbone, options, ["cannot write to", "choose another folder"], tmp_path, monkeypatch, capfd)
 
 
 def check_refused(
