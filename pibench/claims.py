@@ -25,8 +25,7 @@ class Claim:
     """What somebody claims, and which cell of which table tells; or why none here can (``untestable``).
 
     With ``over``, what counts is the cell less that of another row, with ``over_column`` less that of another column.
-    ``minutes`` and ``gigabytes`` are what
-    ``command`` takes to measure it anew.
+    ``minutes`` and ``gigabytes`` are what ``command`` takes to measure it anew.
     """
 
     id: str

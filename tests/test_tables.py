@@ -1,14 +1,11 @@
 import csv
 import io
 import re
-from typing import Any
 
 import pytest
 
 from pibench import tables
-from pibench.errors import InputError
 from pibench.records import Record
-from pibench.report.join import join
 from tests.made_up import (
     BUDGET,
     ENVIRONMENT,
@@ -294,45 +291,6 @@ def test_sample_data_is_never_called_glue() -> None:
     for build in (tables.headline, tables.accuracy, tables.latency, tables.communication):
         assert build(made_up).title.endswith("(sample, not GLUE)")
         assert build(study()).title.endswith("on GLUE")
-
-
-OTHER_PEER = ENVIRONMENT | {"peer": ENVIRONMENT["machine"]}
-OTHER_MACHINE = ENVIRONMENT | {"machine": ENVIRONMENT["machine"] | {"cores": 64}}  # type: ignore[operator]
-
-
-@pytest.mark.parametrize(
-    ("index", "changes", "named"),
-    [
-        (0, {"suite_version": "0.2.0"}, "suite_version"),
-        (8, {"schema_version": 2}, "schema_version"),
-        (0, {"data": "sample"}, "data"),
-        (0, {"data_fingerprint": "other"}, "data_fingerprint"),
-        (0, {"n": 7}, "n is"),
-        (0, {"backbone": "bert-large"}, "backbone"),
-        (8, {"seq_len": 64}, "seq_len"),
-        (8, {"engine": "spu"}, "engine"),
-        (8, {"security": {"parties": 3}}, "security"),
-        (6, {"method_version": "2"}, "method_version"),
-        (6, {"budget": BUDGET | {"epochs": 9}}, "budget"),
-        (8, {"batch": 4}, "batch"),
-        (8, {"scope": []}, "scope"),
-        (8, {"environment": OTHER_MACHINE}, "machine class"),
-        (8, {"environment": OTHER_PEER}, "machine class"),
-        (10, {"baseline": dense_baseline([4.0, 4.0], architecture="b")}, "not the architecture of any dense"),
-    ],
-)
-def test_records_that_do_not_belong_together_are_refused(index: int, changes: dict[str, Any], named: str) -> None:
-    made_up = study()
-    made_up[index] |= changes
-    with pytest.raises(InputError, match="do not belong in one table") as refusal:
-        join(made_up)
-    assert named in str(refusal.value)
-    assert "\n" not in str(refusal.value)
-
-
-def test_twins_are_refused() -> None:
-    with pytest.raises(InputError, match=r"the cost of b \(fair\) is there twice"):
-        join([*study(), study()[-1]])
 
 
 def test_rendering_keeps_strings_and_marks_gaps() -> None:

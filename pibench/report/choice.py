@@ -19,7 +19,7 @@ _NAMES = {"loopback": "loopback (s)", "lan": "LAN (s, modelled)", "wan": "WAN (s
 def choice(records: Iterable[Record]) -> Table:
     """Return one row per budget: the method of least seconds on each link, and that of least megabytes, within it."""
     study = join(records).comparable
-    frontier = Frontier(study, rows.informative_tasks(study) or study.tasks)
+    frontier = Frontier(study, rows.averaged_tasks(study))
     prices = {row: frontier.prices(row) for row in frontier.points}
     columns = [
         Column("budget", "points I may lose", 1),

@@ -40,7 +40,7 @@ _FIELD = [
 def field(records: Iterable[Record]) -> Table:
     """Return one row per method and variant, in the order of the frontier."""
     study = join(records).comparable
-    tasks = rows.informative_tasks(study) or study.tasks
+    tasks = rows.averaged_tasks(study)
     frontier = Frontier(study, tasks)
     cells = [
         [*row, *_numbers(study, row, tasks), _security(study, row), frontier.cell(row)] for row in frontier.ordered
@@ -82,7 +82,7 @@ def reported(records: Iterable[Record], infos: Mapping[str, MethodInfo]) -> Tabl
     ``infos`` describe the methods by name; a method without one, or whose paper reports nothing, has no row.
     """
     study = join(records).comparable
-    tasks = rows.informative_tasks(study) or study.tasks
+    tasks = rows.averaged_tasks(study)
     columns = [
         Column("method", "method"),
         Column("paper", "paper"),

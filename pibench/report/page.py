@@ -58,7 +58,7 @@ def page(records: Sequence[Record], tables: Sequence[Table]) -> str:
     texts = {name: web.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")}
     study = join(records)
     comparable = study.comparable
-    tasks = rows.informative_tasks(comparable) or comparable.tasks
+    tasks = rows.averaged_tasks(comparable)
     frontier = Frontier(comparable, tasks)
     studies = {record["name"]: record for record in records if record["kind"] == "study"}
     bars = [bar for row in frontier.ordered if (bar := _bar(comparable, row, tasks))]

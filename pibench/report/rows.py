@@ -27,6 +27,11 @@ def informative_tasks(study: Study) -> list[str]:
     return found
 
 
+def averaged_tasks(study: Study) -> list[str]:
+    """Return the tasks that means are over: the informative ones, or all where there are none."""
+    return informative_tasks(study) or study.tasks
+
+
 def score(records: list[Record]) -> float | str | None:
     """Return the mean float score over seeds in percent, or the worst status if any seed is not ok."""
     status = worst_status(records)
