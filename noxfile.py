@@ -96,7 +96,7 @@ def validate_network(session: nox.Session) -> None:
 def check_plugin(session: nox.Session) -> None:
     """Check methods against the contract: `nox -s check_plugin -- NAME`, with folders to install before it."""
     install(session, "bench", "mpc")
-    session.run("python", "-m", "pibench.check_plugin", *with_plugins(session))
+    session.run("python", "-m", "pibench.methods.check", *with_plugins(session))
 
 
 @nox.session
@@ -119,29 +119,29 @@ def tests(session: nox.Session) -> None:
     """Run the tests, two real processes among them, and check the committed tables."""
     install(session, *EVERYTHING)
     session.run("python", "-m", "pytest", *session.posargs)
-    session.run("python", "-m", "pibench.tables", *PAGES, CLAIMS, "--check")
-    session.run("python", "-m", "pibench.check_results")
+    session.run("python", "-m", "pibench.results.tables", *PAGES, CLAIMS, "--check")
+    session.run("python", "-m", "pibench.results.signature")
 
 
 @nox.session
 def report(session: nox.Session) -> None:
     """Write the report, one HTML page that needs nothing else, to runs/report.html."""
     install(session, "report")
-    session.run("python", "-m", "pibench.report.page", *session.posargs)
+    session.run("python", "-m", "pibench.results.page", *session.posargs)
 
 
 @nox.session
 def claims(session: nox.Session) -> None:
     """Judge each claim of the papers and of the suite by the committed tables: `nox -s claims -- ig3d-latency`."""
     install(session)
-    session.run("python", "-m", "pibench.claims", *session.posargs)
+    session.run("python", "-m", "pibench.results.claims", *session.posargs)
 
 
 @nox.session
 def check_results(session: nox.Session) -> None:
     """Say whether the committed records are fit to be cited; `-- --sign` signs them off."""
     install(session)
-    session.run("python", "-m", "pibench.check_results", *session.posargs)
+    session.run("python", "-m", "pibench.results.signature", *session.posargs)
 
 
 @nox.session
@@ -191,5 +191,5 @@ def lint(session: nox.Session) -> None:
 def tables(session: nox.Session) -> None:
     """Rebuild all tables and figures from the committed records."""
     install(session, "figures")
-    session.run("python", "-m", "pibench.tables", *(session.posargs or [*PAGES, CLAIMS]))
-    session.run("python", "-m", "pibench.figures")
+    session.run("python", "-m", "pibench.results.tables", *(session.posargs or [*PAGES, CLAIMS]))
+    session.run("python", "-m", "pibench.results.figures")

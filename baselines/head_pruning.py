@@ -6,9 +6,11 @@ import torch
 
 from ig3d.importance import IMPORTANCE
 from ig3d.method import compress_by
-from ig3d.pruning import prune_heads
-from pibench.contract import Budget, MethodInfo, TaskData, Variant
-from pibench.model import Model
+from pibench.methods.contract import MethodInfo, Variant
+from pibench.methods.surgery.pruning import prune_heads
+from pibench.model.module import Model
+from pibench.tasks.data import TaskData
+from pibench.training.budget import Budget
 from pibench.training.distill import recover
 
 

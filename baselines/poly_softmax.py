@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ig3d.method import compress_by
-from pibench.contract import Budget, MethodInfo, TaskData, Variant
-from pibench.model import Model
+from pibench.methods.contract import MethodInfo, Variant
+from pibench.model.module import Model
+from pibench.tasks.data import TaskData
+from pibench.training.budget import Budget
 
 
 class PolySoftmax:

@@ -9,13 +9,15 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from baselines.fuse import fuse_ffn
-from pibench.architecture import Architecture
-from pibench.contract import Budget, MethodInfo, TaskData, Variant
-from pibench.interpreters.base import Sum
-from pibench.interpreters.torch import TorchInterpreter
-from pibench.model import Model
-from pibench.operators.softmax import SOFTMAX
+from pibench.methods.contract import MethodInfo, Variant
+from pibench.methods.surgery.fuse import fuse_ffn
+from pibench.model.architecture import Architecture
+from pibench.model.floats import TorchInterpreter
+from pibench.model.module import Model
+from pibench.model.operators.softmax import SOFTMAX
+from pibench.model.primitives import Sum
+from pibench.tasks.data import TaskData
+from pibench.training.budget import Budget
 from pibench.training.distill import Regulariser, recover
 
 SQUARE = "power2_length"

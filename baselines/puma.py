@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from pibench.contract import Budget, MethodInfo, TaskData, Variant
-from pibench.model import Model
+from pibench.methods.contract import MethodInfo, Variant
+from pibench.model.module import Model
+from pibench.tasks.data import TaskData
+from pibench.training.budget import Budget
 
 
 class Puma:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from baselines.affine_norm import with_affine_norms
-from ig3d.gelu import with_activation
-from ig3d.layers import observe
-from pibench.contract import Budget, MethodInfo, TaskData, Variant
-from pibench.model import Model
+from pibench.methods.contract import MethodInfo, Variant
+from pibench.methods.surgery.activation import with_activation
+from pibench.methods.surgery.layers import observe
+from pibench.methods.surgery.norm import with_affine_norms
+from pibench.model.module import Model
+from pibench.tasks.data import TaskData
+from pibench.training.budget import Budget
 from pibench.training.distill import recover
 
 

@@ -11,21 +11,23 @@ from typing import get_args
 import pytest
 
 from benchmarks.studies import save, tell  # noqa: F401 (fixtures)
-from pibench import interrupt, registry
-from pibench.contract import Recovery, Variant
+from pibench.cli import interrupt
+from pibench.engines.lean.dealer import DealerKind
+from pibench.engines.security import DEALERS
 from pibench.errors import InputError, pick
-from pibench.interpreters.dealer import DealerKind
+from pibench.measure.options import listed, seeds
 from pibench.measure.plan import ENGINES, PROFILES, Cell, Plan, Profile
-from pibench.measure.security import DEALERS
 from pibench.measure.workbench import Workbench
-from pibench.network import NETWORKS, Network, parse_network
-from pibench.options import listed, seeds
-from pibench.records import RESULTS, read_all
-from pibench.report.build import accuracy, communication, latency, modelled_latency
-from pibench.report.cost import LINKS
-from pibench.report.render import Table, render
-from pibench.tables import write_tables
+from pibench.methods import registry
+from pibench.methods.contract import Variant
+from pibench.net.profiles import NETWORKS, Network, parse_network
+from pibench.results.build import accuracy, communication, latency, modelled_latency
+from pibench.results.cost import LINKS
+from pibench.results.records import RESULTS, read_all
+from pibench.results.render import Table, render
+from pibench.results.tables import write_tables
 from pibench.tasks.glue import get_task
+from pibench.training.budget import Recovery
 
 STUDIES = (
     "engine",

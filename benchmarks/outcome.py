@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from pibench.contract import Skip
 from pibench.errors import InputError
 from pibench.measure.plan import Cell
 from pibench.measure.run import CellFailed, describe
 from pibench.measure.workbench import Workbench
-from pibench.model import Model
-from pibench.records import Record
+from pibench.methods.contract import Skip
+from pibench.model.module import Model
+from pibench.results.records import Record
 
 
 def finish(run: Callable[[], Record]) -> Record:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import pibench
+from pibench.engines.security import SECURITY
 from pibench.measure.provenance import environment
-from pibench.measure.security import SECURITY
-from pibench.records import SCHEMA_VERSION, Record, file_name, write
+from pibench.results.records import SCHEMA_VERSION, Record, file_name, write
 
 Save = Callable[..., Record]
 """Writes a study: its name, its rows, and the engine with its security where it is not CrypTen."""

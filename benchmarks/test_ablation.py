@@ -10,13 +10,13 @@ import pytest
 
 from benchmarks.conftest import CELLS
 from benchmarks.studies import Save
-from pibench import registry
-from pibench.contract import Budget
-from pibench.interpreters.ledger import Cost, predict
+from pibench.engines.lean.ledger import Cost, predict
 from pibench.measure.accuracy import float_scores
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
-from pibench.model import Model
+from pibench.methods import registry
+from pibench.model.module import Model
+from pibench.training.budget import Budget
 from pibench.training.finetune import predict as predict_floats
 
 EXAMPLES_SHARE = 4

@@ -7,7 +7,7 @@ from pibench.measure.accuracy import blank_accuracy, measure_accuracy
 from pibench.measure.plan import Cell
 from pibench.measure.run import run_cell
 from pibench.measure.workbench import Workbench
-from pibench.records import Record
+from pibench.results.records import Record
 
 
 def test_accuracy(bench: Workbench, cell: Cell) -> None:

@@ -7,12 +7,12 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from benchmarks.studies import Save
-from pibench import registry
-from pibench.architecture import Architecture, Layer
-from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.ledger import Cost, predict
+from pibench.engines.lean.ledger import Cost, predict
+from pibench.engines.lean.parties import Parties
 from pibench.measure.engine import Setup, interleaved
-from pibench.report.cost import group_megabytes
+from pibench.methods import registry
+from pibench.model.architecture import Architecture, Layer
+from pibench.results.cost import group_megabytes
 
 ROUNDS = 5
 

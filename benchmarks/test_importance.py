@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.conftest import CELLS
 from benchmarks.studies import Save
-from pibench import registry
 from pibench.measure.workbench import Workbench
+from pibench.methods import registry
 
 
 def test_importance(bench: Workbench, save: Save, tell: Callable[[str], None], request: pytest.FixtureRequest) -> None:

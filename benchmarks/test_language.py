@@ -17,9 +17,9 @@ import pytest
 import pibench
 from benchmarks.conftest import CELLS
 from benchmarks.studies import Save
-from pibench import registry
 from pibench.disk import save_text
 from pibench.errors import InputError
+from pibench.methods import registry
 from pibench.tasks.text import TextData, load_corpus, tokenise
 from pibench.training.language import LanguageBudget
 

@@ -11,7 +11,7 @@ from pibench.measure.cost import Runner, blank_cost, communication, latency
 from pibench.measure.plan import Cell
 from pibench.measure.run import run_cell
 from pibench.measure.workbench import Workbench
-from pibench.records import Record
+from pibench.results.records import Record
 
 
 def is_timed(record: Record) -> bool:

@@ -10,16 +10,16 @@ import torch
 import transformers
 
 from benchmarks.outcome import finish
-from pibench.backbone import build_model, export_bert
-from pibench.contract import Split
-from pibench.interpreters.torch import TorchInterpreter
 from pibench.measure.accuracy import blank_accuracy, float_scores
 from pibench.measure.plan import Cell
 from pibench.measure.run import run_cell
 from pibench.measure.workbench import Workbench
-from pibench.model import Model
-from pibench.stats import paired_ratio
-from pibench.training.batches import Batch, ordered, shuffled
+from pibench.model.backbones.bert import build_model, export_bert
+from pibench.model.floats import TorchInterpreter
+from pibench.model.module import Model
+from pibench.results.stats import paired_ratio
+from pibench.tasks.batches import Batch, ordered, shuffled
+from pibench.tasks.data import Split
 from pibench.training.finetune import EVALUATION_BATCH, label_loss, task_loss, train, training_step
 
 STEPS = 9

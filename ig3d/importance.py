@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from pibench.contract import Split
 from pibench.errors import InputError
-from pibench.interpreters.torch import TorchInterpreter
-from pibench.model import Model
-from pibench.training.batches import Batch, pad
+from pibench.model.floats import TorchInterpreter
+from pibench.model.module import Model
+from pibench.tasks.batches import Batch, pad
+from pibench.tasks.data import Split
 
 EXAMPLES = 200
 """As many as AttAttr takes (Hao et al., AAAI 2021, section 5)."""

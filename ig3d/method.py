@@ -13,9 +13,11 @@ from ig3d.search import Search
 from ig3d.sensitivity import Losses, measure
 from ig3d.stability import stability
 from ig3d.threshold import DIMENSIONS, separate_trajectories, trajectory
-from pibench.contract import Budget, MethodInfo, TaskData, Variant
 from pibench.disk import remember
-from pibench.model import Model
+from pibench.methods.contract import MethodInfo, Variant
+from pibench.model.module import Model
+from pibench.tasks.data import TaskData
+from pibench.training.budget import Budget
 
 VERSION = "2"
 BIBTEX = (

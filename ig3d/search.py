@@ -17,13 +17,14 @@ from typing import Any
 
 import torch
 
-from ig3d.gelu import with_activation
-from ig3d.layers import observe
-from ig3d.pruning import prune_heads
-from ig3d.softmax import with_power
 from ig3d.threshold import Plan, Step, cut, megabytes, whole
-from pibench.contract import Budget, TaskData
-from pibench.model import Model
+from pibench.methods.surgery.activation import with_activation
+from pibench.methods.surgery.layers import observe
+from pibench.methods.surgery.pruning import prune_heads
+from pibench.methods.surgery.softmax import with_power
+from pibench.model.module import Model
+from pibench.tasks.data import TaskData
+from pibench.training.budget import Budget
 from pibench.training.distill import recover
 from pibench.training.stages import remembered
 from pibench.training.tune import selection_score

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import torch
 
-from ig3d.gelu import with_activation
 from ig3d.importance import IMPORTANCE, goal
-from ig3d.layers import observe
-from ig3d.softmax import with_power
-from pibench.contract import TaskData
-from pibench.model import Model
+from pibench.methods.surgery.activation import with_activation
+from pibench.methods.surgery.layers import observe
+from pibench.methods.surgery.softmax import with_power
+from pibench.model.module import Model
+from pibench.tasks.data import TaskData
 from pibench.training.finetune import predict
 
 SOFTMAXES = ("power4", "power2", "power4_length", "power2_length")

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from ig3d.importance import IMPORTANCE, agreement, attributions, half_agreement
-from pibench.contract import TaskData
-from pibench.model import Model
+from pibench.model.module import Model
+from pibench.tasks.data import TaskData
 
 
 def stability(dense: Sequence[Model], data: Sequence[TaskData]) -> list[dict[str, Any]]:

@@ -15,8 +15,8 @@ from functools import lru_cache
 import torch
 
 from ig3d.sensitivity import Losses
-from pibench.architecture import Architecture, Layer
-from pibench.interpreters.ledger import predict
+from pibench.engines.lean.ledger import predict
+from pibench.model.architecture import Architecture, Layer
 
 _PARTS = 20
 DIMENSIONS = ("heads", "softmax", "gelu")

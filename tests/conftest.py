@@ -9,11 +9,11 @@ import pytest
 import torch
 from hypothesis import settings
 
-from pibench.architecture import Architecture, Layer
-from pibench.contract import Split, TaskData
-from pibench.interpreters.crypten.parties import Parties
-from pibench.model import Embeddings, Model
-from pibench.operators.activation import MPCFORMER_QUAD
+from pibench.engines.lean.parties import Parties
+from pibench.model.architecture import Architecture, Layer
+from pibench.model.module import Embeddings, Model
+from pibench.model.operators.activation import MPCFORMER_QUAD
+from pibench.tasks.data import Split, TaskData
 from pibench.tasks.glue import Task
 
 settings.register_profile("pibench", deadline=None)

@@ -18,11 +18,14 @@ import torch
 from hypothesis import strategies as st
 
 from benchmarks import conftest as bench
-from pibench import claims, command, disk, records, registry, tables
-from pibench.interpreters.crypten.remote import parse_address
-from pibench.interpreters.messages import packed, unpacked
-from pibench.interpreters.switches import LEAN
-from pibench.network import parse_network
+from pibench import disk
+from pibench.cli import main as command
+from pibench.engines.lean.messages import packed, unpacked
+from pibench.engines.lean.remote import parse_address
+from pibench.engines.lean.switches import LEAN
+from pibench.methods import registry
+from pibench.net.profiles import parse_network
+from pibench.results import claims, records, tables
 from pibench.tasks.glue import load
 from tests.made_up import accuracy_record
 

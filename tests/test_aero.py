@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from baselines.aero.decoder import LAYERS, decoder, head_entropies, learn_rung
 from baselines.aero.entropy import AttentionEntropies, EntropyRegulariser
 from baselines.aero.rungs import LADDER, ffn_flops, parse_rung, without_deepest
-from baselines.fuse import absorb_affine, fuse_ffn
-from pibench.architecture import Architecture, Layer
 from pibench.errors import InputError
-from pibench.interpreters.torch import TorchInterpreter
-from pibench.model import Model
+from pibench.methods.surgery.fuse import absorb_affine, fuse_ffn
+from pibench.model.architecture import Architecture, Layer
+from pibench.model.floats import TorchInterpreter
+from pibench.model.module import Model
 from pibench.tasks.text import Corpus, TextData, tokenise
 from pibench.training.language import LanguageBudget
 from tests.conftest import MakeModel

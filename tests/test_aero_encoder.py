@@ -11,10 +11,10 @@ from baselines.aero import encoder
 from baselines.aero.encoder import convert
 from baselines.aero.method import RUNGS
 from baselines.aero.rungs import parse_rung
-from baselines.affine_norm import with_affine_norms
-from ig3d.layers import observe
-from pibench.contract import Budget
-from pibench.interpreters.ledger import predict as cost
+from pibench.engines.lean.ledger import predict as cost
+from pibench.methods.surgery.layers import observe
+from pibench.methods.surgery.norm import with_affine_norms
+from pibench.training.budget import Budget
 from pibench.training.finetune import predict
 from tests.conftest import MakeData, MakeModel
 

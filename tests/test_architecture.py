@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pibench.architecture import Architecture, Layer
-from pibench.operators.activation import ACTIVATION
-from pibench.operators.norm import NORM
-from pibench.operators.softmax import SOFTMAX
+from pibench.model.architecture import Architecture, Layer
+from pibench.model.operators.activation import ACTIVATION
+from pibench.model.operators.norm import NORM
+from pibench.model.operators.softmax import SOFTMAX
 
 MINILM = Architecture(384, (Layer(12, 32, 1536),) * 6, outputs=2)
 

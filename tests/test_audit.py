@@ -9,13 +9,13 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pibench.interpreters.beaver import SERVER, Beaver
-from pibench.interpreters.crypten import audit
-from pibench.interpreters.crypten.compat import import_crypten
-from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.ledger import predict
-from pibench.interpreters.shared import Shared
-from pibench.interpreters.switches import LEAN
+from pibench.engines.crypten.compat import import_crypten
+from pibench.engines.lean import audit
+from pibench.engines.lean.ledger import predict
+from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.protocol import SERVER, Beaver
+from pibench.engines.lean.shares import Shared
+from pibench.engines.lean.switches import LEAN
 from tests.conftest import MakeModel
 from tests.test_crypten import ENGINES, IDS, run, wires
 from tests.two_parties import both, fix_private_randomness

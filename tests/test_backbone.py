@@ -19,10 +19,10 @@ from transformers import (
     GPT2Model,
 )
 
-from ig3d.pruning import prune_heads
-from pibench.backbone import DEFAULT, build_model, export_bert, load_backbone
 from pibench.errors import InputError
-from pibench.model import Model
+from pibench.methods.surgery.pruning import prune_heads
+from pibench.model.backbones.bert import DEFAULT, build_model, export_bert, load_backbone
+from pibench.model.module import Model
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmno"]
 TEXTS = ["a b c d", "e", "n o m l k j i h g"]

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pibench.interpreters.beaver import CLIENT, SERVER, Beaver
-from pibench.interpreters.shared import Shared
-from pibench.interpreters.switches import LEAN, NAMES, NEED_DIRECT_SHARES, Switches
+from pibench.engines.lean.protocol import CLIENT, SERVER, Beaver
+from pibench.engines.lean.shares import Shared
+from pibench.engines.lean.switches import LEAN, NAMES, NEED_DIRECT_SHARES, Switches
 from tests.conftest import MakeModel
 from tests.two_parties import (
     Program,

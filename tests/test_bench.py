@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pibench import records
+from pibench.results import records
 from tests.test_backbone import save, tiny_bert
 
 ROOT = Path(__file__).resolve().parents[1]

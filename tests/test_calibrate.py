@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pibench.interpreters.base import MASK_VALUE
-from pibench.interpreters.calibrate import EXP_DOMAIN, GELU_DOMAIN, Range, Ranges, calibrate
-from pibench.interpreters.secret_sharing import INVERSE_SQRT_DOMAIN, QUADRATIC_EXP_DOMAIN
-from pibench.interpreters.switches import LEAN
-from pibench.model import Model
+from pibench.engines.lean.calibrate import EXP_DOMAIN, GELU_DOMAIN, Range, Ranges, calibrate
+from pibench.engines.lean.lowering import INVERSE_SQRT_DOMAIN, QUADRATIC_EXP_DOMAIN
+from pibench.engines.lean.switches import LEAN
+from pibench.model.module import Model
+from pibench.model.primitives import MASK_VALUE
 from tests.conftest import MakeModel, MakeSplit
 
 

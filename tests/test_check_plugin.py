@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from baselines.dense import Dense
-from pibench.check_plugin import CHECKS, Bench, Broken, _checked
-from pibench.contract import Budget, Skip, TaskData, Variant
-from pibench.model import Model
+from pibench.methods.check import CHECKS, Bench, Broken, _checked
+from pibench.methods.contract import Skip, Variant
+from pibench.model.module import Model
+from pibench.tasks.data import TaskData
 from pibench.tasks.glue import load
+from pibench.training.budget import Budget
 from tests.conftest import MakeData, MakeModel
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -160,7 +162,7 @@ def ran(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
 
 @pytest.mark.mpc
 def test_the_example_keeps_the_contract(need_crypten: None, example: dict[str, str]) -> None:
-    done = ran(example, "-m", "pibench.check_plugin", "squared_relu")
+    done = ran(example, "-m", "pibench.methods.check", "squared_relu")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("  ok  ") == 2 * len(CHECKS)
 
@@ -169,14 +171,14 @@ def test_the_example_is_a_method_and_an_operator_like_the_suite_s_own(example: d
     done = ran(
         example,
         "-c",
-        "from pibench import registry; from pibench.operators.softmax import SOFTMAX\n"
+        "from pibench import registry; from pibench.model.operators.softmax import SOFTMAX\n"
         "print(registry.names(), SOFTMAX['squared_relu'].paper)",
     )
     assert "'squared_relu'" in done.stdout and "made up for the documentation" in done.stdout
 
 
 def test_an_unknown_method_is_one_sentence() -> None:
-    done = ran(dict(os.environ), "-m", "pibench.check_plugin", "squared_relus")
+    done = ran(dict(os.environ), "-m", "pibench.methods.check", "squared_relus")
     assert done.returncode == 2
     assert done.stderr.startswith("error: unknown method 'squared_relus'")
     assert done.stderr.count("\n") == 1

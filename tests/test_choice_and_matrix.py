@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pibench.report.choice import choice
-from pibench.report.matrix import matrix
+from pibench.results.choice import choice
+from pibench.results.matrix import matrix
 from tests.test_tables import rows, study
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from pibench import claims
-from pibench.claims import FAILS, HOLDS, MISSING_VALUE, UNTESTABLE, Claim, judge
 from pibench.errors import InputError
-from pibench.records import RESULTS, read_all
-from pibench.report.render import Cell, Column, Table
-from pibench.tables import all_tables
+from pibench.results import claims
+from pibench.results.claims import FAILS, HOLDS, MISSING_VALUE, UNTESTABLE, Claim, judge
+from pibench.results.records import RESULTS, read_all
+from pibench.results.render import Cell, Column, Table
+from pibench.results.tables import all_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = Table(

@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from pibench import command, registry
-from pibench.commands import doctor
-from pibench.commands.compare import compared, explained
-from pibench.commands.cost import predicted
-from pibench.commands.plan import planned
+from pibench.cli import doctor
+from pibench.cli import main as command
+from pibench.cli.compare import compared, explained
+from pibench.cli.cost import predicted
+from pibench.cli.plan import planned
+from pibench.engines.lean.ledger import predict
 from pibench.errors import InputError, pick
-from pibench.interpreters.ledger import predict
-from pibench.model import Model
-from pibench.report.join import join
+from pibench.methods import registry
+from pibench.model.module import Model
+from pibench.results.join import join
 from tests.made_up import BUDGET, accuracy_record
 from tests.test_backbone import save, tiny_bert
 from tests.test_tables import study

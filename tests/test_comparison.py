@@ -6,9 +6,9 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pibench.interpreters.beaver import Beaver
-from pibench.interpreters.comparison import _pack, _unpack, sign_by_packed_bits, sign_by_words, to_arithmetic
-from pibench.interpreters.shared import Opening
+from pibench.engines.lean.comparison import _pack, _unpack, sign_by_packed_bits, sign_by_words, to_arithmetic
+from pibench.engines.lean.protocol import Beaver
+from pibench.engines.lean.shares import Opening
 from tests.two_parties import both, meet
 
 EDGES = [-(2**63), -(2**63) + 1, -1, 0, 1, 2**62, -(2**62), 2**63 - 1]

@@ -9,20 +9,20 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ig3d.pruning import prune_heads
-from pibench.architecture import Architecture, Layer
-from pibench.contract import Lowering
-from pibench.interpreters.beaver import CLIENT, SERVER
-from pibench.interpreters.crypten.compat import import_crypten
-from pibench.interpreters.crypten.direct import Inference
-from pibench.interpreters.crypten.overrides import plain_config
-from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.crypten.tensors import SIGMOID_GELU
-from pibench.interpreters.ledger import Cost, Ledger, predict
-from pibench.interpreters.stock_ledger import StockLedger
-from pibench.interpreters.switches import CRYPTEN, CRYPTEN_STEPS, LEAN, NAMES, Switches
-from pibench.interpreters.torch import TorchInterpreter
-from pibench.model import Embeddings, Model
+from pibench.engines.crypten.compat import import_crypten
+from pibench.engines.crypten.ledger import StockLedger
+from pibench.engines.crypten.overrides import plain_config
+from pibench.engines.crypten.tensors import SIGMOID_GELU
+from pibench.engines.lean.ledger import Cost, Ledger, predict
+from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.party import Inference
+from pibench.engines.lean.protocol import CLIENT, SERVER
+from pibench.engines.lean.switches import CRYPTEN, CRYPTEN_STEPS, LEAN, NAMES, Switches
+from pibench.methods.contract import Lowering
+from pibench.methods.surgery.pruning import prune_heads
+from pibench.model.architecture import Architecture, Layer
+from pibench.model.floats import TorchInterpreter
+from pibench.model.module import Embeddings, Model
 from tests.conftest import MakeModel
 
 pytestmark = pytest.mark.mpc

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pibench.interpreters.beaver import CLIENT, SERVER, Beaver
-from pibench.interpreters.dealer import Dealer, Store, first_party
-from pibench.interpreters.shared import Mask
+from pibench.engines.lean.dealer import Dealer, Store, first_party
+from pibench.engines.lean.protocol import CLIENT, SERVER, Beaver
+from pibench.engines.lean.shares import Mask
 from tests.conftest import MakeModel
 from tests.two_parties import fix_private_randomness, meet, prefetched, tiny
 

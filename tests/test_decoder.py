@@ -8,18 +8,18 @@ import pytest
 import torch
 from transformers import BertConfig, GPT2Config, GPT2LMHeadModel
 
-from pibench.architecture import Architecture, Layer
-from pibench.contract import Lowering
+from pibench.engines.lean.fixed_point import FixedPoint
+from pibench.engines.lean.ledger import predict
+from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.party import SWITCHES
+from pibench.engines.lean.switches import LEAN
 from pibench.errors import InputError
-from pibench.forward import forward
-from pibench.gpt2 import from_gpt2, load_gpt2
-from pibench.interpreters.crypten.direct import SWITCHES
-from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.fixed_point import FixedPoint
-from pibench.interpreters.ledger import predict
-from pibench.interpreters.switches import LEAN
 from pibench.measure.cost import checked, predicted
-from pibench.model import DecoderEmbeddings, Model, blank
+from pibench.methods.contract import Lowering
+from pibench.model.architecture import Architecture, Layer
+from pibench.model.backbones.gpt2 import from_gpt2, load_gpt2
+from pibench.model.forward import forward
+from pibench.model.module import DecoderEmbeddings, Model, blank
 
 WORDS, POSITIONS = 40, 12
 SIZES = {"n_layer": 2, "n_head": 4, "n_embd": 16, "vocab_size": WORDS, "n_positions": POSITIONS}

@@ -10,10 +10,10 @@ import torch
 from baselines.aero.paper import LINK_MBITS, REPORTED
 from benchmarks.test_decoder_costs import one_layer_each, whole
 from benchmarks.test_language import learned, outcome
-from pibench import figures, records
-from pibench.interpreters.ledger import predict
-from pibench.report.render import Table
-from pibench.report.studies import study_tables
+from pibench.engines.lean.ledger import predict
+from pibench.results import figures, records
+from pibench.results.render import Table
+from pibench.results.studies import study_tables
 from pibench.tasks.text import Corpus, TextData
 from pibench.training.language import LanguageBudget
 from tests.test_studies import cost_row, study

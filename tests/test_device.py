@@ -9,12 +9,14 @@ from torch import nn
 
 from baselines.aero.entropy import EntropyRegulariser
 from baselines.privit import Switches
-from pibench import registry
-from pibench.contract import Budget, Skip, TaskData, Variant
-from pibench.interpreters.torch import TorchInterpreter
-from pibench.model import Model
+from pibench.methods import registry
+from pibench.methods.contract import Skip, Variant
+from pibench.model.floats import TorchInterpreter
+from pibench.model.module import Model
+from pibench.tasks.batches import pad
+from pibench.tasks.data import TaskData
 from pibench.training import device, finetune
-from pibench.training.batches import pad
+from pibench.training.budget import Budget
 from pibench.training.device import at_work
 from pibench.training.distill import recover
 from pibench.training.finetune import label_loss, predict, train

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from pibench import emulation
-from pibench.emulation import End, available, emulated_link, enter_namespace
 from pibench.errors import InputError
-from pibench.network import NETWORKS, Network
+from pibench.net import emulation
+from pibench.net.emulation import End, available, emulated_link, enter_namespace
+from pibench.net.profiles import NETWORKS, Network
 
 ROOT = Path(__file__).resolve().parents[1]
 WAN = NETWORKS["wan"]
@@ -134,7 +134,7 @@ def test_nothing_is_left(problem: type[BaseException] | None) -> None:
 @needs_root
 def test_nothing_is_left_of_a_killed_process() -> None:
     program = (
-        "import os, pibench.emulation as e\n"
+        "import os, pibench.net.emulation as e\n"
         f"with e.emulated_link(e.Network('wan', {WAN.bandwidth}, {WAN.rtt})) as ends:\n"
         "    print(*(end.namespace for end in ends), ends[0].interface, flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"

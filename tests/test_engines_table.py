@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from baselines.aero.paper import REPORTED
-from pibench import records
-from pibench.architecture import Architecture, Layer
 from pibench.measure.spu import alone, crypten_cost, summed
-from pibench.records import Record
-from pibench.report.studies import study_tables
+from pibench.model.architecture import Architecture, Layer
+from pibench.results import records
+from pibench.results.records import Record
+from pibench.results.studies import study_tables
 from tests.test_studies import study
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pibench import command, executors
-from pibench.commands import submit
+from pibench.cli import executors, submit
+from pibench.cli import main as command
+from pibench.cli.executors import Dask, Executor, Job, Local, Slurm, stages
 from pibench.errors import InputError
-from pibench.executors import Dask, Executor, Job, Local, Slurm, stages
-from pibench.records import read_all
+from pibench.results.records import read_all
 from tests.test_backbone import save, tiny_bert
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pibench import tables
-from pibench.contract import MethodInfo, Variant
-from pibench.report.frontier import Frontier, Point
-from pibench.report.join import join
+from pibench.methods.contract import MethodInfo, Variant
+from pibench.results import tables
+from pibench.results.frontier import Frontier, Point
+from pibench.results.join import join
 from tests.made_up import accuracy_record
 from tests.test_tables import rows, study
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pibench.interpreters.fixed_point import FixedPoint, predict_fixed
-from pibench.interpreters.switches import CRYPTEN, CRYPTEN_STEPS, Switches
-from pibench.interpreters.torch import TorchInterpreter
+from pibench.engines.lean.fixed_point import FixedPoint, predict_fixed
+from pibench.engines.lean.switches import CRYPTEN, CRYPTEN_STEPS, Switches
+from pibench.model.floats import TorchInterpreter
 from pibench.training.finetune import predict
 from tests.conftest import MakeModel, MakeSplit
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ig3d.pruning import prune_heads
-from pibench.forward import forward
-from pibench.interpreters.fold import fold
-from pibench.interpreters.shared import Shared
-from pibench.interpreters.torch import TorchInterpreter
-from pibench.model import Model
+from pibench.engines.lean.fold import fold
+from pibench.engines.lean.shares import Shared
+from pibench.methods.surgery.pruning import prune_heads
+from pibench.model.floats import TorchInterpreter
+from pibench.model.forward import forward
+from pibench.model.module import Model
 from tests.conftest import MakeModel
 
 EMBEDDED = torch.randn(2, 7, 16, generator=torch.Generator().manual_seed(0))

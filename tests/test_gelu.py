@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from numpy.polynomial import polynomial
 from torch.nn import functional
 
-from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.fixed_point import FixedPoint
-from pibench.interpreters.switches import LEAN
-from pibench.interpreters.torch import TorchInterpreter
-from pibench.operators.activation import ACTIVATION
-from pibench.operators.gelu import SHAFT_WAVES, motzkin
+from pibench.engines.lean.fixed_point import FixedPoint
+from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.switches import LEAN
+from pibench.model.floats import TorchInterpreter
+from pibench.model.operators.activation import ACTIVATION
+from pibench.model.operators.gelu import SHAFT_WAVES, motzkin
 from tests.conftest import MakeModel
 from tests.test_crypten import ENGINES, check
 

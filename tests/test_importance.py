@@ -9,8 +9,8 @@ from torch import nn
 
 from ig3d import importance
 from ig3d.importance import IMPORTANCE, agreement, attributions, gated, half_agreement, sample
-from ig3d.pruning import prune_heads
-from pibench.model import Model
+from pibench.methods.surgery.pruning import prune_heads
+from pibench.model.module import Model
 from tests.conftest import MakeModel, MakeSplit
 
 LAYERS, HEADS = 2, 4

@@ -57,7 +57,7 @@ def test_crypten_is_imported_by_its_own_folder_alone() -> None:
         for file in (ROOT / "pibench").rglob("*.py")
         if "crypten" in imported(file.read_text(encoding="utf-8"))
     }
-    assert users == {"interpreters/crypten"}
+    assert users == {"engines/crypten"}
 
 
 @pytest.mark.parametrize("package", ALLOWED)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pibench.errors import InputError
-from pibench.report.join import join
+from pibench.results.join import join
 from tests.made_up import BUDGET, ENVIRONMENT, dense_baseline
 from tests.test_tables import study
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pibench.architecture import Architecture, Layer
-from pibench.interpreters.beaver import private_inference
-from pibench.interpreters.ledger import Cost, Ledger, predict, secret_shapes, session_bytes
-from pibench.interpreters.shared import Known, Mask, Opening, Shared
-from pibench.interpreters.stock_ledger import StockLedger
-from pibench.interpreters.switches import CRYPTEN_STEPS, LEAN, NEED_DIRECT_SHARES, Switches
+from pibench.engines.crypten.ledger import StockLedger
+from pibench.engines.lean.ledger import Cost, Ledger, predict, secret_shapes, session_bytes
+from pibench.engines.lean.protocol import private_inference
+from pibench.engines.lean.shares import Known, Mask, Opening, Shared
+from pibench.engines.lean.switches import CRYPTEN_STEPS, LEAN, NEED_DIRECT_SHARES, Switches
+from pibench.model.architecture import Architecture, Layer
 from tests.conftest import MakeModel
 
 MINILM_LAYER = Architecture(384, (Layer(heads=12, head_size=32, ffn_size=1536),), outputs=2)

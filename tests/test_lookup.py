@@ -7,13 +7,13 @@ import pytest
 import torch
 from scipy import stats
 
-from pibench.interpreters.beaver import CLIENT, Beaver
-from pibench.interpreters.dealer import first_party
-from pibench.interpreters.fixed_point import FixedPoint
-from pibench.interpreters.ledger import Ledger
-from pibench.interpreters.lookup import Table, levels, tanh_tables
-from pibench.interpreters.shared import Shared
-from pibench.interpreters.switches import LEAN
+from pibench.engines.lean.dealer import first_party
+from pibench.engines.lean.fixed_point import FixedPoint
+from pibench.engines.lean.ledger import Ledger
+from pibench.engines.lean.lookup import Table, levels, tanh_tables
+from pibench.engines.lean.protocol import CLIENT, Beaver
+from pibench.engines.lean.shares import Shared
+from pibench.engines.lean.switches import LEAN
 from tests.two_parties import Program, decoded, meet, prefetched, value
 
 ONE = 2.0**LEAN.fraction_bits

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pibench.architecture import Architecture, Layer
+from pibench.engines.lean.ledger import Cost
+from pibench.engines.lean.messages import packed, unpacked
+from pibench.engines.lean.party import Inference
+from pibench.engines.lean.switches import LEAN
 from pibench.errors import InputError
-from pibench.interpreters.crypten.direct import Inference
-from pibench.interpreters.ledger import Cost
-from pibench.interpreters.messages import packed, unpacked
-from pibench.interpreters.processes import Failure
-from pibench.interpreters.switches import LEAN
+from pibench.model.architecture import Architecture, Layer
+from pibench.net.processes import Failure
 
 plain = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(),

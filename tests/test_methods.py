@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from pibench import registry
-from pibench.architecture import Architecture
-from pibench.contract import QUANTITIES, Budget, Skip, Variant
-from pibench.model import Model
+from pibench.methods import registry
+from pibench.methods.contract import QUANTITIES, Skip, Variant
+from pibench.model.architecture import Architecture
+from pibench.model.module import Model
+from pibench.training.budget import Budget
 from pibench.training.finetune import predict
 from tests.conftest import MakeData, MakeModel
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pibench.interpreters.torch import TorchInterpreter
-from pibench.training.batches import pad
+from pibench.model.floats import TorchInterpreter
+from pibench.tasks.batches import pad
 from tests.conftest import MakeModel, MakeSplit
 
 IDS = torch.tensor([[1, 10, 25, 31, 2], [1, 44, 2, 0, 0]])

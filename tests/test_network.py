@@ -3,7 +3,7 @@ import math
 import pytest
 
 from pibench.errors import InputError
-from pibench.network import NETWORKS, Network, latency, parse_network
+from pibench.net.profiles import NETWORKS, Network, latency, parse_network
 
 
 def test_profiles() -> None:

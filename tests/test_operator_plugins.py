@@ -5,10 +5,10 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from pibench.errors import InputError
-from pibench.operators import operator
-from pibench.operators.activation import ACTIVATION
-from pibench.operators.operator import Operator
-from pibench.operators.softmax import SOFTMAX
+from pibench.model.operators import operator
+from pibench.model.operators.activation import ACTIVATION
+from pibench.model.operators.operator import Operator
+from pibench.model.operators.softmax import SOFTMAX
 
 HERE = "tests.test_operator_plugins"
 HALF = Operator(lambda ops, x, coefficients: ops.scale(x, 0.5), "made up")

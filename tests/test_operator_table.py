@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from pibench import records
-from pibench.interpreters.fixed_point import FixedPoint
-from pibench.interpreters.switches import LEAN
-from pibench.interpreters.torch import TorchInterpreter
+from pibench.engines.lean.fixed_point import FixedPoint
+from pibench.engines.lean.switches import LEAN
 from pibench.measure import operators
 from pibench.measure.operators import measured, working_range
-from pibench.report.render import render
-from pibench.report.studies import study_tables
+from pibench.model.floats import TorchInterpreter
+from pibench.results import records
+from pibench.results.render import render
+from pibench.results.studies import study_tables
 from tests.test_operator_plugins import plug
 from tests.test_studies import study
 

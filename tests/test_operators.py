@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch.nn import functional
 
-from pibench.interpreters.base import Interpreter
-from pibench.interpreters.torch import TorchInterpreter
-from pibench.operators.activation import ACTIVATION, MPCFORMER_QUAD
-from pibench.operators.norm import NORM
-from pibench.operators.softmax import POWERS, SOFTMAX
+from pibench.model.floats import TorchInterpreter
+from pibench.model.operators.activation import ACTIVATION, MPCFORMER_QUAD
+from pibench.model.operators.norm import NORM
+from pibench.model.operators.softmax import POWERS, SOFTMAX
+from pibench.model.primitives import Interpreter
 
 OPS = TorchInterpreter()
 SHAPE = (2, 3, 4, 6)

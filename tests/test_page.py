@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from pibench.records import file_name, read_all
-from pibench.report import page
-from pibench.report.build import headline
-from pibench.report.choice import choice as choice_table
-from pibench.report.join import join
-from pibench.tables import all_tables, with_claims
+from pibench.results import page
+from pibench.results.build import headline
+from pibench.results.choice import choice as choice_table
+from pibench.results.join import join
+from pibench.results.records import file_name, read_all
+from pibench.results.tables import all_tables, with_claims
 from tests.test_tables import rows as csv_rows
 from tests.test_tables import study
 

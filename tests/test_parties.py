@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 import pibench
+from pibench.engines.crypten import compat
+from pibench.engines.lean.parties import Parties
 from pibench.errors import InputError
-from pibench.interpreters.crypten import compat
-from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.processes import PartyFailed, PartyTimeout, free_port
+from pibench.net.processes import PartyFailed, PartyTimeout, free_port
 from tests.conftest import MakeModel
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -137,7 +137,7 @@ def run_python(program: str) -> subprocess.CompletedProcess[str]:
 
 def test_every_module_imports_without_crypten() -> None:
     modules = {module.name for module in pkgutil.walk_packages(pibench.__path__, "pibench.")}
-    need_jax = {f"pibench.interpreters.spu.{name}" for name in ("interpreter", "program")}
+    need_jax = {f"pibench.engines.spu.{name}" for name in ("interpreter", "program")}
     assert need_jax < modules
     names = sorted(modules - need_jax)
     assert len(names) > 30
@@ -150,7 +150,7 @@ class Blocker:
 sys.meta_path.insert(0, Blocker())
 for name in {["pibench", *names]!r}:
     importlib.import_module(name)
-from pibench.interpreters.crypten.compat import import_crypten
+from pibench.engines.crypten.compat import import_crypten
 try:
     import_crypten()
 except ValueError as error:
@@ -164,7 +164,7 @@ except ValueError as error:
 def test_no_onnx_stand_in_stays_behind() -> None:
     done = run_python("""
 import sys
-from pibench.interpreters.crypten.compat import import_crypten
+from pibench.engines.crypten.compat import import_crypten
 crypten = import_crypten()
 assert import_crypten() is crypten is sys.modules["crypten"]
 left = [name for name in sys.modules if name.split(".")[0] == "onnx"]

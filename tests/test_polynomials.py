@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from ig3d.gelu import fit_linear, fit_parabolas, with_activation
-from ig3d.layers import observe
-from ig3d.softmax import attention, fit_power, with_power
-from pibench.contract import Split
-from pibench.interpreters.fixed_point import predict_fixed
-from pibench.interpreters.ledger import predict
-from pibench.interpreters.switches import LEAN
-from pibench.model import Model
-from pibench.operators.softmax import POWER_MEAN, POWERS
+from pibench.engines.lean.fixed_point import predict_fixed
+from pibench.engines.lean.ledger import predict
+from pibench.engines.lean.switches import LEAN
+from pibench.methods.surgery.activation import fit_linear, fit_parabolas, with_activation
+from pibench.methods.surgery.layers import observe
+from pibench.methods.surgery.softmax import attention, fit_power, with_power
+from pibench.model.module import Model
+from pibench.model.operators.softmax import POWER_MEAN, POWERS
+from pibench.tasks.data import Split
 from pibench.training.finetune import predict as predict_floats
 from tests.conftest import MakeModel, MakeSplit
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from pibench import command
+from pibench.cli import main as command
 from pibench.errors import InputError
-from pibench.pretrained import PrivateModel
+from pibench.model.pretrained import PrivateModel
 from tests.conftest import MakeModel
 from tests.test_backbone import save, tiny_bert
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pibench.measure import provenance
-from pibench.records import validate
+from pibench.results.records import validate
 from tests.made_up import accuracy_record
 
 

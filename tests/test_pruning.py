@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ig3d.pruning import prune_heads
-from pibench.interpreters.ledger import Ledger, predict
-from pibench.interpreters.switches import CRYPTEN_STEPS, LEAN, Switches
+from pibench.engines.lean.ledger import Ledger, predict
+from pibench.engines.lean.switches import CRYPTEN_STEPS, LEAN, Switches
+from pibench.methods.surgery.pruning import prune_heads
 from tests.conftest import MakeModel
 
 LAYERS, HEADS = 2, 4

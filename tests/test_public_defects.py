@@ -10,13 +10,13 @@ from numpy.polynomial import polynomial
 from torch.nn import functional
 
 from baselines.mpcformer import MPCFormer
-from pibench.interpreters.beaver import CLIENT, Beaver
-from pibench.interpreters.fixed_point import FixedPoint
-from pibench.interpreters.switches import LEAN
-from pibench.interpreters.torch import TorchInterpreter
-from pibench.operators.activation import ACTIVATION
-from pibench.operators.gelu import BOLT_QUARTIC, SECFORMER_WAVES
-from pibench.operators.norm import NORM
+from pibench.engines.lean.fixed_point import FixedPoint
+from pibench.engines.lean.protocol import CLIENT, Beaver
+from pibench.engines.lean.switches import LEAN
+from pibench.model.floats import TorchInterpreter
+from pibench.model.operators.activation import ACTIVATION
+from pibench.model.operators.gelu import BOLT_QUARTIC, SECFORMER_WAVES
+from pibench.model.operators.norm import NORM
 from tests.conftest import MakeData, MakeModel
 from tests.test_gelu import error, gelu_of
 from tests.test_methods import BUDGET

@@ -12,9 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pibench import records
 from pibench.disk import load
 from pibench.errors import InputError
+from pibench.results import records
 from tests.readers import Reader, readers
 
 NAMES = (

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pibench import records
-from pibench.contract import Budget
 from pibench.errors import InputError
+from pibench.results import records
+from pibench.training.budget import Budget
 from tests.made_up import accuracy_record, cost_record, dense_baseline, failed_accuracy
 
 UNMEASURED = dict.fromkeys(("bytes_total", "bytes_sent", "rounds", "operators", "seconds", "compute_seconds"))

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from pibench import check_results, claims, records, tables
-from pibench.report import page
-from pibench.report.refusal import refusals
+from pibench.results import claims, page, records, tables
+from pibench.results import signature as check_results
+from pibench.results.refusal import refusals
 from tests.made_up import ENVIRONMENT
 from tests.test_studies import study as study_record
 from tests.test_tables import study

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from baselines.dense import Dense
-from pibench import registry
 from pibench.errors import InputError
+from pibench.methods import registry
 
 HERE = "tests.test_registry"
 
@@ -109,7 +109,7 @@ def test_one_plugin_listed_twice_is_no_clash(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("name", ["NoCompress", "NoInfo", "InfoOfAnotherKind"])
 def test_object_without_contract(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     plug(monkeypatch, odd=f"{HERE}:{name}")
-    assert "pibench.contract" in refused("odd")
+    assert "pibench.methods.contract" in refused("odd")
 
 
 def test_name_mismatch(monkeypatch: pytest.MonkeyPatch) -> None:

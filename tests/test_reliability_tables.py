@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.reliability.runs import Outcome, Run, lost, summary, with_others
-from pibench import records
-from pibench.report.studies import study_tables
+from pibench.results import records
+from pibench.results.studies import study_tables
 from tests.made_up import accuracy_record
 from tests.test_studies import study
 

@@ -18,19 +18,19 @@ import pytest
 import torch
 import trustme
 
-from pibench import command
-from pibench.emulation import available, emulated_link
+from pibench.cli import main as command
+from pibench.engines.lean.ledger import predict
+from pibench.engines.lean.remote import Listener, RemoteParties, follow, parse_address
 from pibench.errors import InputError
-from pibench.forward import forward
-from pibench.interpreters.crypten.remote import Listener, RemoteParties, follow, parse_address
-from pibench.interpreters.ledger import predict
-from pibench.interpreters.processes import PartyFailed, PartyTimeout, free_port
-from pibench.interpreters.tls import PeerGone, PeerRefused, shake_hands, tls_context
-from pibench.interpreters.torch import TorchInterpreter
 from pibench.measure.cost import checked
 from pibench.measure.provenance import machine
-from pibench.network import NETWORKS
-from pibench.records import read_all
+from pibench.model.floats import TorchInterpreter
+from pibench.model.forward import forward
+from pibench.net.emulation import available, emulated_link
+from pibench.net.processes import PartyFailed, PartyTimeout, free_port
+from pibench.net.profiles import NETWORKS
+from pibench.net.tls import PeerGone, PeerRefused, shake_hands, tls_context
+from pibench.results.records import read_all
 from tests.conftest import MakeModel
 
 mpc = pytest.mark.mpc
@@ -152,7 +152,7 @@ def start_client(listener: Listener, folders: Folders) -> Iterator[Start]:
     started: list[subprocess.Popen[str]] = []
 
     def start(certificates: Path = folders[1]) -> subprocess.Popen[str]:
-        program = "import sys; from pibench.command import main; sys.exit(main())"
+        program = "import sys; from pibench.cli.main import main; sys.exit(main())"
         host, port = listener.address
         options = ["party", "--rank", "1", "--connect", f"{host}:{port}", "--certificates", str(certificates)]
         started.append(
@@ -276,8 +276,8 @@ def test_nothing_older_than_tls_1_3_is_spoken(folders: Folders) -> None:
 @pytest.mark.usefixtures("need_crypten")
 @pytest.mark.skipif(bool(available()), reason=str(available()))
 def test_the_two_commands_run_a_cell_between_two_network_namespaces(folders: Folders, tmp_path: Path) -> None:
-    program = "import sys; from pibench.emulation import enter_namespace; enter_namespace(sys.argv.pop(1)); "
-    program += "from pibench.command import main; sys.exit(main())"
+    program = "import sys; from pibench.net.emulation import enter_namespace; enter_namespace(sys.argv.pop(1)); "
+    program += "from pibench.cli.main import main; sys.exit(main())"
 
     def party(namespace: str, *options: str) -> subprocess.Popen[str]:
         arguments = [sys.executable, "-c", program, namespace, "party", *options]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from pibench.interpreters.calibrate import calibrate
-from pibench.interpreters.fixed_point import predict_fixed
-from pibench.interpreters.ledger import predict as predict_cost
-from pibench.interpreters.rescale import rescaled
-from pibench.interpreters.switches import LEAN
-from pibench.model import Model
+from pibench.engines.lean.calibrate import calibrate
+from pibench.engines.lean.fixed_point import predict_fixed
+from pibench.engines.lean.ledger import predict as predict_cost
+from pibench.engines.lean.rescale import rescaled
+from pibench.engines.lean.switches import LEAN
+from pibench.model.module import Model
 from pibench.training.finetune import predict
 from tests.conftest import MakeModel, MakeSplit
 

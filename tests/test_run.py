@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from pibench import records
 from pibench.errors import InputError
-from pibench.interpreters.processes import PartyFailed, PartyTimeout
 from pibench.measure.plan import PROFILES, Plan
 from pibench.measure.run import CellFailed, run_cell
 from pibench.measure.workbench import Workbench
+from pibench.net.processes import PartyFailed, PartyTimeout
+from pibench.results import records
 from tests.made_up import accuracy_record
 from tests.test_studies import study
 

@@ -12,9 +12,9 @@ from ig3d.method import compress_by
 from ig3d.search import Search, advance
 from ig3d.sensitivity import measure
 from ig3d.threshold import DIMENSIONS, planned, trajectory, whole
-from pibench.contract import Budget
-from pibench.model import Model
-from pibench.training.batches import pad
+from pibench.model.module import Model
+from pibench.tasks.batches import pad
+from pibench.training.budget import Budget
 from tests.conftest import MakeData, MakeModel
 
 BUDGET = Budget(epochs=2, examples=16, batch_size=8, learning_rate=1e-3)

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from pibench.interpreters.base import MASK_VALUE
-from pibench.interpreters.lookup import TANH_DOMAIN, Table
-from pibench.interpreters.secret_sharing import INVERSE_SQRT_DOMAIN, QUADRATIC_EXP_DOMAIN, Read, SecretSharing
-from pibench.interpreters.switches import CRYPTEN, LEAN, Switches
-from pibench.interpreters.torch import TorchInterpreter
+from pibench.engines.lean.lookup import TANH_DOMAIN, Table
+from pibench.engines.lean.lowering import INVERSE_SQRT_DOMAIN, QUADRATIC_EXP_DOMAIN, Read, SecretSharing
+from pibench.engines.lean.switches import CRYPTEN, LEAN, Switches
+from pibench.model.floats import TorchInterpreter
+from pibench.model.primitives import MASK_VALUE
 
 
 class Plain(SecretSharing):

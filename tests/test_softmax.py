@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.fixed_point import FixedPoint
-from pibench.interpreters.switches import LEAN
-from pibench.interpreters.torch import TorchInterpreter
-from pibench.operators.norm import NORM
-from pibench.operators.softmax import SOFTMAX
+from pibench.engines.lean.fixed_point import FixedPoint
+from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.switches import LEAN
+from pibench.model.floats import TorchInterpreter
+from pibench.model.operators.norm import NORM
+from pibench.model.operators.softmax import SOFTMAX
 from tests.conftest import MakeModel
 from tests.test_crypten import ENGINES, check
 from tests.test_operators import SHAPE, attention, masks, scores_in

@@ -11,27 +11,27 @@ import numpy as np
 import pytest
 import torch
 
-from pibench.architecture import Architecture, Layer
+from pibench.engines.spu.counters import counters
+from pibench.engines.spu.parties import SpuParties
+from pibench.engines.spu.protocols import LIMIT, PROTOCOLS
 from pibench.errors import InputError
-from pibench.forward import forward
-from pibench.interpreters.processes import PartyFailed
-from pibench.interpreters.spu.counters import counters
-from pibench.interpreters.spu.parties import SpuParties
-from pibench.interpreters.spu.protocols import LIMIT, PROTOCOLS
-from pibench.interpreters.torch import TorchInterpreter
 from pibench.measure.spu import score_on_spu
-from pibench.model import Embeddings, Model
-from pibench.operators.activation import ACTIVATION
-from pibench.operators.norm import NORM
-from pibench.operators.softmax import SOFTMAX
+from pibench.model.architecture import Architecture, Layer
+from pibench.model.floats import TorchInterpreter
+from pibench.model.forward import forward
+from pibench.model.module import Embeddings, Model
+from pibench.model.operators.activation import ACTIVATION
+from pibench.model.operators.norm import NORM
+from pibench.model.operators.softmax import SOFTMAX
+from pibench.net.processes import PartyFailed
 from pibench.tasks.encode import EncodedTask
 from pibench.training.finetune import predict
 from tests.conftest import MakeData, MakeModel
 
 try:
-    from pibench.interpreters.spu.interpreter import SpuInterpreter
-    from pibench.interpreters.spu.program import program
-    from pibench.interpreters.spu.traced import Traced
+    from pibench.engines.spu.interpreter import SpuInterpreter
+    from pibench.engines.spu.program import program
+    from pibench.engines.spu.traced import Traced
 except ImportError:
     SpuInterpreter = None  # type: ignore[assignment,misc]
 need_spu = pytest.mark.skipif(SpuInterpreter is None, reason="SPU has an environment of its own: nox -s tests_spu")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pibench.stats import Ratio, ahead, paired_ratio
+from pibench.results.stats import Ratio, ahead, paired_ratio
 
 
 def test_median_of_pairwise_ratios_without_interval_below_eight_pairs() -> None:

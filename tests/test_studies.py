@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from pibench import figures, records
 from pibench.errors import InputError
-from pibench.report.studies import study_tables
+from pibench.results import figures, records
+from pibench.results.studies import study_tables
 from tests.made_up import ENVIRONMENT, SHARED, accuracy_record
 
 

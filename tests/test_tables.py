@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from pibench import tables
-from pibench.records import Record
+from pibench.results import tables
+from pibench.results.records import Record
 from tests.made_up import (
     BUDGET,
     ENVIRONMENT,

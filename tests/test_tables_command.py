@@ -1,4 +1,4 @@
-"""``python -m pibench.tables``: files written, checked, and set into pages."""
+"""``python -m pibench.results.tables``: files written, checked, and set into pages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pibench import records, tables
+from pibench.results import records, tables
 from tests.test_tables import study
 
 

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
+from pibench.engines.lean.dealer import secure_words
+from pibench.engines.lean.ledger import predict
+from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.switches import LEAN, Switches
 from pibench.errors import InputError
-from pibench.forward import forward
-from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.dealer import secure_words
-from pibench.interpreters.ledger import predict
-from pibench.interpreters.processes import PartyFailed, PartyTimeout
-from pibench.interpreters.switches import LEAN, Switches
-from pibench.interpreters.torch import TorchInterpreter
 from pibench.measure.cost import checked
+from pibench.model.floats import TorchInterpreter
+from pibench.model.forward import forward
+from pibench.net.processes import PartyFailed, PartyTimeout
 from tests.conftest import MakeModel
 from tests.two_parties import fix_private_randomness, meet, prefetched, third_party, tiny
 

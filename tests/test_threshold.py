@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from ig3d.sensitivity import ACTIVATIONS, SOFTMAXES, Losses
 from ig3d.threshold import cut, megabytes, planned, trajectory, whole
-from pibench.architecture import Architecture, Layer
-from pibench.interpreters.ledger import predict
+from pibench.engines.lean.ledger import predict
+from pibench.model.architecture import Architecture, Layer
 
 DENSE = Architecture(16, (Layer(heads=4, head_size=4, ffn_size=32),) * 2, outputs=2)
 SEQ_LEN = 8

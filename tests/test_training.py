@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertTokenizer
 
-from pibench.contract import Budget, Split
 from pibench.errors import InputError
-from pibench.model import Model
+from pibench.model.module import Model
+from pibench.tasks.batches import Batch, ordered, pad, shuffled
+from pibench.tasks.data import Split
 from pibench.tasks.encode import SELECTION_MOST, encode_task
 from pibench.tasks.glue import Examples, RawTask, Task
 from pibench.training import finetune
 from pibench.training import tune as tuning
-from pibench.training.batches import Batch, ordered, pad, shuffled
+from pibench.training.budget import Budget
 from pibench.training.distill import recover
 from pibench.training.finetune import label_loss, predict, train
 from pibench.training.tune import Grid, selection_score, tune

@@ -10,10 +10,10 @@ import pytest
 import torch
 from scipy import stats
 
-from pibench.interpreters import dealer
-from pibench.interpreters.beaver import CLIENT, SERVER, Beaver
-from pibench.interpreters.shared import Shared
-from pibench.interpreters.switches import LEAN
+from pibench.engines.lean import dealer
+from pibench.engines.lean.protocol import CLIENT, SERVER, Beaver
+from pibench.engines.lean.shares import Shared
+from pibench.engines.lean.switches import LEAN
 from tests.conftest import MakeModel
 from tests.transcripts import (
     Transcripts,

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from pibench.architecture import Architecture, Layer
-from pibench.interpreters.beaver import CLIENT, SERVER
-from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.processes import Processes
-from pibench.interpreters.switches import LEAN, Switches
-from pibench.model import Embeddings, Model
+from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.protocol import CLIENT, SERVER
+from pibench.engines.lean.switches import LEAN, Switches
+from pibench.model.architecture import Architecture, Layer
+from pibench.model.module import Embeddings, Model
+from pibench.net.processes import Processes
 from tests.conftest import MakeModel
 from tests.test_crypten import IDS, KEEP, SEGMENTS, run
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from scipy import stats
 
-from pibench.interpreters.shared import Shared
-from pibench.model import Model
+from pibench.engines.lean.shares import Shared
+from pibench.model.module import Model
 from tests.two_parties import Program, View, inference, meet, third_party
 
 KEEP = torch.ones(2, 8, dtype=torch.int64)

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from pibench.interpreters import dealer
-from pibench.interpreters.beaver import Beaver, private_inference
-from pibench.interpreters.dealer import Dealer, Delivery, Drawn, Maker, Store, first_party, secure_words
-from pibench.interpreters.fold import fold
-from pibench.interpreters.link import Link, ShapesLink
-from pibench.interpreters.shared import Shared
-from pibench.interpreters.switches import LEAN, Switches
-from pibench.model import Model
+from pibench.engines.lean import dealer
+from pibench.engines.lean.dealer import Dealer, Delivery, Drawn, Maker, Store, first_party, secure_words
+from pibench.engines.lean.fold import fold
+from pibench.engines.lean.link import Link, ShapesLink
+from pibench.engines.lean.protocol import Beaver, private_inference
+from pibench.engines.lean.shares import Shared
+from pibench.engines.lean.switches import LEAN, Switches
+from pibench.model.module import Model
 from tests.conftest import MakeModel
 
 T = TypeVar("T")

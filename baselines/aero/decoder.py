@@ -10,8 +10,8 @@ import torch
 from baselines.aero.entropy import PAPER_ROWS, PAPER_STRENGTH, AttentionEntropies, EntropyRegulariser, Form
 from baselines.aero.paper import PERPLEXITY
 from baselines.aero.rungs import Rung, parse_rung
-from pibench.architecture import Architecture, Layer
-from pibench.model import DecoderEmbeddings, Model
+from pibench.model.architecture import Architecture, Layer
+from pibench.model.module import DecoderEmbeddings, Model
 from pibench.tasks.text import TextData
 from pibench.training.language import LanguageBudget, language_loss, learn
 

@@ -13,12 +13,13 @@ from dataclasses import asdict, replace
 
 from baselines.aero.entropy import EntropyRegulariser
 from baselines.aero.rungs import Rung, without_deepest
-from baselines.affine_norm import with_affine_norms
-from baselines.fuse import absorb_affine
-from ig3d.gelu import with_activation
-from ig3d.layers import observe
-from pibench.contract import Budget, TaskData
-from pibench.model import Model
+from pibench.methods.surgery.activation import with_activation
+from pibench.methods.surgery.fuse import absorb_affine
+from pibench.methods.surgery.layers import observe
+from pibench.methods.surgery.norm import with_affine_norms
+from pibench.model.module import Model
+from pibench.tasks.data import TaskData
+from pibench.training.budget import Budget
 from pibench.training.distill import recover
 from pibench.training.stages import remembered
 from pibench.training.tune import selection_score

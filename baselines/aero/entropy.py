@@ -12,8 +12,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from pibench.architecture import Architecture
-from pibench.interpreters.torch import TorchInterpreter
+from pibench.model.architecture import Architecture
+from pibench.model.floats import TorchInterpreter
 from pibench.training.distill import Regulariser
 
 MARGIN = 0.2

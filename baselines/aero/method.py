@@ -8,9 +8,11 @@ from baselines.aero.decoder import learn_rung
 from baselines.aero.encoder import convert
 from baselines.aero.paper import REPORTED
 from baselines.aero.rungs import COMPARED, LADDER, parse_rung
-from pibench.contract import Budget, MethodInfo, TaskData, Variant
-from pibench.model import Model
+from pibench.methods.contract import MethodInfo, Variant
+from pibench.model.module import Model
+from pibench.tasks.data import TaskData
 from pibench.tasks.text import TextData
+from pibench.training.budget import Budget
 from pibench.training.language import LanguageBudget
 
 RUNGS = ("SM+LN+R", "SM+G", "SM+ScFuFFN", "EReg(SM+ScFuFFN)")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from baselines.aero.rungs import parse_rung
-from pibench.architecture import Architecture, Layer
+from pibench.model.architecture import Architecture, Layer
 
 LINK_MBITS = 100.0
 GPT2_LAYER = Layer(heads=12, head_size=64, ffn_size=3072)

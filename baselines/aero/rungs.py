@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass, replace
 
 from baselines.aero.entropy import Form
-from pibench.architecture import Architecture, Layer
 from pibench.errors import InputError
+from pibench.model.architecture import Architecture, Layer
 
 _NAME = re.compile(r"SM(?P<t>\(t\))?(?P<norm>\+LN)?(?P<ffn>\+(G|R|ScFFN|ScFuFFN)(?:_i(?P<deepest>\d+))?)?")
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks.studies import Save
-from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.switches import CRYPTEN
+from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.switches import CRYPTEN
 from pibench.measure.engine import MINILM_LAYER, RECIPE_LAYER, Setup, Timed, ablation, interleaved, layers, profile
 
 Tell = Callable[[str], None]

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from benchmarks.studies import Save
-from pibench.emulation import available, emulated_link
-from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.ledger import Cost
-from pibench.interpreters.switches import CRYPTEN
+from pibench.engines.lean.ledger import Cost
+from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.switches import CRYPTEN
 from pibench.measure.engine import MINILM_LAYER, RECIPE_LAYER, Setup, interleaved, layers
-from pibench.network import NETWORKS, latency
-from pibench.report.cost import PARTIES
+from pibench.net.emulation import available, emulated_link
+from pibench.net.profiles import NETWORKS, latency
+from pibench.results.cost import PARTIES
 
 LINKS = ("wan", "ditto-wan", "nimbus-wan", "lan")
 UNCHECKED = {"lan"}

@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.conftest import CELLS
 from benchmarks.studies import Save
-from pibench.interpreters.fixed_point import predict_fixed
-from pibench.interpreters.switches import LEAN
+from pibench.engines.lean.fixed_point import predict_fixed
+from pibench.engines.lean.switches import LEAN
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
 from pibench.tasks.metrics import answers, score

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from benchmarks.studies import Save
-from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.switches import LEAN
+from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.switches import LEAN
 from pibench.measure.engine import MINILM_LAYER, Setup, example, layers
 
 DEPTH = 6

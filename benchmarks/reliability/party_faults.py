@@ -14,7 +14,7 @@ from pathlib import Path
 import trustme
 
 from benchmarks.reliability.runs import TRACEBACK, Outcome, Run, bench, found, party
-from pibench.interpreters.processes import free_port
+from pibench.net.processes import free_port
 
 Fault = Callable[[Path, Path, random.Random], Outcome]
 """Strikes a run in a folder, on a backbone, at a moment drawn from the generator."""
@@ -82,9 +82,9 @@ _GARBAGE = """
 import secrets, socket, sys
 from pathlib import Path
 import torch
-from pibench.interpreters.crypten.remote import _called
-from pibench.interpreters.messages import Channel
-from pibench.interpreters.tls import shake_hands, tls_context
+from pibench.engines.lean.remote import _called
+from pibench.engines.lean.messages import Channel
+from pibench.net.tls import shake_hands, tls_context
 address, folder = ("127.0.0.1", int(sys.argv[1])), Path(sys.argv[2])
 context = tls_context(1, folder)
 peer, theirs = shake_hands(_called(address, 60), 1, context, {}, 60)
@@ -101,7 +101,7 @@ from pathlib import Path
 import pibench
 from pibench.errors import InputError
 pibench.__version__ = "0.0.9"
-from pibench.interpreters.crypten.remote import follow
+from pibench.engines.lean.remote import follow
 try:
     follow(("127.0.0.1", int(sys.argv[1])), Path(sys.argv[2]), 60, {})
 except InputError as error:

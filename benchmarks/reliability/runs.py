@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pibench import records
-from pibench.executors import PIBENCH
+from pibench.cli.executors import PIBENCH
 from pibench.measure.provenance import environment
-from pibench.records import Record
+from pibench.results import records
+from pibench.results.records import Record
 
 ROOT = Path(__file__).resolve().parents[2]
 TRACEBACK = "Traceback (most recent call last)"

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from benchmarks.studies import Save
-from pibench.interpreters.beaver import CLIENT, SERVER, Beaver
-from pibench.interpreters.shared import Shared
+from pibench.engines.lean.protocol import CLIENT, SERVER, Beaver
+from pibench.engines.lean.shares import Shared
 from tests.conftest import tiny_model
 from tests.transcripts import (
     Transcripts,

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pibench.architecture import Architecture
+from pibench.engines.spu.parties import import_spu
+from pibench.engines.spu.protocols import PROTOCOLS, Protocol
 from pibench.errors import InputError, pick
-from pibench.interpreters.spu.parties import import_spu
-from pibench.interpreters.spu.protocols import PROTOCOLS, Protocol
 from pibench.measure.spu import layer_costs
+from pibench.model.architecture import Architecture
 
 KEPT = Path("runs/spu")
 Costs = Callable[[Protocol, Iterable[Architecture], int], dict[str, dict[str, Any]]]

@@ -9,10 +9,10 @@ import pytest
 
 from benchmarks.spu.conftest import Costs
 from benchmarks.studies import Save
-from pibench import registry
-from pibench.interpreters.spu.protocols import PROTOCOLS, Protocol
-from pibench.measure.security import in_words
+from pibench.engines.security import in_words
+from pibench.engines.spu.protocols import PROTOCOLS, Protocol
 from pibench.measure.spu import alone, summed
+from pibench.methods import registry
 
 RUNGS = ("SM+LN+G", "SM+LN+R", "SM+ScFFN", "SM+ScFuFFN")
 LAYERS, SEQ_LEN = 12, 128

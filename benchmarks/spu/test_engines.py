@@ -6,11 +6,11 @@ import pytest
 
 from benchmarks.spu.conftest import Costs
 from benchmarks.studies import Save
-from pibench.architecture import Architecture
-from pibench.interpreters.spu.protocols import Protocol
-from pibench.measure.security import SECURITY, in_words
+from pibench.engines.security import SECURITY, in_words
+from pibench.engines.spu.protocols import Protocol
 from pibench.measure.spu import alone, crypten_cost, summed
-from pibench.records import read_all
+from pibench.model.architecture import Architecture
+from pibench.results.records import read_all
 
 SEQ_LEN = 128
 

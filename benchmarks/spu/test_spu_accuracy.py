@@ -8,14 +8,14 @@ import pytest
 
 from benchmarks.conftest import CELLS, PLAN
 from benchmarks.studies import Save
-from pibench import registry
-from pibench.interpreters.spu.parties import SpuParties
-from pibench.interpreters.spu.protocols import PROTOCOLS
+from pibench.engines.security import in_words
+from pibench.engines.spu.parties import SpuParties
+from pibench.engines.spu.protocols import PROTOCOLS
 from pibench.measure.plan import Cell
-from pibench.measure.security import in_words
 from pibench.measure.spu import DEADLINE, score_on_spu
 from pibench.measure.workbench import Workbench
-from pibench.model import Model
+from pibench.methods import registry
+from pibench.model.module import Model
 
 MODELS = {"dense": "fair", "ig3d": "within_2.3", "aero": "SM+ScFuFFN"}
 

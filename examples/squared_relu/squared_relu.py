@@ -1,8 +1,10 @@
 """A softmax of one comparison and one square, and the method that puts it into every layer."""
 
-from pibench.contract import Budget, MethodInfo, TaskData, Variant
-from pibench.model import Model
-from pibench.operators.operator import Operator
+from pibench.methods.contract import MethodInfo, Variant
+from pibench.model.module import Model
+from pibench.model.operators.operator import Operator
+from pibench.tasks.data import TaskData
+from pibench.training.budget import Budget
 from pibench.training.distill import recover
 
 

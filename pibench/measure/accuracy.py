@@ -10,21 +10,22 @@ import numpy as np
 import torch
 
 import pibench
-from pibench import registry
-from pibench.contract import Lowering, Skip, Split
-from pibench.interpreters.beaver import SERVER
-from pibench.interpreters.calibrate import calibrate
-from pibench.interpreters.crypten.direct import SWITCHES
-from pibench.interpreters.fixed_point import predict_fixed
-from pibench.interpreters.switches import Switches
+from pibench.engines.lean.calibrate import calibrate
+from pibench.engines.lean.fixed_point import predict_fixed
+from pibench.engines.lean.party import SWITCHES
+from pibench.engines.lean.protocol import SERVER
+from pibench.engines.lean.switches import Switches
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
-from pibench.model import Model
-from pibench.records import SCHEMA_VERSION, Record
+from pibench.methods import registry
+from pibench.methods.contract import Lowering, Skip
+from pibench.model.module import Model
+from pibench.results.records import SCHEMA_VERSION, Record
+from pibench.tasks.batches import pad
+from pibench.tasks.data import Split
 from pibench.tasks.encode import EncodedTask
 from pibench.tasks.glue import Task
 from pibench.tasks.metrics import answers, majority_score, score
-from pibench.training.batches import pad
 from pibench.training.finetune import predict
 
 

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 
 import pibench
-from pibench.architecture import Architecture
-from pibench.contract import Lowering
-from pibench.interpreters.beaver import SERVER
-from pibench.interpreters.crypten.direct import SWITCHES, Inference
-from pibench.interpreters.ledger import Cost, Ledger, predict
-from pibench.interpreters.stock_ledger import StockLedger
-from pibench.interpreters.switches import CRYPTEN_STEPS, Switches
+from pibench.engines.crypten.ledger import StockLedger
+from pibench.engines.lean.ledger import Cost, Ledger, predict
+from pibench.engines.lean.party import SWITCHES, Inference
+from pibench.engines.lean.protocol import SERVER
+from pibench.engines.lean.switches import CRYPTEN_STEPS, Switches
+from pibench.engines.security import DEALER, SCOPE
 from pibench.measure.accuracy import embed
 from pibench.measure.plan import Cell
-from pibench.measure.security import DEALER, SCOPE
 from pibench.measure.workbench import Workbench
-from pibench.model import Model
-from pibench.records import SCHEMA_VERSION, Record
+from pibench.methods.contract import Lowering
+from pibench.model.architecture import Architecture
+from pibench.model.module import Model
+from pibench.results.records import SCHEMA_VERSION, Record
 
 BATCH = 1
 

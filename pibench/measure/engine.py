@@ -13,14 +13,14 @@ from typing import Any
 
 import torch
 
-from pibench.architecture import Architecture, Layer
-from pibench.contract import Lowering
-from pibench.interpreters.crypten.direct import Inference
-from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.ledger import Cost, Ledger
-from pibench.interpreters.switches import CRYPTEN, LEAN, NEED_DIRECT_SHARES, Switches
+from pibench.engines.lean.ledger import Cost, Ledger
+from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.party import Inference
+from pibench.engines.lean.switches import CRYPTEN, LEAN, NEED_DIRECT_SHARES, Switches
 from pibench.measure.cost import checked, predicted
-from pibench.model import DecoderEmbeddings, Embeddings, Model
+from pibench.methods.contract import Lowering
+from pibench.model.architecture import Architecture, Layer
+from pibench.model.module import DecoderEmbeddings, Embeddings, Model
 
 MINILM_LAYER = Layer(heads=12, head_size=32, ffn_size=1536)
 RECIPE_LAYER = Layer(heads=6, head_size=32, ffn_size=1536, softmax="quad", activation="quadratic")

@@ -11,18 +11,18 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from pibench.architecture import Layer
-from pibench.interpreters.base import Interpreter, Value
-from pibench.interpreters.fixed_point import FixedPoint
-from pibench.interpreters.ledger import Cost, Ledger
-from pibench.interpreters.shared import Shared
-from pibench.interpreters.switches import LEAN
-from pibench.interpreters.torch import TorchInterpreter
+from pibench.engines.lean.fixed_point import FixedPoint
+from pibench.engines.lean.ledger import Cost, Ledger
+from pibench.engines.lean.shares import Shared
+from pibench.engines.lean.switches import LEAN
 from pibench.measure.run import describe
-from pibench.operators.activation import ACTIVATION
-from pibench.operators.norm import NORM
-from pibench.operators.operator import Operator, Operators
-from pibench.operators.softmax import POWERS, SOFTMAX
+from pibench.model.architecture import Layer
+from pibench.model.floats import TorchInterpreter
+from pibench.model.operators.activation import ACTIVATION
+from pibench.model.operators.norm import NORM
+from pibench.model.operators.operator import Operator, Operators
+from pibench.model.operators.softmax import POWERS, SOFTMAX
+from pibench.model.primitives import Interpreter, Value
 
 TOKENS, HEADS, HIDDEN, FFN = 128, 12, 384, 1536
 LAYER = Layer(HEADS, HIDDEN // HEADS, FFN)

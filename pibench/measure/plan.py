@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pibench.contract import Budget, Variant
-from pibench.interpreters.dealer import DealerKind
-from pibench.measure.security import DEALERS, SECURITY
-from pibench.records import RESULTS
+from pibench.engines.lean.dealer import DealerKind
+from pibench.engines.security import DEALERS, SECURITY
+from pibench.methods.contract import Variant
+from pibench.results.records import RESULTS
+from pibench.training.budget import Budget
 from pibench.training.tune import Grid
 
 

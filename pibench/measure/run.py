@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pibench.errors import InputError
-from pibench.interpreters.processes import PartyFailed, PartyTimeout
 from pibench.measure.workbench import Workbench
-from pibench.records import Record, file_name, read, write
+from pibench.net.processes import PartyFailed, PartyTimeout
+from pibench.results.records import Record, file_name, read, write
 
 IDENTITY = ("suite_version", "data_fingerprint", "backbone", "method_version", "budget", "seq_len")
 """What must agree, beside the file name, for an earlier record to stand for a cell."""

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from pibench.architecture import Architecture
 from pibench.disk import remember
-from pibench.interpreters.ledger import predict
-from pibench.interpreters.spu.parties import SpuParties
-from pibench.interpreters.spu.protocols import Protocol
+from pibench.engines.lean.ledger import predict
+from pibench.engines.spu.parties import SpuParties
+from pibench.engines.spu.protocols import Protocol
 from pibench.measure.accuracy import beside_floats, embed, first_examples
 from pibench.measure.engine import Setup, example
-from pibench.model import Model
+from pibench.model.architecture import Architecture
+from pibench.model.module import Model
 from pibench.tasks.encode import EncodedTask
 from pibench.training.finetune import predict as predict_floats
 
@@ -65,7 +65,7 @@ def layer_cost(parties: SpuParties, layer: Architecture, seq_len: int, repeats: 
 
     ``operations`` are the last run's bytes by operation of the compiled program, ``rounds`` party 0's send actions.
     """
-    from pibench.interpreters.spu.program import program
+    from pibench.engines.spu.program import program
 
     model, embedded, keep = example(Setup(layer.key, layer, seq_len=seq_len))
     compiled = program(model, embedded.numpy(), keep.numpy(), head=False)
@@ -83,7 +83,7 @@ def layer_cost(parties: SpuParties, layer: Architecture, seq_len: int, repeats: 
 
 def score_on_spu(parties: SpuParties, model: Model, task: EncodedTask, examples: int, batch: int) -> dict[str, Any]:
     """Run the first validation examples, ``batch`` at a time, and compare with the floats (see ``beside_floats``)."""
-    from pibench.interpreters.spu.program import program
+    from pibench.engines.spu.program import program
 
     split, pad_id = task.validation.first(examples), task.data.pad_id
     floats = predict_floats(model, split, pad_id)

@@ -14,24 +14,25 @@ from typing import Any
 from urllib.parse import quote
 
 import pibench
-from pibench import registry
-from pibench.architecture import Architecture
-from pibench.backbone import Backbone, build_model, load_backbone
-from pibench.contract import Budget, Skip
 from pibench.disk import load as load_saved
 from pibench.disk import save, save_text
+from pibench.engines.crypten.compat import import_crypten
+from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.remote import Listener, RemoteParties, parse_address
+from pibench.engines.lean.rescale import rescaled
 from pibench.errors import InputError
-from pibench.interpreters.crypten.compat import import_crypten
-from pibench.interpreters.crypten.parties import Parties
-from pibench.interpreters.crypten.remote import Listener, RemoteParties, parse_address
-from pibench.interpreters.processes import free_port
-from pibench.interpreters.rescale import rescaled
 from pibench.measure.plan import Cell, Plan
 from pibench.measure.provenance import environment
-from pibench.model import Model
-from pibench.records import read_all
+from pibench.methods import registry
+from pibench.methods.contract import Skip
+from pibench.model.architecture import Architecture
+from pibench.model.backbones.bert import Backbone, build_model, load_backbone
+from pibench.model.module import Model
+from pibench.net.processes import free_port
+from pibench.results.records import read_all
 from pibench.tasks.encode import EncodedTask, encode_task
 from pibench.tasks.glue import RawTask, load
+from pibench.training.budget import Budget
 from pibench.training.tune import Grid, Tuned, tune
 
 THREADS_PER_PARTY = 1

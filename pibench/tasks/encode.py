@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from pibench.contract import Split, TaskData
 from pibench.errors import InputError
+from pibench.tasks.data import Split, TaskData
 from pibench.tasks.glue import Examples, RawTask, Task
 
 SELECTION_SHARE = 0.1

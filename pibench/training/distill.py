@@ -12,10 +12,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pibench.contract import Budget, TaskData
-from pibench.interpreters.torch import TorchInterpreter
-from pibench.model import Model
-from pibench.training.batches import Batch
+from pibench.model.floats import TorchInterpreter
+from pibench.model.module import Model
+from pibench.tasks.batches import Batch
+from pibench.tasks.data import TaskData
+from pibench.training.budget import Budget
 from pibench.training.device import at_work
 from pibench.training.finetune import DROPOUT, Loss, label_loss, task_loss, train
 

@@ -16,10 +16,11 @@ from torch import nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from pibench.contract import Budget, Split, TaskData
-from pibench.interpreters.torch import TorchInterpreter
-from pibench.model import Model
-from pibench.training.batches import Batch, ordered, shuffled
+from pibench.model.floats import TorchInterpreter
+from pibench.model.module import Model
+from pibench.tasks.batches import Batch, ordered, shuffled
+from pibench.tasks.data import Split, TaskData
+from pibench.training.budget import Budget
 from pibench.training.device import at_work, native_bfloat16
 
 M = TypeVar("M", bound=nn.Module)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from pibench.interpreters.torch import TorchInterpreter
-from pibench.model import Model
+from pibench.model.floats import TorchInterpreter
+from pibench.model.module import Model
 from pibench.tasks.text import TextData
 from pibench.training.device import native_bfloat16
 from pibench.training.distill import Regulariser

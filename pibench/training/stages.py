@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pibench.architecture import Architecture
 from pibench.disk import remember
-from pibench.model import Model
+from pibench.model.architecture import Architecture
+from pibench.model.module import Model
 
 
 def remembered(path: Path | None, dense: Model, make: Callable[[], Model]) -> Model:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pibench.contract import Budget, TaskData
-from pibench.model import Model
+from pibench.model.module import Model
+from pibench.tasks.data import TaskData
 from pibench.tasks.metrics import answers, score
+from pibench.training.budget import Budget
 from pibench.training.finetune import label_loss, predict, train
 
 

@@ -1,0 +1,123 @@
+"""``pibench doctor``: is everything there that a run needs?"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pibench.cli.output import add_json, show
+from pibench.cli.run import nothing_more
+from pibench.errors import InputError
+
+_DISK_GB = 5.0
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser's."""
+    doctor = commands.add_parser("doctor", help="check that everything is there that a run needs")
+    add_json(doctor)
+    doctor.set_defaults(run=_doctor)
+
+
+def _doctor(chosen: argparse.Namespace, rest: list[str]) -> int:
+    nothing_more(chosen, rest)
+    rows = examined()
+    show(rows, chosen.json)
+    return int(any(row["needed"] == "yes" and row["state"] == "missing" for row in rows))
+
+
+def examined() -> list[dict[str, str]]:
+    """Return what was looked at, whether a run needs it, its state, and what to do."""
+    checks: list[tuple[str, str, Callable[[], str]]] = [
+        ("Python 3.11 to 3.13", "yes", _python),
+        ("CrypTen", "yes", _crypten),
+        ("loopback port", "yes", _port),
+        ("backbone minilm", "yes", _backbone),
+        ("methods", "yes", _methods),
+        (f"{_DISK_GB:g} GB of disk", "yes", _disk),
+        ("GLUE", "yes" if os.environ.get("PIBENCH_GLUE_DIR") else "no: else the built-in sample", _glue),
+        ("GPU", "no: it trains faster", _gpu),
+        ("network namespaces", "no: for emulated links", _namespaces),
+    ]
+    found = []
+    for name, needed, check in checks:
+        try:
+            found.append({"what": name, "needed": needed, "state": "there", "more": check()})
+        except InputError as error:
+            found.append({"what": name, "needed": needed, "state": "missing", "more": str(error)})
+    return found
+
+
+def _python() -> str:
+    if not (3, 11) <= sys.version_info < (3, 14):
+        raise InputError(f"this is {sys.version.split()[0]}: install another one")
+    return sys.version.split()[0]
+
+
+def _crypten() -> str:
+    from pibench.engines.crypten.compat import import_crypten
+
+    import_crypten()
+    return "imports"
+
+
+def _port() -> str:
+    from pibench.net.processes import free_port
+
+    return f"such as {free_port(None)}"
+
+
+def _backbone() -> str:
+    from pibench.model.backbones.bert import load_backbone
+
+    return f"{load_backbone().positions} positions"
+
+
+def _methods() -> str:
+    from pibench.methods import registry
+
+    names = registry.names()
+    for name in names:
+        registry.get(name)
+    return f"{len(names)} import"
+
+
+def _disk() -> str:
+    free = shutil.disk_usage(Path.cwd()).free / 1e9
+    if free < _DISK_GB:
+        raise InputError(f"{free:.1f} GB are free at {Path.cwd()}: make room")
+    return f"{free:.0f} GB free"
+
+
+def _glue() -> str:
+    from pibench.tasks.sources import reachable
+
+    folder = os.environ.get("PIBENCH_GLUE_DIR")
+    if folder and not Path(folder).is_dir():
+        raise InputError(f"PIBENCH_GLUE_DIR names {folder}, which is no folder: correct it or unset it")
+    if folder:
+        return f"in {folder}"
+    if reachable():
+        return "on the Hugging Face hub"
+    raise InputError("name its folder in PIBENCH_GLUE_DIR, or connect to the Hugging Face hub")
+
+
+def _gpu() -> str:
+    from pibench.training.device import gpu_model
+
+    if model := gpu_model():
+        return model
+    raise InputError("torch sees none")
+
+
+def _namespaces() -> str:
+    from pibench.net.emulation import available
+
+    if reason := available():
+        raise InputError(str(reason))
+    return "can be made"

@@ -1,0 +1,190 @@
+"""Where the jobs of a matrix run: here one after the other, on a SLURM cluster, or on Dask's workers.
+
+A job is a ``pibench run`` of its own with ``--resume``, so that records are the same wherever it runs; what jobs share,
+trained models and records, they share through the folder that they run in, which all machines must see. Dask rather
+than Ray: a small pure-Python package that joins workers which somebody else started, by ssh, Kubernetes or a queue.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pibench.errors import InputError
+from pibench.measure.workbench import THREADS_PER_PARTY, TUNED_SEED
+from pibench.results.cost import PARTIES
+
+PIBENCH = (sys.executable, "-c", "import sys; from pibench.cli.main import main; sys.exit(main())")
+"""How to start the command with this interpreter, wherever its script is."""
+_LOGS = Path("runs/jobs")
+_UNTIMED, _TIMED = "not latency", "latency"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One task and seed; ``alone`` it times latency, and has a machine for itself."""
+
+    task: str
+    seed: int
+    alone: bool
+    options: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The job as people read it, such as ``rte-s0-timed``."""
+        return f"{self.task}-s{self.seed}-{'timed' if self.alone else 'trained'}"
+
+    @property
+    def command(self) -> list[str]:
+        """What a machine runs."""
+        own = ["--resume", "--tasks", self.task, "--seeds", str(self.seed), "-k", _TIMED if self.alone else _UNTIMED]
+        return [*PIBENCH, "run", *own, *self.options]
+
+
+def stages(tasks: Sequence[str], seeds: Sequence[int], options: Sequence[str]) -> list[list[Job]]:
+    """Return the jobs of a matrix, a stage after the other: one seed, which tunes, the other ones, and the clocks."""
+
+    def jobs(chosen: Sequence[int], alone: bool) -> list[Job]:
+        return [Job(task, seed, alone, tuple(options)) for task in tasks for seed in chosen]
+
+    tuning = TUNED_SEED if TUNED_SEED in seeds else seeds[0]
+    first, rest = [tuning], [seed for seed in seeds if seed != tuning]
+    return [stage for stage in (jobs(first, False), jobs(rest, False), jobs(seeds, True)) if stage]
+
+
+class Executor(ABC):
+    """Runs jobs; their exit statuses are those of ``pibench run``."""
+
+    @abstractmethod
+    def run(self, jobs: Sequence[Job]) -> list[int]:
+        """Run the jobs of a stage, and return their exit statuses in order."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        return None
+
+
+class Local(Executor):
+    """One job after the other, here."""
+
+    def run(self, jobs: Sequence[Job]) -> list[int]:
+        return [run_command(job.command) for job in jobs]
+
+
+class Slurm(Executor):
+    """Jobs of a SLURM cluster through submitit; timing ones have a node for themselves.
+
+    ``gpus`` are those of a training job, ``hours`` the most that a job may take. ``cluster`` is submitit's: ``local``
+    runs jobs as processes of this machine.
+
+    An interrupt cancels them.
+
+    Raises:
+        InputError: submitit is missing, or there is no such cluster here.
+    """
+
+    def __init__(self, hours: float = 24.0, gpus: int = 0, cluster: str = "slurm") -> None:
+        try:
+            import submitit
+        except ModuleNotFoundError as error:
+            raise InputError("SLURM needs submitit: run `pip install 'pibench[slurm]'`") from error
+        try:
+            self._executor = submitit.AutoExecutor(folder=_LOGS, cluster=cluster)
+        except RuntimeError as error:
+            raise InputError(
+                f"no {cluster} cluster here ({error}): run on its login node, or choose another"
+            ) from error
+        self._minutes, self._gpus = int(60 * hours), gpus
+
+    def run(self, jobs: Sequence[Job]) -> list[int]:
+        submitted = self.submit(jobs)
+        try:
+            return [_status(one) for one in submitted]
+        except KeyboardInterrupt:
+            for one in submitted:
+                one.cancel()
+            raise
+
+    def submit(self, jobs: Sequence[Job]) -> list[Any]:
+        """Hand the jobs to the cluster, and return submitit's."""
+        submitted = []
+        for job in jobs:
+            gpus = 0 if job.alone else self._gpus
+            self._executor.update_parameters(
+                name=job.name,
+                timeout_min=self._minutes,
+                cpus_per_task=PARTIES * THREADS_PER_PARTY,
+                gpus_per_node=gpus,
+                slurm_exclusive=job.alone or None,
+            )
+            submitted.append(self._executor.submit(run_command, job.command))
+        return submitted
+
+
+class Dask(Executor):
+    """Workers of a Dask cluster, one to a machine, each with one thread; without a scheduler's address, one here.
+
+    An interrupt cancels what has not begun.
+
+    Raises:
+        InputError: Dask is missing, the scheduler does not answer, or workers share a machine.
+    """
+
+    def __init__(self, scheduler: str | None = None) -> None:
+        try:
+            from distributed import Client, LocalCluster
+        except ModuleNotFoundError as error:
+            raise InputError("Dask's workers need distributed: run `pip install 'pibench[dask]'`") from error
+        try:
+            self._cluster = (
+                None if scheduler else LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
+            )
+            self._client = Client(scheduler or self._cluster, timeout="20s")
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"no Dask scheduler at {scheduler} ({error}): start it, or leave the address out"
+            ) from error
+        self._refuse_shared_machines()
+
+    def _refuse_shared_machines(self) -> None:
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        if len({worker["host"] for worker in workers}) < len(workers) or any(one["nthreads"] > 1 for one in workers):
+            self.__exit__()
+            raise InputError(
+                "Dask's workers would time two runs on one machine at once: start one worker a machine, with "
+                "--nworkers 1 --nthreads 1"
+            )
+
+    def run(self, jobs: Sequence[Job]) -> list[int]:
+        submitted = [self._client.submit(run_command, job.command, pure=False) for job in jobs]
+        try:
+            return [_status(one) for one in submitted]
+        except KeyboardInterrupt:
+            self._client.cancel(submitted)
+            raise
+
+    def __exit__(self, *raised: object) -> None:
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+
+
+def run_command(command: Sequence[str]) -> int:
+    """Run a command where this is called, and return its exit status."""
+    return subprocess.run(command, check=False).returncode
+
+
+def _status(job: Any) -> int:
+    """Return a job's status; one that its cluster lost has 1."""
+    try:
+        return int(job.result())
+    except Exception as error:
+        print(f"a job was lost: {type(error).__name__}: {' '.join(str(error).split())[:200]}", file=sys.stderr)
+        return 1

@@ -1,0 +1,65 @@
+"""``pibench list``: what there is to choose from."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pibench.cli.output import add_json, show
+from pibench.cli.run import nothing_more
+from pibench.errors import InputError
+from pibench.methods import registry
+from pibench.model.operators.activation import ACTIVATION
+from pibench.model.operators.norm import NORM
+from pibench.model.operators.softmax import SOFTMAX
+from pibench.net.profiles import NETWORKS
+from pibench.tasks.glue import TASKS
+
+KINDS = ("methods", "operators", "tasks", "networks")
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser's."""
+    listing = commands.add_parser("list", help=f"what there is: {', '.join(KINDS)}")
+    listing.add_argument("kind", choices=KINDS, nargs="?", default="methods")
+    add_json(listing)
+    listing.set_defaults(run=_list)
+
+
+def _list(chosen: argparse.Namespace, rest: list[str]) -> int:
+    nothing_more(chosen, rest)
+    rows = {"methods": _methods, "operators": _operators, "tasks": _tasks, "networks": _networks}[chosen.kind]()
+    show(rows, chosen.json)
+    return 0
+
+
+def _methods() -> list[dict[str, Any]]:
+    found = []
+    for name in registry.names():
+        try:
+            info = registry.get(name).info
+        except InputError as error:
+            found.append({"method": name, "variants": "", "what": str(error)})
+            continue
+        variants = ", ".join(variant.name for variant in info.variants)
+        found.append({"method": name, "variants": variants, "what": info.summary})
+    return found
+
+
+def _operators() -> list[dict[str, Any]]:
+    kinds = {"softmax": SOFTMAX, "activation": ACTIVATION, "norm": NORM}
+    return [{"operator": name, "of": kind} for kind, operators in kinds.items() for name in operators]
+
+
+def _tasks() -> list[dict[str, Any]]:
+    return [
+        {"task": task.name, "outputs": task.outputs, "metric": "+".join(task.metrics), "texts": ", ".join(task.columns)}
+        for task in TASKS.values()
+    ]
+
+
+def _networks() -> list[dict[str, Any]]:
+    return [
+        {"network": link.name, "Mbit/s": round(link.bandwidth / 1e6) if link.rtt else None, "RTT (ms)": link.rtt * 1e3}
+        for link in NETWORKS.values()
+    ]

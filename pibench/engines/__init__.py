@@ -1,0 +1,1 @@
+"""MPC engines: what runs the forward pass between real parties."""

@@ -1,0 +1,56 @@
+"""Counts truncation wraps: the one way in which correct two-party fixed point goes wrong by itself.
+
+Each party divides its own share, which is right unless the two shares overflow the ring together; then the
+result is off by 2**(64 - 2f) at f fractional bits. Nobody can see that in a real run. The audit therefore breaks
+the secrecy of the run it watches: before each division party 1 hands the top byte of its share to party 0,
+past the meter. Shares of a value below 2**62 have top bytes that add up to about 0, or to about 256 if they wrap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from pibench.engines.crypten.compat import import_crypten
+from pibench.engines.lean.link import Link
+
+
+class WrapCounter:
+    """Counts the wraps of the truncations that it is shown; party 0's count is right.
+
+    ``aside`` is a wire that nobody counts.
+    """
+
+    def __init__(self, rank: int, aside: Link) -> None:
+        self.wraps = 0
+        self._rank, self._aside = rank, aside
+
+    def __call__(self, share: torch.Tensor) -> None:
+        """Look at a share that is about to be divided."""
+        top = (share >> 56).to(torch.int8)
+        other = self._aside.broadcast(top, owner=1)
+        if self._rank == 0:
+            self.wraps += int(((top.to(torch.int16) + other).abs() > 128).sum())
+
+
+@contextmanager
+def watch_crypten(counter: WrapCounter) -> Iterator[None]:
+    """While active, show ``counter`` every truncation of CrypTen's own tensors."""
+    import_crypten()
+    from crypten.mpc.primitives import ArithmeticSharedTensor
+
+    plain = ArithmeticSharedTensor.div_
+
+    def audited(self: Any, y: Any) -> Any:
+        if isinstance(y, int):
+            counter(self.share)
+        return plain(self, y)
+
+    ArithmeticSharedTensor.div_ = audited
+    try:
+        yield
+    finally:
+        ArithmeticSharedTensor.div_ = plain

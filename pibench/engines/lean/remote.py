@@ -1,0 +1,191 @@
+"""The client on another machine: it calls the server's, and both speak TLS alone.
+
+One port takes both connections of a session: first that of commands, then that of the shares.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pibench.engines.lean.messages import Channel
+from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.party import DirectParty
+from pibench.engines.lean.protocol import CLIENT, SERVER
+from pibench.engines.lean.switches import Switches
+from pibench.errors import InputError
+from pibench.methods.contract import Lowering
+from pibench.model.module import Model
+from pibench.net.processes import Failure, PartyTimeout, serve
+from pibench.net.tls import PeerGone, PeerRefused, shake_hands, tls_context
+
+HANDSHAKE_S = 10.0
+COMMANDS = ("load", "drop", "infer")
+_RETRY_S = 0.5
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT``.
+
+    Raises:
+        InputError: it is something else.
+    """
+    host, separator, port = text.rpartition(":")
+    if not (separator and host and port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
+        raise InputError(f"{text!r} is no address: give HOST:PORT, such as 192.0.2.7:7000")
+    return host.strip("[]"), int(port)
+
+
+class Listener:
+    """Party 0's door: an open port, and the certificates that it asks callers for.
+
+    ``tell`` is shown who was turned away, and why.
+
+    Raises:
+        InputError: the address cannot be listened on, or the certificates are of no use.
+    """
+
+    def __init__(self, address: tuple[str, int], certificates: Path, tell: Callable[[str], None] = print) -> None:
+        self.certificates = certificates
+        self.address = address
+        self._context, self._tell = tls_context(SERVER, certificates), tell
+        self.peer: dict[str, Any] | None = None
+        """The machine of the party that called last, as records describe machines."""
+        try:
+            self._socket = socket.create_server(address, family=_family(address[0]))
+        except OSError as error:
+            raise InputError(f"cannot listen on {address[0]}:{address[1]}: {error.strerror or error}") from error
+
+    def accept(self, deadline: float) -> tuple[Channel, socket.socket, str]:
+        """Wait for party 1; return its channel of commands, its second connection as it is, and the session's name.
+
+        Raises:
+            PartyTimeout: it did not come within ``deadline`` seconds.
+        """
+        end, session = time.monotonic() + deadline, secrets.token_hex(16)
+        while True:
+            plain, host = self._next(end)
+            try:
+                peer, theirs = shake_hands(plain, SERVER, self._context, {"session": session}, HANDSHAKE_S)
+            except InputError as error:
+                self._tell(f"turned away {host}: {error}")
+                continue
+            self.peer = theirs.get("machine")
+            while True:
+                shares, other = self._next(min(end, time.monotonic() + HANDSHAKE_S))
+                if other == host:
+                    return Channel(peer), shares, session
+                shares.close()
+
+    def _next(self, end: float) -> tuple[socket.socket, str]:
+        self._socket.settimeout(max(0.01, end - time.monotonic()))
+        try:
+            plain, (host, *_) = self._socket.accept()
+        except TimeoutError as error:
+            raise PartyTimeout("party 1 (client) did not call from its machine in time") from error
+        return plain, host
+
+    def close(self) -> None:
+        """Close the door."""
+        self._socket.close()
+
+
+class RemoteParties(Parties):
+    """Like :class:`Parties`, with the client on the machine that calls ``listener``; only our own engine runs."""
+
+    def __init__(self, listener: Listener, deadline: float = 600.0, models_at_once: int = 2) -> None:
+        super().__init__(deadline, models_at_once=models_at_once)
+        self._listener = listener
+
+    def __enter__(self) -> RemoteParties:
+        commands, shares, session = self._listener.accept(self._running.deadline)
+        try:
+            self._running.start([partial(_main, shares, self._listener.certificates, session)], [commands])
+        finally:
+            shares.close()
+        return self
+
+    def load(self, name: str, model: Model, lowering: Lowering = "fair", switches: Switches | None = None) -> None:
+        if lowering == "stock" or (switches and not (switches.direct_shares and switches.raw_sockets)):
+            raise InputError("CrypTen's own tensors and gloo know no TLS: measure the stock lowering on one machine")
+        super().load(name, model, lowering, switches)
+
+
+def _main(shares: socket.socket, certificates: Path, session: str, connection: Connection) -> None:
+    """Be party 0 of a session, beside the launcher."""
+    torch.set_num_threads(1)
+    serve(DirectParty(SERVER, _joined(shares, SERVER, tls_context(SERVER, certificates), session)), connection)
+
+
+def _joined(plain: socket.socket, rank: int, context: ssl.SSLContext, session: str) -> ssl.SSLSocket:
+    """Return the connection of shares of a session, as a party uses it."""
+    peer, theirs = shake_hands(plain, rank, context, {"session": session}, HANDSHAKE_S)
+    if theirs.get("session") != session:
+        raise PeerRefused("the other party's shares are of another session: start both parties again")
+    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    peer.setblocking(False)
+    return peer
+
+
+def follow(
+    address: tuple[str, int], certificates: Path, wait: float, machine: dict[str, Any], call: float | None = None
+) -> None:
+    """Be party 1 of one session: call party 0, and answer its commands until it hangs up.
+
+    Its door opens within ``call`` seconds, or ``wait``, and it answers within ``wait``. ``machine`` is what party 0
+    is to record about this one.
+
+    Raises:
+        PeerGone: nobody answers there.
+        InputError: what answers is not the right party 0, or the certificates are of no use.
+    """
+    context = tls_context(CLIENT, certificates)
+    peer, theirs = shake_hands(
+        _called(address, wait if call is None else call), CLIENT, context, {"machine": machine}, wait
+    )
+    with peer, _joined(_called(address, HANDSHAKE_S), CLIENT, context, str(theirs.get("session"))) as shares:
+        commands, party = Channel(peer), DirectParty(CLIENT, shares)
+        with contextlib.suppress(EOFError, ConnectionError, ssl.SSLError):
+            commands.send(None)
+            while True:
+                commands.send(_answer(party, commands.recv()))
+
+
+def _answer(party: DirectParty, message: Any) -> Any:
+    if not (isinstance(message, list) and len(message) == 2 and message[0] in COMMANDS):
+        raise InputError("party 0 sent what is no command")
+    command, arguments = message
+    try:
+        return getattr(party, command)(*arguments)
+    except (ConnectionError, ssl.SSLError):
+        raise
+    except Exception as error:
+        return Failure(time.monotonic(), f"{type(error).__name__}: {error}")
+
+
+def _called(address: tuple[str, int], wait: float) -> socket.socket:
+    end = time.monotonic() + wait
+    while True:
+        try:
+            return socket.create_connection(address, timeout=max(1.0, end - time.monotonic()))
+        except OSError as error:
+            if time.monotonic() + _RETRY_S > end:
+                raise PeerGone(
+                    f"no party 0 at {address[0]}:{address[1]} within {wait:g} s ({error.strerror or error}): "
+                    "start it there, and let its port through"
+                ) from error
+        time.sleep(_RETRY_S)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

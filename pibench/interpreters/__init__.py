@@ -1,1 +1,0 @@
-"""Interpreters of the forward pass: floats, cost prediction, real engines."""

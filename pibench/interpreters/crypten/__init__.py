@@ -1,1 +1,0 @@
-"""The CrypTen engine: two real processes on one machine."""

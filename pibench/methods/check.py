@@ -1,0 +1,214 @@
+"""The contract, checked on one method: ``python -m pibench.methods.check NAME`` (``nox -s check_plugin -- NAME``).
+
+A small dense model is fine-tuned on the built-in sample and compressed within a tiny budget; what comes back is scored,
+saved, emulated and served. Accuracy is not judged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from pibench.engines.lean.fixed_point import predict_fixed
+from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.party import SWITCHES
+from pibench.errors import InputError
+from pibench.measure.accuracy import embed
+from pibench.measure.cost import checked, predicted
+from pibench.methods import registry
+from pibench.methods.contract import Method, Skip, Variant
+from pibench.model.architecture import Architecture
+from pibench.model.backbones.bert import build_model, load_backbone
+from pibench.model.module import Model
+from pibench.tasks.data import TaskData
+from pibench.tasks.encode import encode_task
+from pibench.tasks.glue import load
+from pibench.training.budget import Budget
+from pibench.training.finetune import label_loss, predict, train
+
+BUDGET = Budget(epochs=1, examples=64, batch_size=16, learning_rate=1e-4)
+LAYERS, SEQ_LEN, SERVED = 2, 32, 2
+TOLERANCE = 0.05
+"""How far logits may be from floats: of the largest one, and of one."""
+
+
+class Broken(Exception):
+    """A check found something; its text says what."""
+
+
+@dataclass
+class Bench:
+    """One variant on one task: the dense model and what the method made of it."""
+
+    method: Method
+    variant: Variant
+    dense: Model
+    data: TaskData
+    model: Model | None = None
+
+    def compress(self, noise: int = 0) -> Model | Skip:
+        """Run the method while nobody else may draw from its randomness or read a task."""
+        with torch.random.fork_rng(), _no_data():
+            torch.manual_seed(noise)
+            return self.method.compress(self.dense, self.data, BUDGET, self.variant)
+
+    @property
+    def made(self) -> Model:
+        """The compressed model."""
+        assert self.model is not None
+        return self.model
+
+    def logits(self, model: Model) -> np.ndarray:
+        """Return float logits of the selection split."""
+        return predict(model, self.data.selection, self.data.pad_id)
+
+
+@contextmanager
+def _no_data() -> Iterator[None]:
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise Broken("it loads a task by itself, and could see the validation split: use the data that it is given")
+
+    with patch("pibench.tasks.glue.load", refuse), patch("pyarrow.parquet.read_table", refuse):
+        yield
+
+
+def gives_a_model(bench: Bench) -> None:
+    """compress returns a Model, or a Skip with a reason, and leaves the dense model as it was"""
+    before = bench.dense.fingerprint()
+    result = bench.compress()
+    if isinstance(result, Skip) and not result.reason:
+        raise Broken("it skips without a reason")
+    if not isinstance(result, Model | Skip):
+        raise Broken(f"it returned {type(result).__name__}: return a Model or a Skip")
+    if bench.dense.fingerprint() != before:
+        raise Broken("it changed the dense model: work on a copy, such as dense.rebuilt(...)")
+    bench.model = result if isinstance(result, Model) else None
+
+
+def gives_finite_logits(bench: Bench) -> None:
+    """the compressed model has the task's outputs and finite logits"""
+    logits = bench.logits(bench.made)
+    if logits.shape[1] != bench.data.task.outputs or not np.isfinite(logits).all():
+        raise Broken(f"its logits have shape {logits.shape}, finite: {np.isfinite(logits).all()}")
+
+
+def is_deterministic(bench: Bench) -> None:
+    """the same seed gives the same model, whatever the global random state"""
+    again = bench.compress(noise=1)
+    if not isinstance(again, Model) or again.fingerprint() != bench.made.fingerprint():
+        raise Broken("a second run with the same seed gave another model: draw from budget.seed alone")
+
+
+def survives_saving(bench: Bench) -> None:
+    """architecture and weights, saved and loaded, compute the same"""
+    architecture = Architecture.from_spec(bench.made.architecture.spec())
+    loaded = bench.dense.rebuilt(architecture)
+    loaded.load_state_dict(bench.made.state_dict())
+    if not np.array_equal(bench.logits(loaded.eval()), bench.logits(bench.made)):
+        raise Broken("the loaded model computes something else: keep all it needs in architecture and weights")
+
+
+def fits_fixed_point(bench: Bench) -> None:
+    """emulated fixed point is near floats, and nothing overflows"""
+    few = bench.data.selection.first(16)
+    emulated = predict_fixed(bench.made, few, bench.data.pad_id, SWITCHES["fair"])
+    if emulated.overflows:
+        raise Broken(f"numbers leave the ring in {', '.join(emulated.overflows)}")
+    _near(emulated.logits, predict(bench.made, few, bench.data.pad_id))
+
+
+def is_served_as_trained(bench: Bench) -> None:
+    """two parties reveal the floats' logits, and send exactly what the ledger predicts"""
+    switches = SWITCHES["fair"]
+    embedded, keep = embed(bench.made, bench.data.selection, np.arange(SERVED), bench.data.pad_id, SEQ_LEN)
+    with Parties(deadline=120) as parties:
+        parties.load("checked", bench.made)
+        views = parties.infer("checked", embedded, keep)
+    checked(views, predicted(bench.made.architecture, "fair", switches, SERVED, SEQ_LEN))
+    few = bench.data.selection.first(SERVED)
+    _near(views[0].logits, predict(bench.made, few, bench.data.pad_id))
+
+
+def _near(own: np.ndarray, floats: np.ndarray) -> None:
+    difference, allowed = np.abs(own - floats).max(), TOLERANCE * (1 + np.abs(floats).max())
+    if not difference <= allowed:
+        raise Broken(f"logits are {difference:.3g} from floats, more than {allowed:.3g}")
+
+
+CHECKS: tuple[Callable[[Bench], None], ...] = (
+    gives_a_model,
+    gives_finite_logits,
+    is_deterministic,
+    survives_saving,
+    fits_fixed_point,
+    is_served_as_trained,
+)
+TASKS = ("sst2", "stsb")
+
+
+def check(name: str, tell: Callable[[str], None] = print) -> bool:
+    """Check one method on a classification and on a regression; return whether all is well.
+
+    Raises:
+        InputError: there is no such method, or it does not load.
+    """
+    method = registry.get(name)
+    good = True
+    for task in TASKS:
+        dense, data = _dense(task)
+        for variant in method.info.variants:
+            tell(f"{name}, {variant.name}, {task}:")
+            good &= _checked(Bench(method, variant, dense, data), tell)
+    return good
+
+
+def _checked(bench: Bench, tell: Callable[[str], None]) -> bool:
+    good = True
+    for one in CHECKS:
+        try:
+            one(bench)
+        except Exception as error:
+            good = False
+            what = str(error) if isinstance(error, Broken) else f"{type(error).__name__}: {error}"
+            tell(f"  FAILED  {one.__doc__}\n          {' '.join(what.split())}")
+        else:
+            tell(f"  ok      {one.__doc__}")
+        if bench.model is None:
+            tell("  -       nothing else to check: there is no model")
+            break
+    return good
+
+
+def _dense(task: str) -> tuple[Model, TaskData]:
+    """Return the first layers of the default backbone, fine-tuned for a moment on the sample."""
+    backbone = load_backbone()
+    data = encode_task(load(task, source="sample"), backbone.tokenizer, SEQ_LEN, 0, 100).data
+    model = build_model(backbone, data.task.outputs)
+    short = model.rebuilt(replace(model.architecture, layers=model.architecture.layers[:LAYERS]))
+    return train(short, data, BUDGET, label_loss, "fine-tuning"), data
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, 1 where a check failed, or 2 for bad input."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pibench.methods.check", description="Check that a method keeps the contract."
+    )
+    parser.add_argument("name", nargs="+", help="the method, as its entry point names it")
+    try:
+        good = [check(name) for name in parser.parse_args(argv).name]
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return int(not all(good))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Changes to a model that methods share: cut heads, replace or merge operators, fit what replaces them."""

@@ -1,0 +1,1 @@
+"""Pretrained checkpoints as models of ours, one family a file."""

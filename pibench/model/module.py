@@ -1,0 +1,167 @@
+"""A trainable private model: an architecture and its weights, with the client's embedding in front."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from pibench.model.architecture import Architecture, Layer
+from pibench.model.floats import TorchInterpreter
+from pibench.model.forward import Output, Weights, forward
+from pibench.model.operators.activation import ACTIVATION
+from pibench.model.operators.softmax import SOFTMAX
+from pibench.model.primitives import Interpreter
+
+INITIAL_DEVIATION = 0.02
+
+
+class Embeddings(nn.Module):
+    """Word, position and segment embeddings with LayerNorm; the client computes them on its own text."""
+
+    def __init__(self, words: int, positions: int, segments: int, hidden_size: int, eps: float) -> None:
+        super().__init__()
+        self.word = nn.Embedding(words, hidden_size)
+        self.position = nn.Embedding(positions, hidden_size)
+        self.segment = nn.Embedding(segments, hidden_size)
+        self.norm = nn.LayerNorm(hidden_size, eps=eps)
+
+    def forward(self, input_ids: torch.Tensor, token_type_ids: torch.Tensor) -> torch.Tensor:
+        """Map token and segment ids (batch, seq) to vectors (batch, seq, hidden)."""
+        positions = torch.arange(input_ids.shape[1], device=input_ids.device)
+        return self.norm(self.word(input_ids) + self.position(positions) + self.segment(token_type_ids))
+
+
+class DecoderEmbeddings(nn.Module):
+    """A decoder's word and position embeddings; the vocabulary matrix of its head is the words' own."""
+
+    def __init__(self, words: int, positions: int, hidden_size: int) -> None:
+        super().__init__()
+        self.word = nn.Embedding(words, hidden_size)
+        self.position = nn.Embedding(positions, hidden_size)
+        for table in (self.word, self.position):
+            nn.init.normal_(table.weight, std=INITIAL_DEVIATION)
+
+    def forward(self, input_ids: torch.Tensor, token_type_ids: torch.Tensor) -> torch.Tensor:
+        """Map token ids (batch, seq) to vectors (batch, seq, hidden); a decoder has no segments."""
+        return self.word(input_ids) + self.position(torch.arange(input_ids.shape[1], device=input_ids.device))
+
+
+def _layer_parameters(hidden: int, layer: Layer) -> dict[str, tuple[int, ...]]:
+    context = layer.heads * layer.head_size
+    shapes: dict[str, tuple[int, ...]] = {
+        "qkv_weight": (3 * context, hidden),
+        "qkv_bias": (3 * context,),
+        "output_weight": (hidden, context),
+        "output_bias": (hidden,),
+    }
+    if layer.norm != "none":
+        shapes |= {f"{name}_norm_{kind}": (hidden,) for name in ("attention", "ffn") for kind in ("weight", "bias")}
+    if layer.ffn_size:
+        shapes |= {
+            "ffn_in_weight": (layer.ffn_size, hidden),
+            "ffn_in_bias": (layer.ffn_size,),
+            "ffn_out_weight": (hidden, layer.ffn_size),
+            "ffn_out_bias": (hidden,),
+        }
+    elif layer.ffn_size == 0:
+        shapes |= {"ffn_weight": (hidden, hidden), "ffn_bias": (hidden,)}
+    if layer.scaled and layer.ffn_size is not None:
+        shapes["ffn_coefficients"] = (2,)
+    if layer.temperatures:
+        shapes["temperature_coefficients"] = (layer.heads, layer.temperatures)
+    for kind, operator in (("activation", ACTIVATION[layer.activation]), ("softmax", SOFTMAX[layer.softmax])):
+        if operator.coefficients:
+            shapes[f"{kind}_coefficients"] = operator.coefficients(layer)
+    return shapes
+
+
+def _head_parameters(architecture: Architecture) -> dict[str, tuple[int, ...]]:
+    hidden = architecture.hidden_size
+    if architecture.family == "decoder":
+        return {"final_norm_weight": (hidden,), "final_norm_bias": (hidden,)}
+    return {
+        "pooler_weight": (hidden, hidden),
+        "pooler_bias": (hidden,),
+        "classifier_weight": (architecture.outputs, hidden),
+        "classifier_bias": (architecture.outputs,),
+    }
+
+
+def _parameters(shapes: Mapping[str, tuple[int, ...]]) -> nn.ParameterDict:
+    # BERT's and GPT-2's own initialisation: N(0, 0.02) for matrices, zero shifts, unit LayerNorm scales.
+    def initial(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+        if name.endswith("norm_weight") or name == "ffn_coefficients":
+            return torch.ones(shape)
+        return torch.randn(shape) * INITIAL_DEVIATION if name.endswith("weight") else torch.zeros(shape)
+
+    return nn.ParameterDict({name: nn.Parameter(initial(name, shape)) for name, shape in shapes.items()})
+
+
+class Model(nn.Module):
+    """An :class:`Architecture` with weights, in torch."""
+
+    def __init__(self, architecture: Architecture, embeddings: Embeddings | DecoderEmbeddings) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.embeddings = embeddings
+        self.notes: dict[str, Any] = {}
+        """What the method that made this model wants to be recorded, as plain JSON types."""
+        hidden = architecture.hidden_size
+        self.layers = nn.ModuleList(_parameters(_layer_parameters(hidden, layer)) for layer in architecture.layers)
+        self.head = _parameters(_head_parameters(architecture))
+
+    def weights(self) -> Weights:
+        """Return the weights behind the embeddings, as the forward pass takes them."""
+        head = dict(self.head.items())
+        if self.architecture.family == "decoder":
+            words = cast("torch.Tensor", self.embeddings.word.weight)
+            head |= {"vocabulary_weight": words, "vocabulary_bias": torch.zeros(len(words), device=words.device)}
+        return Weights([dict(layer.items()) for layer in self.layer_weights], head)
+
+    @property
+    def layer_weights(self) -> list[nn.ParameterDict]:
+        """The trainable weights of each layer, by name."""
+        return cast("list[nn.ParameterDict]", list(self.layers))
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        token_type_ids: torch.Tensor,
+        keep: torch.Tensor,
+        ops: Interpreter | None = None,
+        gates: torch.Tensor | None = None,
+    ) -> Output:
+        """Run the forward pass in floats; ids, segments (unused by a decoder) and the 0/1 mask are (batch, seq)."""
+        ops = ops or TorchInterpreter()
+        embedded = ops.dropout(self.embeddings(input_ids, token_type_ids))
+        return forward(ops, self.architecture, self.weights(), embedded, keep.to(embedded.dtype), gates)
+
+    def rebuilt(self, architecture: Architecture) -> Model:
+        """Return a copy with another architecture; weights of equal name and shape are kept."""
+        model = Model(architecture, copy.deepcopy(self.embeddings)).to(self.embeddings.word.weight.dtype)
+        own, new = self.state_dict(), model.state_dict()
+        kept = {name: own[name] for name in new if name in own and own[name].shape == new[name].shape}
+        model.load_state_dict(new | {name: value.clone() for name, value in kept.items()})
+        return model
+
+    def fingerprint(self) -> str:
+        """Return a short hash of architecture and weights."""
+        digest = hashlib.sha256(self.architecture.key.encode())
+        for name, value in sorted(self.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(value.detach().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+def blank(architecture: Architecture) -> Model:
+    """Return a model of which the shapes alone exist (torch's meta device); the position table has one row."""
+    hidden = architecture.hidden_size
+    with torch.device("meta"):
+        if architecture.family == "decoder":
+            return Model(architecture, DecoderEmbeddings(architecture.outputs, 1, hidden))
+        return Model(architecture, Embeddings(1, 1, 1, hidden, architecture.norm_eps))

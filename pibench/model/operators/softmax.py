@@ -1,0 +1,193 @@
+"""Attention weights from scores: the exact softmax and what papers put in its place.
+
+Each function takes scores of shape (batch, heads, queries, keys), a public 0/1 mask that broadcasts to them, and
+the layer's public coefficients (or None). It returns weights of the scores' shape, zero for masked keys, and what
+they are still to be divided by, if anything: the forward pass divides after the product with the values, which has
+fewer elements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import torch
+
+from pibench.model.operators.operator import Operator, Operators
+from pibench.model.primitives import Domain, Interpreter, Sum, Value
+
+QUAD_OFFSET = 5.0
+QUAD_MEAN = (2.0, 1000.0)
+"""Where the mean of (x + 5)**2 over all kept keys must lie; trained scores give 5 to 200."""
+
+RELU_MEAN = (2.0**-6, 64.0)
+"""What is added to the mean of relu(x) over all kept keys, and where the sum must lie."""
+CUBE_MEAN = (2.0**-9, 256.0)
+"""The same of relu(x / 2 + 1)**3 / 8, which is 1/8 at a score of 0."""
+ODE_DOMAIN, ODE_STEPS = (-4.0, 12.0), 16
+PUMA_LOWEST = 14.0
+
+POWER_MEAN = (2.0**-6, 100.0)
+"""Where the mean of (x + c)**d over all kept keys must lie; :mod:`pibench.methods.surgery.softmax` starts it at 1."""
+
+
+def exact(
+    ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
+) -> tuple[Value, Sum | None]:
+    """Return softmax(scores)."""
+    return ops.softmax(scores, keep)
+
+
+def two_quad(
+    ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
+) -> tuple[Value, Sum]:
+    """Return (x + 5)**2 / sum((x + 5)**2): 2Quad of MPCFormer (Li et al., ICLR 2023, section 3.2).
+
+    Numerator and denominator carry a common factor 1/16: fixed-point truncation fails in proportion to a
+    value's size.
+    """
+    shifted = ops.scale(ops.shift(scores, QUAD_OFFSET), 0.25)
+    weights = ops.mask(ops.square(shifted), keep)
+    return weights, _mean(ops, weights, keep, (QUAD_MEAN[0] / 16, QUAD_MEAN[1] / 16))
+
+
+def quad(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None) -> tuple[Value, None]:
+    """Return (x + 5)**2 / (25 n), n the keys that are kept: a quadratic without normalisation by its own sum.
+
+    MPCFormer's numerator (section 3.2) over what it is for scores of zero; rows sum to 1 only roughly.
+    """
+    shifted = ops.scale(ops.shift(scores, QUAD_OFFSET), 0.25)
+    weights = ops.mask(ops.square(shifted), keep)
+    return ops.scale(weights, 16 / QUAD_OFFSET**2 / _kept(keep)), None
+
+
+def two_relu(
+    ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
+) -> tuple[Value, Sum]:
+    """Return relu(x) / sum(relu(x)): 2ReLU of MPCFormer (Li et al., ICLR 2023, section 3.2), ReLU attention of MPCViT.
+
+    The mean that divides has 1/64 added (MPCViT, ICCV 2023, section 3.1, has a small constant there): without a
+    positive score there is nothing to attend to.
+    """
+    weights = ops.mask(ops.relu(scores), keep)
+    total = _mean(ops, weights, keep, RELU_MEAN)
+    return weights, replace(total, value=ops.shift(total.value, RELU_MEAN[0]))
+
+
+def relu_cube(
+    ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
+) -> tuple[Value, Sum]:
+    """Return relu(x / 2 + 1)**3 over its sum: THE-X's softmax (Chen et al., ACL Findings 2022, section 3.3).
+
+    THE-X estimates the reciprocal of the sum by a small network, for homomorphic encryption; here it is a division.
+    Numerator and denominator carry a common factor 1/8, so that far scores stay in the divisor's domain.
+    """
+    base = ops.relu(ops.shift(ops.scale(scores, 0.25), 0.5))
+    weights = ops.mask(ops.mul(ops.square(base), base), keep)
+    total = _mean(ops, weights, keep, CUBE_MEAN)
+    return weights, replace(total, value=ops.shift(total.value, CUBE_MEAN[0]))
+
+
+def scaled(
+    ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
+) -> tuple[Value, None]:
+    """Return x / n, n the keys that are kept: scaling attention, no softmax at all (MPCViT, ICCV 2023, section 3.1)."""
+    return ops.mask(ops.scale(scores, 1 / _kept(keep)), keep), None
+
+
+def ode(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None) -> tuple[Value, None]:
+    """Return sixteen Euler steps of y' = (x - <x, y>) y from y = 1 / n, x clipped to [-4, 12] (SHAFT, NDSS 2025, IV-B).
+
+    The end of that path is softmax(x). Sixteen steps come within 0.02 of it for 8 keys and 0.14 for 128, as long as
+    nothing is clipped; scores that spread further lose their peaks.
+    """
+    low, high = ODE_DOMAIN
+    over = ops.relu(ops.stack([ops.shift(scores, -high), ops.shift(ops.scale(scores, -1), low)]))
+    x = ops.scale(ops.sub(ops.add(scores, over[1]), over[0]), 1 / ODE_STEPS)
+    start = (keep / _kept(keep)).expand(scores.shape)
+    centred = ops.sub(x, ops.sum(ops.scale(x, start)))
+    y = ops.shift(ops.scale(centred, start), start)
+    for _ in range(ODE_STEPS - 1):
+        y = ops.add(y, ops.mul(ops.sub(x, ops.sum(ops.mul(x, y))), y))
+    return y, None
+
+
+def puma(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None) -> tuple[Value, Sum]:
+    """Return softmax with (1 + x / 32)**32 for the exponential, 0 below -14 (PUMA, arXiv 2307.12533, section 3.3).
+
+    The exponential of x less its maximum is off by at most 0.0086, and too small everywhere: attention to 128 keys by
+    up to 0.08.
+    """
+    scores = ops.mask_scores(scores, keep)
+    below_top = ops.sub(scores, ops.max(scores))
+    inside = ops.shift(ops.scale(ops.negative(ops.shift(below_top, PUMA_LOWEST)), -1), 1.0)
+    base = ops.shift(ops.scale(ops.mul(below_top, inside), 1 / 32), 1.0)
+    for _ in range(5):
+        base = ops.square(base)
+    weights = ops.mul(base, inside)
+    return weights, Sum(ops.sum(weights), (1.0, float(scores.shape[-1])))
+
+
+def power(
+    squarings: int,
+    by_sum: bool,
+    ops: Interpreter,
+    scores: Value,
+    keep: torch.Tensor,
+    coefficients: torch.Tensor | None,
+) -> tuple[Value, Sum | None]:
+    """Return (x + c)**d for d = 2**squarings, over its sum or over the number of kept keys.
+
+    The even polynomial that costs the fewest products for its degree; c (heads,) is public, and a scale of x is the
+    query weights' business. With x = s / d and c = 1 it tends to exp(s) as d grows. Weights are never negative, so
+    that over their sum they average values, however far a score strays; beyond x = -c they grow again.
+    """
+    if coefficients is None:
+        raise ValueError("a power softmax needs one coefficient a head")
+    weights = ops.shift(scores, coefficients.reshape(-1, 1, 1))
+    for _ in range(squarings):
+        weights = ops.square(weights)
+    weights = ops.mask(weights, keep)
+    if by_sum:
+        return weights, _mean(ops, weights, keep, POWER_MEAN)
+    return ops.scale(weights, 1 / _kept(keep)), None
+
+
+def _kept(keep: torch.Tensor) -> torch.Tensor:
+    return keep.sum(-1, keepdim=True).clamp(min=1)
+
+
+def _mean(ops: Interpreter, weights: Value, keep: torch.Tensor, domain: Domain) -> Sum:
+    """Return the sum of the weights as their mean over the kept keys, in ``domain``, times the number of these."""
+    kept = _kept(keep)
+    return Sum(ops.scale(ops.sum(weights), 1 / kept), domain, kept)
+
+
+POWERS = {
+    f"power{2**squarings}{'' if by_sum else '_length'}": (squarings, by_sum)
+    for by_sum in (True, False)
+    for squarings in (1, 2, 3)
+}
+"""Squarings, and whether the sum normalises, of ``power2``, ``power4``, ``power8`` and their ``_length`` forms."""
+
+SOFTMAX = Operators(
+    "softmax",
+    {
+        "exact": Operator(exact, "Vaswani et al. 2017", 0.0),
+        "puma": Operator(puma, "PUMA, arXiv 2307.12533", 0.08),
+        "ode": Operator(ode, "SHAFT, NDSS 2025", 0.14),
+        "two_quad": Operator(two_quad, "MPCFormer's 2Quad, ICLR 2023"),
+        "two_relu": Operator(two_relu, "MPCFormer's 2ReLU, ICLR 2023; MPCViT, ICCV 2023"),
+        "relu_cube": Operator(relu_cube, "THE-X, ACL Findings 2022"),
+        "scaled": Operator(scaled, "MPCViT's scaling attention, ICCV 2023"),
+        "quad": Operator(quad, "MPCFormer's 2Quad without its sum"),
+        **{
+            name: Operator(
+                partial(power, *form),
+                "IG-3D, our reconstruction; after Power-Softmax, arXiv 2410.09457",
+                coefficients=lambda layer: (layer.heads,),
+            )
+            for name, form in POWERS.items()
+        },
+    },
+)

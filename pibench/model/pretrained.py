@@ -1,0 +1,84 @@
+"""Compressed models on disk, saved and loaded as transformers does it: a folder of config.json and safetensors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pibench.disk import save_text, whole
+from pibench.errors import InputError
+from pibench.model.architecture import Architecture
+from pibench.model.forward import Output
+from pibench.model.module import DecoderEmbeddings, Embeddings, Model
+
+_CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+_KIND = "pibench"
+
+
+class PrivateModel(torch.nn.Module):
+    """A model that is ready for private inference, with the calls of transformers' models.
+
+    ``about`` is kept in config.json: backbone, task, method, and what else is worth knowing, as JSON types.
+    """
+
+    def __init__(self, model: Model, about: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self.model, self.about = model, about or {}
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> Output:
+        """Run in floats on ids, 0/1 mask and segments, each (batch, seq); ``.logits`` are (batch, outputs)."""
+        segments = torch.zeros_like(input_ids) if token_type_ids is None else token_type_ids
+        keep = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        return self.model(input_ids, segments, keep)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the model to a folder; raises :class:`InputError` where that cannot be."""
+        from safetensors.torch import save_file
+
+        spec = self.model.architecture.spec()
+        config = {"model_type": _KIND, "architecture": spec, "about": self.about}
+        state = {name: value.detach().contiguous() for name, value in self.model.state_dict().items()}
+        with whole(Path(folder) / _WEIGHTS) as temporary:
+            save_file(state, temporary)
+        save_text(json.dumps(config, indent=1) + "\n", Path(folder) / _CONFIG)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> PrivateModel:
+        """Return the model that :meth:`save_pretrained` wrote.
+
+        Raises:
+            InputError: the folder holds something else.
+        """
+        from safetensors.torch import load_file
+
+        try:
+            config = json.loads((Path(folder) / _CONFIG).read_text(encoding="utf-8"))
+            if config["model_type"] != _KIND:
+                raise InputError(f"{folder} holds a {config['model_type']}, not a model of this suite")
+            state = load_file(Path(folder) / _WEIGHTS)
+            model = _empty(Architecture.from_spec(config["architecture"]), state)
+            model.load_state_dict(state)
+        except InputError:
+            raise
+        except Exception as error:  # safetensors, JSON and torch have their own
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{folder} holds no model of this suite ({type(error).__name__}: {reason})") from error
+        return cls(model.eval(), config.get("about"))
+
+
+def _empty(architecture: Architecture, state: dict[str, torch.Tensor]) -> Model:
+    """Return a model whose embeddings have the sizes in ``state``."""
+    sizes = {name: len(state[f"embeddings.{name}.weight"]) for name in ("word", "position")}
+    hidden = architecture.hidden_size
+    if architecture.family == "decoder":
+        return Model(architecture, DecoderEmbeddings(sizes["word"], sizes["position"], hidden))
+    segments = len(state["embeddings.segment.weight"])
+    return Model(architecture, Embeddings(sizes["word"], sizes["position"], segments, hidden, architecture.norm_eps))

@@ -1,0 +1,1 @@
+"""Networks and processes: link profiles, emulated links, party processes, TLS."""

@@ -1,1 +1,0 @@
-"""From records to tables: join them, refuse what does not belong together, build, render."""

@@ -1,0 +1,171 @@
+"""Judge claims by the tables: ``pibench claims``; which ones there are is in ``benchmarks/claims.toml``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from pibench.errors import InputError, one_sentence, pick
+from pibench.results.records import RESULTS, read_all
+from pibench.results.refusal import add_draft, refuse
+from pibench.results.render import Cell, Column, Table, render
+
+CLAIMS = Path("benchmarks/claims.toml")
+HOLDS, FAILS, UNTESTABLE, MISSING_VALUE = "holds", "does not hold", "not testable here", "not measured"
+_RELATIONS = ("at least", "at most", "about")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What somebody claims, and which cell of which table tells; or why none here can (``untestable``).
+
+    With ``over``, what counts is the cell less that of another row, with ``over_column`` less that of another column.
+    ``minutes`` and ``gigabytes`` are what ``command`` takes to measure it anew.
+    """
+
+    id: str
+    source: str
+    text: str
+    untestable: str = ""
+    table: str = ""
+    row: Mapping[str, Any] = field(default_factory=dict)
+    over: Mapping[str, Any] = field(default_factory=dict)
+    column: str = ""
+    over_column: str = ""
+    expected: float = 0.0
+    relation: str = "about"
+    tolerance: float = 0.0
+    command: str = ""
+    minutes: float = 0.0
+    gigabytes: float = 0.0
+
+    def holds(self, value: float) -> bool:
+        """Say whether a measured value bears the claim out."""
+        low, high = self.expected - self.tolerance, self.expected + self.tolerance
+        return (self.relation == "at most" or value >= low) and (self.relation == "at least" or value <= high)
+
+
+def load(path: Path) -> list[Claim]:
+    """Return the claims in a file.
+
+    Raises:
+        InputError: it is unreadable, or a claim lacks something or has something else.
+    """
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))["claim"]
+        return [_claim(path, entry) for entry in found]
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is no list of claims ({' '.join(str(error).split())}): see its head") from error
+
+
+def _claim(path: Path, entry: Mapping[str, Any]) -> Claim:
+    kinds = {one.name: one for one in fields(Claim)}
+    if strange := sorted(set(entry) - set(kinds)):
+        raise InputError(
+            f"{path}: claim {entry.get('id')!r} has {strange[0]!r}, which means nothing; known: {[*kinds]}"
+        )
+    needed = {name for name, one in kinds.items() if one.default is MISSING and one.default_factory is MISSING}
+    needed |= set() if entry.get("untestable") else {"table", "row", "column", "command"}
+    if lacking := sorted(needed - set(entry)):
+        raise InputError(f"{path}: claim {entry.get('id')!r} lacks {', '.join(lacking)}")
+    for name, value in entry.items():
+        wanted = {"str": (str,), "float": (int, float)}.get(str(kinds[name].type), (dict,))
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise InputError(f"{path}: claim {entry.get('id')!r} has {value!r} for {name}, which cannot be")
+    pick("relation", entry.get("relation", "about"), _RELATIONS)
+    return Claim(**entry)
+
+
+def judge(claim: Claim, tables: Mapping[str, Table]) -> tuple[float | None, str]:
+    """Return the measured value and the verdict.
+
+    Raises:
+        InputError: the claim names a column that its table does not have, or more than one row.
+    """
+    if claim.untestable:
+        return None, UNTESTABLE
+    if claim.table not in tables:
+        return None, MISSING_VALUE
+    table = tables[claim.table]
+    other: Cell = 0.0
+    value = _cell(claim, table, claim.row, claim.column)
+    if claim.over or claim.over_column:
+        other = _cell(claim, table, claim.over or claim.row, claim.over_column or claim.column)
+    if not isinstance(value, int | float) or not isinstance(other, int | float):
+        return None, MISSING_VALUE
+    return value - other, HOLDS if claim.holds(value - other) else FAILS
+
+
+def _cell(claim: Claim, table: Table, wanted: Mapping[str, Any], column: str) -> Cell:
+    """Return the cell of ``column`` in the only row that has what is wanted; None where nobody measured that row."""
+    keys = [column.key for column in table.columns]
+    for key in (column, *wanted):
+        if key not in keys:
+            raise InputError(f"claim {claim.id!r}: table {table.name} has no column {key!r}, only {', '.join(keys)}")
+    rows = [dict(zip(keys, row, strict=True)) for row in table.rows]
+    found = [cells[column] for cells in rows if all(cells[key] == value for key, value in wanted.items())]
+    if len(found) > 1:
+        raise InputError(f"claim {claim.id!r}: {len(found)} rows of table {table.name} are {dict(wanted)}; name one")
+    return found[0] if found else None
+
+
+def claims_table(claims: Iterable[Claim], tables: Iterable[Table]) -> Table:
+    """Return one row per claim: what is expected, what was measured, the verdict, and what a new measurement takes."""
+    by_name = {table.name: table for table in tables}
+    columns = [
+        Column("id", "claim"),
+        Column("source", "whose"),
+        Column("text", "what"),
+        Column("expected", "expected"),
+        Column("measured", "measured", 2),
+        Column("verdict", "verdict"),
+        Column("table", "table"),
+        Column("command", "measure it anew"),
+        Column("minutes", "minutes", 0),
+        Column("gigabytes", "disk (GB)", 0),
+    ]
+    rows: list[list[Cell]] = []
+    for claim in claims:
+        value, verdict = judge(claim, by_name)
+        cost = [None] * 4 if claim.untestable else [claim.table, claim.command, claim.minutes, claim.gigabytes]
+        expected = claim.untestable or f"{claim.relation} {claim.expected:g}" + (
+            f" (tolerance {claim.tolerance:g})" if claim.tolerance else ""
+        )
+        rows.append([claim.id, claim.source, claim.text, expected, value, verdict, *cost])
+    about = [
+        "Measured: a cell of the table, or its difference from another row's where the claim compares two. Minutes and "
+        "disk: of that command on two cores, with its installation.",
+    ]
+    return Table("claims", "Claims", columns, rows, about)
+
+
+@one_sentence
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, also where a claim does not hold, or 2 for bad input."""
+    from pibench.results.tables import all_tables
+
+    parser = argparse.ArgumentParser(prog="pibench claims", description=__doc__.split(":", maxsplit=1)[0])
+    parser.add_argument("ids", nargs="*", metavar="CLAIM", help="claims to judge (default: all)")
+    parser.add_argument("--claims", type=Path, default=CLAIMS, help="the list of claims (%(default)s)")
+    parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
+    add_draft(parser)
+    arguments = parser.parse_args(argv)
+    claims = {claim.id: claim for claim in load(arguments.claims)}
+    chosen = [claims[pick("claim", name, claims)] for name in arguments.ids] or claims.values()
+    records = read_all(arguments.records)
+    refuse(records, arguments.draft)
+    print(render(claims_table(chosen, all_tables(records)), "md"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""Write the tables from the records: ``python -m pibench.results.tables``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import get_args
+
+from pibench.disk import save_text
+from pibench.errors import InputError, one_sentence
+from pibench.methods import registry
+from pibench.methods.contract import MethodInfo
+from pibench.results.build import accuracy, communication, headline, latency
+from pibench.results.choice import choice
+from pibench.results.claims import CLAIMS, claims_table, load
+from pibench.results.field import field, reported
+from pibench.results.matrix import matrix
+from pibench.results.records import RESULTS, Record, read_all
+from pibench.results.refusal import add_draft, refuse
+from pibench.results.render import Column, Format, Table, render
+from pibench.results.studies import study_tables
+
+__all__ = [
+    "Column",
+    "Table",
+    "accuracy",
+    "communication",
+    "field",
+    "headline",
+    "latency",
+    "main",
+    "render",
+    "reported",
+    "write_tables",
+]
+
+
+def write_tables(records_folder: str | Path, tables_folder: str | Path) -> list[Path]:
+    """Write the tables of the records and one for each study, each as md, tex and csv; return their paths.
+
+    Raises :class:`InputError` for records that are unreadable or do not belong together.
+    """
+    return _write(_texts(_read(Path(records_folder)), Path(tables_folder)))
+
+
+def _write(texts: dict[Path, str]) -> list[Path]:
+    for path, text in texts.items():
+        save_text(text, path)
+    return list(texts)
+
+
+def _read(folder: Path) -> list[Record]:
+    records = read_all(folder)
+    if not records:
+        raise InputError(f"there are no records in {folder}: measure first or name another folder")
+    return records
+
+
+def _texts(
+    records: list[Record], tables_folder: Path, pages: Sequence[Path] = (), claims: Path | None = None
+) -> dict[Path, str]:
+    tables = all_tables(records)
+    if claims is not None:
+        tables = with_claims(tables, claims)
+    texts = {
+        tables_folder / f"{table.name}.{form}": render(table, form) for table in tables for form in get_args(Format)
+    }
+    return texts | {page: _embedded(page, tables) for page in pages}
+
+
+def all_tables(records: list[Record]) -> list[Table]:
+    """Return every table of the records: one for each study, and those of the cells.
+
+    Raises :class:`InputError` for records that do not belong together.
+    """
+    tables = study_tables(records)
+    if any(record["kind"] != "study" for record in records):
+        tables += [build(records) for build in (headline, choice, matrix, accuracy, latency, communication, field)]
+        tables.append(reported(records, _infos(records)))
+    return tables
+
+
+def with_claims(tables: list[Table], claims: Path = CLAIMS) -> list[Table]:
+    """Return the tables, and that of the claims in a file if there is one."""
+    return [*tables, claims_table(load(claims), tables)] if claims.is_file() else tables
+
+
+def _infos(records: list[Record]) -> dict[str, MethodInfo]:
+    """Return how the methods of the records describe themselves, those alone that are installed and sound."""
+    found = {}
+    for name in sorted({record["method"] for record in records if record["kind"] == "accuracy"}):
+        with suppress(InputError):
+            found[name] = registry.get(name).info
+    return found
+
+
+def _embedded(page: Path, tables: list[Table]) -> str:
+    """Return the text of ``page`` with each table set between ``<!-- table NAME -->`` and ``<!-- end -->``."""
+    try:
+        text = page.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read the page {page}: {error.strerror}") from error
+    for table in tables:
+        before, start, rest = text.partition(f"<!-- table {table.name} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        if start and end:
+            text = f"{before}{start}{render(table, 'md')}{end}{after}"
+    return text
+
+
+def _differing(texts: dict[Path, str]) -> list[Path]:
+    return [
+        path
+        for path, text in texts.items()
+        if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != text
+    ]
+
+
+@one_sentence
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0, 1 where ``--check`` finds a difference, or 2 for bad input."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pibench.results.tables",
+        description="Build the headline, accuracy, latency and communication tables from records.",
+    )
+    parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
+    parser.add_argument("--output", type=Path, default=RESULTS / "tables", help="folder of tables (%(default)s)")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; fail if the tables differ from what the records say",
+    )
+    parser.add_argument(
+        "--page",
+        type=Path,
+        action="append",
+        default=[],
+        help="a Markdown page that shows tables between its table marks; may be given more than once",
+    )
+    parser.add_argument("--claims", type=Path, help=f"judge the claims in this file too, such as {CLAIMS}")
+    add_draft(parser)
+    arguments = parser.parse_args(argv)
+    records = _read(arguments.records)
+    refuse(records, arguments.draft)
+    texts = _texts(records, arguments.output, arguments.page, arguments.claims)
+    if arguments.check:
+        differing = _differing(texts)
+        if differing:
+            names = ", ".join(map(str, differing))
+            print(
+                f"These tables differ from the records, so run nox -s tables: {names}",
+                file=sys.stderr,
+            )
+        return int(bool(differing))
+    for path in _write(texts):
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""Tokenised examples: what a method may look at, and no validation split among it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pibench.tasks.glue import Task
+
+
+@dataclass(frozen=True)
+class Split:
+    """Tokenised examples: unpadded token and segment ids, and one label each (int64, or float32 for scores)."""
+
+    input_ids: tuple[tuple[int, ...], ...]
+    token_type_ids: tuple[tuple[int, ...], ...]
+    labels: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+    def first(self, count: int) -> Split:
+        """Return the first ``count`` examples."""
+        return Split(self.input_ids[:count], self.token_type_ids[:count], self.labels[:count])
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """What a method may look at: the training split, and a selection split cut from train for every choice.
+
+    ``source`` is ``glue`` or ``sample``; ``fingerprint`` is a hash of the texts and labels behind the splits.
+    Costs are measured at ``seq_len`` tokens. ``scratch`` is a folder for what a method need not do twice, if any.
+    """
+
+    task: Task
+    train: Split
+    selection: Split
+    pad_id: int
+    source: str
+    fingerprint: str
+    seq_len: int = 128
+    scratch: Path | None = None
