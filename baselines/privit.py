@@ -15,7 +15,7 @@ from pibench.model.architecture import Architecture
 from pibench.model.floats import TorchInterpreter
 from pibench.model.module import Model
 from pibench.model.operators.softmax import SOFTMAX
-from pibench.model.primitives import Sum
+from pibench.model.primitives import Denominator
 from pibench.tasks.data import TaskData
 from pibench.training.budget import Budget
 from pibench.training.distill import Regulariser, recover
@@ -116,7 +116,7 @@ class _Switched(TorchInterpreter):
     def _gate(self, kind: str) -> torch.Tensor:
         return self._gates[kind][int(self.operator.partition(".")[0].removeprefix("layer"))]
 
-    def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> tuple[torch.Tensor, Sum | None]:
+    def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> tuple[torch.Tensor, Denominator | None]:
         exact, _ = super().softmax(scores, keep)
         square, _ = SOFTMAX[SQUARE](self, scores, keep, torch.zeros(scores.shape[1], device=scores.device))
         gate = self._gate("softmax")

@@ -10,7 +10,7 @@ from typing import get_args
 
 import pytest
 
-from benchmarks.studies import save, tell  # noqa: F401 (fixtures)
+from benchmarks.studies import log, save  # noqa: F401 (fixtures)
 from pibench.cli import interrupt
 from pibench.engines.lean.dealer import DealerKind
 from pibench.engines.security import DEALERS

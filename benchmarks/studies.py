@@ -47,6 +47,6 @@ def save(request: pytest.FixtureRequest) -> Save:
 
 
 @pytest.fixture
-def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def log(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Return what prints a line of progress."""
     return request.config.pluginmanager.get_plugin("terminalreporter").write_line

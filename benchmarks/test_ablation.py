@@ -23,7 +23,7 @@ EXAMPLES_SHARE = 4
 """Ablations are compared with each other, ten of them a method: a quarter of the examples is enough for that."""
 
 
-def test_ablation(bench: Workbench, save: Save, tell: Callable[[str], None], request: pytest.FixtureRequest) -> None:
+def test_ablation(bench: Workbench, save: Save, log: Callable[[str], None], request: pytest.FixtureRequest) -> None:
     tasks = {(cell.task, cell.seed): cell for cell in request.config.stash[CELLS]}
     rows = []
     for cell in tasks.values():
@@ -31,7 +31,7 @@ def test_ablation(bench: Workbench, save: Save, tell: Callable[[str], None], req
         dense = {"dense_float": score, "dense_bytes_total": cost.bytes}
         for name in registry.names():
             for variant in registry.get(name).info.ablations:
-                tell(f"{cell.task}: {name}, {variant.name}")
+                log(f"{cell.task}: {name}, {variant.name}")
                 rows.append(dense | measure(bench, replace(cell, method=name, variant=variant)))
     save("methods_ablation", rows)
 

@@ -17,16 +17,16 @@ from pibench.results.cost import group_megabytes
 ROUNDS = 5
 
 
-def test_decoder_costs(save: Save, tell: Callable[[str], None]) -> None:
+def test_decoder_costs(save: Save, log: Callable[[str], None]) -> None:
     rows = []
     for name in registry.names():
         reported = getattr(registry.get(name), "reported_costs", ())
         for seq_len in dict.fromkeys(row.seq_len for row in reported):
             own = [row for row in reported if row.seq_len == seq_len]
             layers = one_layer_each(own)
-            tell(f"{name}: {len(layers)} layers of {seq_len} tokens")
+            log(f"{name}: {len(layers)} layers of {seq_len} tokens")
             with Parties(models_at_once=len(layers)) as parties:
-                timed = interleaved(parties, layers, ROUNDS, tell)
+                timed = interleaved(parties, layers, ROUNDS, log)
             rows += [whole(row, name) for row in own]
             rows += [{"method": name, "whole": False} | one.row(timed[0]) for one in timed]
     save("decoder_costs", rows)

@@ -13,13 +13,13 @@ from pibench.measure.workbench import Workbench
 from pibench.methods import registry
 
 
-def test_importance(bench: Workbench, save: Save, tell: Callable[[str], None], request: pytest.FixtureRequest) -> None:
+def test_importance(bench: Workbench, save: Save, log: Callable[[str], None], request: pytest.FixtureRequest) -> None:
     cells = {(cell.task, cell.seed): cell for cell in request.config.stash[CELLS]}
     studied = [method for name in registry.names() if hasattr(method := registry.get(name), "importance_study")]
     rows = []
     for task in dict.fromkeys(task for task, _ in cells):
         own = [replace(cell, method="dense") for (name, _), cell in cells.items() if name == task]
-        tell(f"{task}: {len(own)} seeds")
+        log(f"{task}: {len(own)} seeds")
         dense, data = [bench.dense(cell) for cell in own], [bench.task(task, cell.seed).data for cell in own]
         rows += [row for method in studied for row in method.importance_study(dense, data)]
     save("importance", rows)

@@ -40,7 +40,7 @@ def text(request: pytest.FixtureRequest) -> TextData:
         pytest.exit(f"error: {error}", returncode=2)
 
 
-def test_language(text: TextData, save: Save, tell: Callable[[str], None], request: pytest.FixtureRequest) -> None:
+def test_language(text: TextData, save: Save, log: Callable[[str], None], request: pytest.FixtureRequest) -> None:
     option = request.config.getoption
     budget = BUDGETS[option("profile")]
     seeds = list(dict.fromkeys(cell.seed for cell in request.config.stash[CELLS]))
@@ -50,7 +50,7 @@ def test_language(text: TextData, save: Save, tell: Callable[[str], None], reque
         for rung in getattr(method, "language_rungs", ()):
             for seed in seeds if rung in method.compared_rungs else seeds[:1]:
                 row = learned(method, rung, text, replace(budget, seed=seed), option("resume"))
-                tell(f"{name}, {rung}, seed {seed}: {outcome(row)}")
+                log(f"{name}, {rung}, seed {seed}: {outcome(row)}")
                 rows.append(row)
     if not rows:
         pytest.skip("no installed method has decoders")

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from ig3d.threshold import Plan, Step, cut, megabytes, whole
+from ig3d.threshold import ModelPlan, Step, cut, megabytes, unchanged_plan
 from pibench.methods.surgery.activation import with_activation
 from pibench.methods.surgery.layers import observe
 from pibench.methods.surgery.pruning import prune_heads
@@ -100,13 +100,13 @@ class Search:
         dense, data, budget = self._dense, self._data, self._budget
         start, end = megabytes(dense.architecture, data.seq_len), self._steps[-1].megabytes
         spent = replace(budget, epochs=1, examples=int(min(budget.examples, len(data.train)) * STAGE_SHARE))
-        model, plan = dense, whole(dense.architecture)
+        model, plan = dense, unchanged_plan(dense.architecture)
         for share in STAGES:
             step = cut(self._steps, start - share * (start - end))
             if step.plan == plan:
                 continue
 
-            def make(model: Model = model, old: Plan = plan, new: Plan = step.plan) -> Model:
+            def make(model: Model = model, old: ModelPlan = plan, new: ModelPlan = step.plan) -> Model:
                 return recover(advance(model, old, new, data, budget.seed), dense, data, spent)
 
             model, plan = self._remembered(f"stage-{share:g}", make), step.plan
@@ -137,7 +137,7 @@ class Search:
         return remembered(self._folder and self._folder / f"{name}.pt", self._dense, make)
 
 
-def advance(model: Model, old: Plan, new: Plan, data: TaskData, seed: int) -> Model:
+def advance(model: Model, old: ModelPlan, new: ModelPlan, data: TaskData, seed: int) -> Model:
     """Return a copy of ``model``, which follows plan ``old``, that follows ``new``: the first layer first."""
     for index, (before, after) in enumerate(zip(old, new, strict=True)):
         if before.heads != after.heads:

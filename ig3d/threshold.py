@@ -31,7 +31,7 @@ class LayerPlan:
     activation: str = "gelu"
 
 
-Plan = tuple[LayerPlan, ...]
+ModelPlan = tuple[LayerPlan, ...]
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,15 @@ class Step:
     tau: float
     loss: float
     megabytes: float
-    plan: Plan
+    plan: ModelPlan
 
 
-def whole(architecture: Architecture) -> Plan:
+def unchanged_plan(architecture: Architecture) -> ModelPlan:
     """Return the plan that changes nothing."""
     return tuple(LayerPlan(tuple(range(layer.heads))) for layer in architecture.layers)
 
 
-def planned(architecture: Architecture, plan: Plan) -> Architecture:
+def planned(architecture: Architecture, plan: ModelPlan) -> Architecture:
     """Return the architecture that a plan leads to."""
     layers = zip(architecture.layers, plan, strict=True)
     return replace(architecture, layers=tuple(_planned(layer, own) for layer, own in layers))
@@ -76,7 +76,7 @@ def layer_megabytes(layer: Layer, hidden_size: int, seq_len: int) -> float:
 
 def trajectory(dense: Architecture, losses: Losses, seq_len: int) -> list[Step]:
     """Return all moves, the cheapest first, until nothing is left to save; tau never falls."""
-    plan = whole(dense)
+    plan = unchanged_plan(dense)
     total, loss, tau = megabytes(dense, seq_len), 0.0, 0.0
     steps: list[Step] = []
     while moves := list(_moves(dense, plan, losses, seq_len)):
@@ -118,7 +118,7 @@ _Move = tuple[int, str, str, LayerPlan, float, float]
 """Layer, dimension, what becomes of it, the layer's new plan, nats lost, megabytes saved."""
 
 
-def _moves(dense: Architecture, plan: Plan, losses: Losses, seq_len: int) -> Iterator[_Move]:
+def _moves(dense: Architecture, plan: ModelPlan, losses: Losses, seq_len: int) -> Iterator[_Move]:
     for index, (layer, own) in enumerate(zip(dense.layers, plan, strict=True)):
         now = layer_megabytes(_planned(layer, own), dense.hidden_size, seq_len)
         for dimension, to, new, lost in _options(index, own, losses):

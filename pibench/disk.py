@@ -15,7 +15,7 @@ from pibench.errors import InputError
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a path to write to, which becomes ``path`` at the end: whole or not at all, also for several runs at once.
 
     Raises:
@@ -40,7 +40,7 @@ def save(value: Any, path: Path) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         torch.save(value, temporary)
 
 
@@ -50,7 +50,7 @@ def save_text(text: str, path: Path) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -172,7 +172,7 @@ EDGES = torch.tensor([0, 1, -1, 2, -2, 2**BITS, -(2**BITS), 2**61, -(2**61), 2**
 
 @pytest.mark.parametrize("switches", [LEAN, LEAN.without("packed_comparison"), LEAN.without("open_once")])
 def test_negative_and_relu_are_exact_from_one_unit_to_the_rings_quarter(switches: Switches) -> None:
-    bit = words_of(*both(lambda ops: ops.negative(ring(ops, EDGES)), switches))
+    bit = words_of(*both(lambda ops: ops.is_negative(ring(ops, EDGES)), switches))
     assert bit.tolist() == (EDGES < 0).long().tolist()
     assert torch.equal(words_of(*both(lambda ops: ops.relu(ring(ops, EDGES)), switches)), EDGES.clamp(min=0))
 
@@ -182,8 +182,8 @@ def test_a_bit_times_anything_is_exact(switches: Switches) -> None:
     x, y = grid(3, 5, seed=1), grid(2, 1, 5, seed=2)
 
     def program(ops: Beaver) -> list[Shared]:
-        bit, value_, other = ops.negative(ops.secret(x, SERVER)), ops.secret(y, CLIENT), ops.secret(-x, SERVER)
-        inverse = ops.negative(other)
+        bit, value_, other = ops.is_negative(ops.secret(x, SERVER)), ops.secret(y, CLIENT), ops.secret(-x, SERVER)
+        inverse = ops.is_negative(other)
         return [
             ops.mul(value_, bit),
             ops.mul(bit, value_),
@@ -223,7 +223,7 @@ FUNCTIONS: dict[str, tuple[Program[Shared], torch.Tensor, float]] = {
         1.5e-3,
     ),
     "softmax": (
-        lambda ops: ops.over(*ops.softmax(ops.secret(SCORES, CLIENT), KEEP)),
+        lambda ops: ops.normalise(*ops.softmax(ops.secret(SCORES, CLIENT), KEEP)),
         SCORES.masked_fill(KEEP == 0, -torch.inf).softmax(-1),
         7e-3,
     ),

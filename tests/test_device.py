@@ -17,7 +17,7 @@ from pibench.tasks.batches import pad
 from pibench.tasks.data import TaskData
 from pibench.training import device, finetune
 from pibench.training.budget import Budget
-from pibench.training.device import at_work
+from pibench.training.device import on_device
 from pibench.training.distill import recover
 from pibench.training.finetune import label_loss, predict, train
 from pibench.training.tune import Grid, tune
@@ -43,7 +43,7 @@ def test_modules_go_home_even_when_the_work_fails(monkeypatch: pytest.MonkeyPatc
             return self
 
     monkeypatch.setattr(device.torch.cuda, "is_available", lambda: True)
-    with pytest.raises(ValueError, match="broken"), at_work(Module(1, 1)) as where:
+    with pytest.raises(ValueError, match="broken"), on_device(Module(1, 1)) as where:
         assert moves == [str(where)] == ["cuda:0"]
         raise ValueError("broken")
     assert moves == ["cuda:0", "cpu"]

@@ -71,7 +71,7 @@ def test_scaling_by_a_public_constant(engine: str, constant: float) -> None:
 def test_integers_bits_and_multiples_are_exact() -> None:
     ops = fixed()
     x = ops.encode(10 * normal(2000))
-    bit = ops.negative(x)
+    bit = ops.is_negative(x)
     assert torch.equal(ops.relu(x), x.relu())
     assert torch.equal(ops.scale(x, -3), -3 * x)
     assert torch.equal(ops.mul(x, ops.shift(ops.scale(bit, -2), 1.0)), x.abs())
@@ -185,7 +185,7 @@ def test_softmax_error(engine: str) -> None:
     ops, keep = fixed(engine, inject=False), torch.ones(2, 1, 1, 32, dtype=torch.int64)
     keep[1, ..., 20:] = 0
     scores = ops.encode(3 * normal(2, 4, 8, 32))
-    own = ops.over(*ops.softmax(scores, keep))
+    own = ops.normalise(*ops.softmax(scores, keep))
     assert float((own - TorchInterpreter().softmax(scores, keep)[0]).abs().max()) <= 0.015
     assert float((own.sum(-1) - 1).abs().max()) <= 3e-3
     assert float(own[1, ..., 20:].abs().max()) <= 2 / ONE

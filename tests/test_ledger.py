@@ -66,7 +66,7 @@ def test_local_primitives_are_free(ledger: MakeLedger) -> None:
 
 def test_crypten_comparison() -> None:
     ledger = crypten()
-    ledger.negative(shape(10))
+    ledger.is_negative(shape(10))
     assert ledger.total() == Cost(432 * 10, 8, 0)
 
 
@@ -79,7 +79,7 @@ def lean_comparison(count: int) -> int:
 @pytest.mark.parametrize("count", [1, 5, 8, 10, 1000])
 def test_lean_comparison(count: int) -> None:
     ledger = Ledger()
-    ledger.negative(shape(count))
+    ledger.is_negative(shape(count))
     assert ledger.total() == Cost(lean_comparison(count), 6, 0)
 
 

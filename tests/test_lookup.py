@@ -10,18 +10,18 @@ from scipy import stats
 from pibench.engines.lean.dealer import first_party
 from pibench.engines.lean.fixed_point import FixedPoint
 from pibench.engines.lean.ledger import Ledger
-from pibench.engines.lean.lookup import Table, levels, tanh_tables
+from pibench.engines.lean.lookup import LookupTable, levels, tanh_tables
 from pibench.engines.lean.protocol import CLIENT, Beaver
 from pibench.engines.lean.shares import Shared
 from pibench.engines.lean.switches import LEAN
 from tests.two_parties import Program, decoded, meet, prefetched, value
 
 ONE = 2.0**LEAN.fraction_bits
-TABLE = Table(0.25, torch.stack([torch.arange(64.0), -torch.arange(64.0) / 8]).double())
+TABLE = LookupTable(0.25, torch.stack([torch.arange(64.0), -torch.arange(64.0) / 8]).double())
 NUMBERS = torch.linspace(-3, 7, 501, dtype=torch.float64)
 
 
-def read(numbers: torch.Tensor, *tables: Table) -> Program[list[Shared]]:
+def read(numbers: torch.Tensor, *tables: LookupTable) -> Program[list[Shared]]:
     """Return the program that looks the client's numbers up; columns and what lies beyond, table by table."""
 
     def run(ops: Beaver) -> list[Shared]:
@@ -89,7 +89,7 @@ def test_a_turned_table_is_shared_by_random_words() -> None:
     dealers = first_party(0, seed=1), first_party(1, seed=1)
     columns = torch.arange(8).reshape(1, 8)
     turns = [dealer.share(torch.Size([500]), kind=torch.int32) for dealer in dealers]
-    rows = [dealer.turned(turn, columns) for dealer, turn in zip(dealers, turns, strict=True)]
+    rows = [dealer.rotated_table(turn, columns) for dealer, turn in zip(dealers, turns, strict=True)]
     plain = turns[0].plain
     assert plain is not None
     assert torch.equal(plain, turns[0].share + turns[1].share)

@@ -32,7 +32,7 @@ def attention(
     coefficients: torch.Tensor | None = None,
     ops: Interpreter = OPS,
 ) -> torch.Tensor:
-    return ops.over(*SOFTMAX[name](ops, scores, keep, coefficients))
+    return ops.normalise(*SOFTMAX[name](ops, scores, keep, coefficients))
 
 
 def scores_in(low: float, high: float) -> st.SearchStrategy[np.ndarray]:

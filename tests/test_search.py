@@ -11,7 +11,7 @@ from ig3d import search as searching
 from ig3d.method import compress_by
 from ig3d.search import Search, advance
 from ig3d.sensitivity import measure
-from ig3d.threshold import DIMENSIONS, planned, trajectory, whole
+from ig3d.threshold import DIMENSIONS, planned, trajectory, unchanged_plan
 from pibench.model.module import Model
 from pibench.tasks.batches import pad
 from pibench.training.budget import Budget
@@ -66,7 +66,7 @@ def test_advancing_follows_the_plan_and_pruning_alone_is_masking(
     losses = measure(dense, data, ("heads",), "taylor", 0)
     steps = trajectory(dense.architecture, losses, data.seq_len)
     middle, last = steps[2], steps[-1]
-    half = advance(dense, whole(dense.architecture), middle.plan, data, 0)
+    half = advance(dense, unchanged_plan(dense.architecture), middle.plan, data, 0)
     model = advance(half, middle.plan, last.plan, data, 0)
     assert model.architecture == planned(dense.architecture, last.plan)
     gates = torch.tensor([[float(head in layer.heads) for head in range(4)] for layer in last.plan])

@@ -35,7 +35,7 @@ class Plain(SecretSharing):
     def matmul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return a @ b
 
-    def negative(self, a: torch.Tensor) -> torch.Tensor:
+    def is_negative(self, a: torch.Tensor) -> torch.Tensor:
         return (a < 0).to(a.dtype)
 
     def lookup(self, a: torch.Tensor, tables: Sequence[Table]) -> list[Read]:
@@ -153,7 +153,7 @@ def test_divide_on_a_domain_of_one_number() -> None:
 
 @BOTH
 def test_softmax_over_one_key(ops: Plain) -> None:
-    weights = ops.over(*ops.softmax(torch.randn(1, 2, 1, 1), torch.ones(1, 1, 1, 1)))
+    weights = ops.normalise(*ops.softmax(torch.randn(1, 2, 1, 1), torch.ones(1, 1, 1, 1)))
     assert worst(weights, torch.ones(1, 2, 1, 1)) <= (4.5e-4 if ops is LEAN_OPS else 1e-6)
 
 
@@ -204,7 +204,7 @@ def test_softmax_error(ops: Plain, bound: float, seed: int, keys: int, spread: f
     scores[..., 0] += peak
     keep = torch.ones(2, 1, 1, keys, dtype=torch.int64)
     keep[1, ..., 1 + keys // 2 :] = 0
-    own, exact = ops.over(*ops.softmax(scores, keep)), TorchInterpreter().softmax(scores, keep)[0]
+    own, exact = ops.normalise(*ops.softmax(scores, keep)), TorchInterpreter().softmax(scores, keep)[0]
     assert worst(own, exact) <= bound
     assert worst(own.sum(-1), torch.ones(1)) <= (4.5e-4 if ops is LEAN_OPS else 1e-5)
     kept, masked = scores[1, ..., : 1 + keys // 2], scores[1, ..., 1 + keys // 2 :]

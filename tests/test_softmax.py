@@ -98,7 +98,7 @@ def test_fixed_point_is_near_floats(name: str) -> None:
     scores, keep = rows(32, 2.0, 50), torch.ones(1, 1, 1, 32)
     ops = FixedPoint(LEAN, inject=False)
     weights, total = SOFTMAX[name](ops, ops.encode(scores), keep, None)
-    own = ops.over(weights, total)
+    own = ops.normalise(weights, total)
     torch.testing.assert_close(own, attention(name, scores, keep), atol=0.01, rtol=0.01)
     assert not ops.overflows
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ig3d.sensitivity import ACTIVATIONS, SOFTMAXES, Losses
-from ig3d.threshold import cut, megabytes, planned, trajectory, whole
+from ig3d.threshold import cut, megabytes, planned, trajectory, unchanged_plan
 from pibench.engines.lean.ledger import predict
 from pibench.model.architecture import Architecture, Layer
 
@@ -79,4 +79,4 @@ def test_cut_takes_the_first_step_that_is_cheap_enough() -> None:
     steps = trajectory(DENSE, losses(0), SEQ_LEN)
     assert cut(steps, steps[3].megabytes) is steps[3]
     assert cut(steps, 0.0) is steps[-1]
-    assert planned(DENSE, whole(DENSE)) == DENSE
+    assert planned(DENSE, unchanged_plan(DENSE)) == DENSE

@@ -11,31 +11,31 @@ from pibench.engines.lean.parties import Parties
 from pibench.engines.lean.switches import CRYPTEN
 from pibench.measure.engine import MINILM_LAYER, RECIPE_LAYER, Setup, Timed, ablation, interleaved, layers, profile
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 MODEL_ROUNDS = {1: 8, 8: 3}
 SCALING_ROUNDS = 3
 
 
-def test_ablation(save: Save, tell: Tell) -> None:
+def test_ablation(save: Save, log: Log) -> None:
     setups = ablation()
     setups.append(Setup("IG-3D's recipe: 6 heads, quad, quadratic", layers(RECIPE_LAYER)))
     with Parties(models_at_once=len(setups)) as parties:
-        timed = interleaved(parties, setups, tell=tell)
+        timed = interleaved(parties, setups, log=log)
     save("ablation", _rows(timed))
 
 
-def test_profile(save: Save, tell: Tell) -> None:
+def test_profile(save: Save, log: Log) -> None:
     setups = [
         Setup("lean", layers(MINILM_LAYER)),
         Setup("IG-3D's recipe", layers(RECIPE_LAYER)),
         Setup("CrypTen, fair lowering", layers(MINILM_LAYER), "fair", CRYPTEN),
     ]
     with Parties(models_at_once=len(setups)) as parties:
-        timed = interleaved(parties, setups, tell=tell)
+        timed = interleaved(parties, setups, log=log)
     save("profile", [row for one in timed for row in profile(one)])
 
 
-def test_whole_model(save: Save, tell: Tell) -> None:
+def test_whole_model(save: Save, log: Log) -> None:
     rows = []
     dense = layers(MINILM_LAYER, 6)
     for batch, rounds in MODEL_ROUNDS.items():
@@ -48,17 +48,17 @@ def test_whole_model(save: Save, tell: Tell) -> None:
             setups.append(Setup("CrypTen, fair lowering", dense, "fair", CRYPTEN))
             setups.append(Setup("CrypTen, stock lowering", dense, "stock", CRYPTEN))
         with Parties(models_at_once=len(setups)) as parties:
-            rows += _rows(interleaved(parties, setups, rounds, tell))
+            rows += _rows(interleaved(parties, setups, rounds, log))
     save("model", rows)
 
 
-def test_scaling(save: Save, tell: Tell) -> None:
+def test_scaling(save: Save, log: Log) -> None:
     points = [Setup("dense", layers(MINILM_LAYER), batch=batch) for batch in (1, 2, 4, 8, 16)]
     points += [Setup("dense", layers(MINILM_LAYER), seq_len=length) for length in (32, 64, 256, 512)]
     points += [replace(point, name="IG-3D's recipe", architecture=layers(RECIPE_LAYER)) for point in points]
     rows = []
     for point in points:
-        tell(f"{point.name}, batch {point.batch}, length {point.seq_len}")
+        log(f"{point.name}, batch {point.batch}, length {point.seq_len}")
         with Parties() as parties:  # a fresh pair, so that peak memory is this point's own
             rows += [timed.row() for timed in interleaved(parties, [point], SCALING_ROUNDS)]
     save("scaling", rows)

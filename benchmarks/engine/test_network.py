@@ -30,7 +30,7 @@ SETUPS = (
 )
 
 
-def test_latency_model(save: Save, tell: Callable[[str], None]) -> None:
+def test_latency_model(save: Save, log: Callable[[str], None]) -> None:
     if reason := available():
         pytest.skip(reason)
     with Parties(models_at_once=len(SETUPS)) as parties:
@@ -38,7 +38,7 @@ def test_latency_model(save: Save, tell: Callable[[str], None]) -> None:
     compute = {timed.setup.name: median(run.compute_seconds for run in timed.runs) for timed in local}
     rows: list[dict[str, Any]] = []
     for link in LINKS:
-        tell(f"{link}: {NETWORKS[link].bandwidth / 1e6:g} Mbit/s, {NETWORKS[link].rtt * 1e3:g} ms")
+        log(f"{link}: {NETWORKS[link].bandwidth / 1e6:g} Mbit/s, {NETWORKS[link].rtt * 1e3:g} ms")
         with emulated_link(NETWORKS[link]) as ends, Parties(models_at_once=len(SETUPS), ends=ends) as parties:
             for timed in interleaved(parties, SETUPS, ROUNDS):
                 total = sum(timed.runs[0].costs.values(), Cost())

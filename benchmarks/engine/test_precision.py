@@ -21,12 +21,12 @@ from pibench.training.finetune import predict
 BITS = (8, 9, 10, 11, 12, 13, 14, 16)
 
 
-def test_precision(bench: Workbench, save: Save, tell: Callable[[str], None], request: pytest.FixtureRequest) -> None:
+def test_precision(bench: Workbench, save: Save, log: Callable[[str], None], request: pytest.FixtureRequest) -> None:
     dense = {cell.task: cell for cell in request.config.stash[CELLS] if cell.method == "dense"}
-    save("precision", [row for cell in dense.values() for row in against_precision(bench, cell, tell)])
+    save("precision", [row for cell in dense.values() for row in against_precision(bench, cell, log)])
 
 
-def against_precision(bench: Workbench, cell: Cell, tell: Callable[[str], None]) -> list[dict[str, Any]]:
+def against_precision(bench: Workbench, cell: Cell, log: Callable[[str], None]) -> list[dict[str, Any]]:
     model, data = bench.dense(cell), bench.task(cell.task, cell.seed).data
     floats = predict(model, data.selection, data.pad_id)
     labels = data.selection.labels.numpy()
@@ -36,7 +36,7 @@ def against_precision(bench: Workbench, cell: Cell, tell: Callable[[str], None])
 
     rows = []
     for bits in BITS:
-        tell(f"{cell.task}: {bits} fractional bits")
+        log(f"{cell.task}: {bits} fractional bits")
         switches = replace(LEAN, fraction_bits=bits)
         emulated = predict_fixed(model, data.selection, data.pad_id, switches, cell.seed, inject=False)
         difference = np.abs(emulated.logits - floats)

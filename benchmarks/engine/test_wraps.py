@@ -21,7 +21,7 @@ WRONG = 0.5
 """Logits that differ by more are called wrong."""
 
 
-def test_wraps(save: Save, tell: Callable[[str], None], request: pytest.FixtureRequest) -> None:
+def test_wraps(save: Save, log: Callable[[str], None], request: pytest.FixtureRequest) -> None:
     count = request.config.getoption("inferences")
     rows = []
     with Parties() as parties:
@@ -29,12 +29,12 @@ def test_wraps(save: Save, tell: Callable[[str], None], request: pytest.FixtureR
             switches = replace(LEAN, fraction_bits=bits)
             setup = Setup(f"{bits} bits", layers(MINILM_LAYER, DEPTH), switches=switches, batch=BATCH, seq_len=LENGTH)
             batches = -(-int(count * part) // (DEPTH * BATCH))
-            rows.append({"fraction_bits": bits} | audit(parties, setup, batches, tell))
+            rows.append({"fraction_bits": bits} | audit(parties, setup, batches, log))
     save("wraps", rows)
     assert not any(row["undetected"] for row in rows)
 
 
-def audit(parties: Parties, setup: Setup, batches: int, tell: Callable[[str], None]) -> dict[str, float]:
+def audit(parties: Parties, setup: Setup, batches: int, log: Callable[[str], None]) -> dict[str, float]:
     """Run ``batches`` audited batches and compare every logit with float."""
     model, *_ = example(setup)
     parties.load(setup.name, model, setup.lowering, setup.switches)
@@ -42,7 +42,7 @@ def audit(parties: Parties, setup: Setup, batches: int, tell: Callable[[str], No
     largest = 0.0
     for number in range(batches):
         if number % 10 == 0:
-            tell(f"{setup.name}: batch {number + 1} of {batches}")
+            log(f"{setup.name}: batch {number + 1} of {batches}")
         ids = torch.randint(100, (setup.batch, setup.seq_len), generator=torch.Generator().manual_seed(number))
         keep = torch.ones_like(ids)
         with torch.no_grad():

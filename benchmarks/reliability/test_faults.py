@@ -20,17 +20,17 @@ def test_faults(
     fresh: Callable[[], Path],
     draw: random.Random,
     save: Save,
-    tell: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> None:
     """The failed cell says why, the next one runs, and no process stays."""
     own, missing = machine_faults(fresh())
     for sentence in missing:
-        tell(sentence)
+        log(sentence)
     rows = []
     for name, fault in (PARTY_FAULTS | own).items():
         if request.config.getoption("faults") in name:
             outcomes = [fault(fresh(), backbone, draw) for _ in range(request.config.getoption("times"))]
             rows.append(summary(name, outcomes))
-            tell(f"{name}: {rows[-1]['survived']} of {rows[-1]['times']}; {rows[-1]['saw']}")
+            log(f"{name}: {rows[-1]['survived']} of {rows[-1]['times']}; {rows[-1]['saw']}")
     save("reliability_faults", with_others(rows, request.config.getoption("studies") / "study/reliability_faults.json"))
     assert all(row["survived"] == row["times"] for row in rows)

@@ -15,7 +15,7 @@ from pibench.errors import InputError
 from tests.readers import Reader, readers
 
 
-def test_inputs(request: pytest.FixtureRequest, tmp_path: Path, save: Save, tell: Callable[[str], None]) -> None:
+def test_inputs(request: pytest.FixtureRequest, tmp_path: Path, save: Save, log: Callable[[str], None]) -> None:
     """A value comes out, or our own error in one sentence, or a command ends with status 2."""
     rows = []
     for name, reader in readers(tmp_path).items():
@@ -31,7 +31,7 @@ def test_inputs(request: pytest.FixtureRequest, tmp_path: Path, save: Save, tell
                 "which": ", ".join(others) or None,
             }
         )
-        tell(f"{rows[-1]}")
+        log(f"{rows[-1]}")
     save("reliability_inputs", rows)
     assert not any(row["others"] for row in rows)
 

@@ -21,7 +21,7 @@ Fresh = Callable[[], Path]
 
 def test_interruptions(
     request: pytest.FixtureRequest, backbone: Path, fresh: Fresh, draw: random.Random, save: Save,
-    tell: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> None:  # fmt: skip
     """Kill with SIGKILL, and press Ctrl-C, at moments spread over a run; run twice at once."""
     kills, times = request.config.getoption("kills"), request.config.getoption("times")
@@ -38,7 +38,7 @@ def test_interruptions(
     for fault, attempt in tries.items():
         if request.config.getoption("faults") in fault:
             rows.append(summary(fault, attempt()))
-            tell(f"{rows[-1]}")
+            log(f"{rows[-1]}")
     earlier = request.config.getoption("studies") / "study/reliability_interruptions.json"
     save("reliability_interruptions", with_others(rows, earlier))
     assert all(row["survived"] == row["times"] for row in rows)

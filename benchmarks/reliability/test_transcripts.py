@@ -28,7 +28,7 @@ RUNS = 200
 ALPHA = 1e-3
 
 
-def test_transcripts(save: Save, tell: Callable[[str], None]) -> None:
+def test_transcripts(save: Save, log: Callable[[str], None]) -> None:
     """Whole runs on one text, on another, and on texts that grow with a number; the smallest p of all messages."""
     scales = np.random.default_rng(0).uniform(-3, 3, RUNS)
     texts = (([0.0] * RUNS, 0), ([3.0] * RUNS, 10_000), (scales, 20_000))
@@ -53,7 +53,7 @@ def test_transcripts(save: Save, tell: Callable[[str], None]) -> None:
                 "joint": None if dealt else beside,
             }
         )
-        tell(f"{rows[-1]}")
+        log(f"{rows[-1]}")
     save("reliability_transcripts", rows)
     save("reliability_leak", [_leak("first-party"), _leak("third-party")])
     assert min(row[key] for row in rows for key in ("uniform", "told_apart", "follows")) > ALPHA

@@ -34,6 +34,6 @@ def protocols(request: pytest.FixtureRequest) -> list[Protocol]:
 
 
 @pytest.fixture
-def costs(tell: Callable[[str], None]) -> Costs:
+def costs(log: Callable[[str], None]) -> Costs:
     """Return what measures the layers it is given, each once: finished ones are kept for the next run."""
-    return lambda protocol, layers, seq_len: layer_costs(protocol, layers, seq_len, KEPT, tell)
+    return lambda protocol, layers, seq_len: layer_costs(protocol, layers, seq_len, KEPT, log)

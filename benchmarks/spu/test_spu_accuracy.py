@@ -20,7 +20,7 @@ from pibench.model.module import Model
 MODELS = {"dense": "fair", "ig3d": "within_2.3", "aero": "SM+ScFuFFN"}
 
 
-def test_spu_accuracy(request: pytest.FixtureRequest, save: Save, tell: Callable[[str], None]) -> None:
+def test_spu_accuracy(request: pytest.FixtureRequest, save: Save, log: Callable[[str], None]) -> None:
     """``--mpc-examples`` of each of ``--tasks``; models are trained here, or taken from ``runs/models`` to resume."""
     plan, protocol, rows = request.config.stash[PLAN], PROTOCOLS["semi2k"], []
     bench = Workbench(plan)
@@ -32,7 +32,7 @@ def test_spu_accuracy(request: pytest.FixtureRequest, save: Save, tell: Callable
                 model = bench.compressed(cell)
                 assert isinstance(model, Model)
                 found = score_on_spu(parties, model, bench.task(task, 0), plan.mpc_examples, plan.profile.mpc_batch)
-                tell(f"{cell.name}: {found['mpc']:.1f} on SPU, {found['float_on_subset']:.1f} in floats")
+                log(f"{cell.name}: {found['mpc']:.1f} on SPU, {found['float_on_subset']:.1f} in floats")
                 about = {"task": task, "method": method, "variant": name, "engine": protocol.name}
                 rows.append(about | {"weights_hash": model.fingerprint()} | found)
     save("spu_accuracy", rows, "spu", {protocol.name: in_words(protocol.security)})

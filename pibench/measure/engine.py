@@ -124,7 +124,7 @@ def ablation(layer: Layer = MINILM_LAYER) -> list[Setup]:
 
 
 def interleaved(
-    parties: Parties, setups: Sequence[Setup], rounds: int = ROUNDS, tell: Callable[[str], None] = lambda line: None
+    parties: Parties, setups: Sequence[Setup], rounds: int = ROUNDS, log: Callable[[str], None] = lambda line: None
 ) -> list[Timed]:
     """Run every setup ``rounds`` times, after one run that warms it up; each run is checked against its ledger."""
     timed = [Timed(setup) for setup in setups]
@@ -136,7 +136,7 @@ def interleaved(
         _run(parties, one, *given)
     order = list(zip(timed, inputs, strict=True))
     for number in range(rounds):
-        tell(f"round {number + 1} of {rounds}")
+        log(f"round {number + 1} of {rounds}")
         for one, given in order if number % 2 == 0 else reversed(order):
             one.runs.append(_run(parties, one, *given))
     return timed

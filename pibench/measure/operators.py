@@ -168,7 +168,7 @@ def _softmax(name: str, operator: Operator) -> Probe:
         if coefficients is not None:
             coefficients = coefficients[: scores.shape[1]]
         scaled = ops.scale(scores, 1 / degree) if degree > 1 else scores
-        return ops.over(*operator(ops, scaled, keep, coefficients))
+        return ops.normalise(*operator(ops, scaled, keep, coefficients))
 
     return Probe(
         "softmax",

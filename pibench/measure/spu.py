@@ -35,7 +35,7 @@ def alone(architecture: Architecture) -> list[Architecture]:
 
 
 def layer_costs(
-    protocol: Protocol, layers: Iterable[Architecture], seq_len: int, folder: Path, tell: Callable[[str], None]
+    protocol: Protocol, layers: Iterable[Architecture], seq_len: int, folder: Path, log: Callable[[str], None]
 ) -> dict[str, dict[str, Any]]:
     """Return :func:`layer_cost` of each distinct layer by its key; each is kept in ``folder``, and taken from there."""
     costs: dict[str, dict[str, Any]] = {}
@@ -56,7 +56,7 @@ def layer_costs(
                 return cost if protocol.rounds else cost | {"rounds": None}
 
             costs[layer.key] = remember(folder / f"{protocol.name}-{layer.key}-{seq_len}.pt", make)
-            tell(f"{protocol.name} {layer.key}: {costs[layer.key]['bytes_total'] / 1e6:.1f} MB")
+            log(f"{protocol.name} {layer.key}: {costs[layer.key]['bytes_total'] / 1e6:.1f} MB")
     return costs
 
 

@@ -154,7 +154,7 @@ CHECKS: tuple[Callable[[Bench], None], ...] = (
 TASKS = ("sst2", "stsb")
 
 
-def check(name: str, tell: Callable[[str], None] = print) -> bool:
+def check(name: str, log: Callable[[str], None] = print) -> bool:
     """Check one method on a classification and on a regression; return whether all is well.
 
     Raises:
@@ -165,12 +165,12 @@ def check(name: str, tell: Callable[[str], None] = print) -> bool:
     for task in TASKS:
         dense, data = _dense(task)
         for variant in method.info.variants:
-            tell(f"{name}, {variant.name}, {task}:")
-            good &= _checked(Bench(method, variant, dense, data), tell)
+            log(f"{name}, {variant.name}, {task}:")
+            good &= _checked(Bench(method, variant, dense, data), log)
     return good
 
 
-def _checked(bench: Bench, tell: Callable[[str], None]) -> bool:
+def _checked(bench: Bench, log: Callable[[str], None]) -> bool:
     good = True
     for one in CHECKS:
         try:
@@ -178,11 +178,11 @@ def _checked(bench: Bench, tell: Callable[[str], None]) -> bool:
         except Exception as error:
             good = False
             what = str(error) if isinstance(error, Broken) else f"{type(error).__name__}: {error}"
-            tell(f"  FAILED  {one.__doc__}\n          {' '.join(what.split())}")
+            log(f"  FAILED  {one.__doc__}\n          {' '.join(what.split())}")
         else:
-            tell(f"  ok      {one.__doc__}")
+            log(f"  ok      {one.__doc__}")
         if bench.model is None:
-            tell("  -       nothing else to check: there is no model")
+            log("  -       nothing else to check: there is no model")
             break
     return good
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-from pibench.model.primitives import Domain, Interpreter, Sum
+from pibench.model.primitives import Denominator, Domain, Interpreter
 
 
 class TorchInterpreter(Interpreter):
@@ -39,7 +39,7 @@ class TorchInterpreter(Interpreter):
     def relu(self, a: torch.Tensor) -> torch.Tensor:
         return a.relu()
 
-    def negative(self, a: torch.Tensor) -> torch.Tensor:
+    def is_negative(self, a: torch.Tensor) -> torch.Tensor:
         return (a < 0).to(a.dtype)
 
     def sines(self, a: torch.Tensor, weights: Sequence[float], period: float) -> torch.Tensor:
@@ -64,7 +64,7 @@ class TorchInterpreter(Interpreter):
     def gelu(self, a: torch.Tensor) -> torch.Tensor:
         return functional.gelu(a)
 
-    def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> tuple[torch.Tensor, Sum | None]:
+    def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> tuple[torch.Tensor, Denominator | None]:
         return functional.softmax(self.mask_scores(scores, keep), dim=-1), None
 
     def layer_norm(self, a: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float) -> torch.Tensor:

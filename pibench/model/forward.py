@@ -148,7 +148,7 @@ def _attention(
         context = ops.matmul(attention, value)
     if total is not None:
         with ops.scope("softmax"):
-            context = ops.over(context, total)
+            context = ops.normalise(context, total)
     if gate is not None:
         context = ops.scale(context, gate[..., None, None])
     context = context.transpose(1, 2).reshape(batch, length, layer.heads * layer.head_size)

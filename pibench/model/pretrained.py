@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pibench.disk import save_text, whole
+from pibench.disk import atomic_write, save_text
 from pibench.errors import InputError
 from pibench.model.architecture import Architecture
 from pibench.model.forward import Output
@@ -46,7 +46,7 @@ class PrivateModel(torch.nn.Module):
         spec = self.model.architecture.spec()
         config = {"model_type": _KIND, "architecture": spec, "about": self.about}
         state = {name: value.detach().contiguous() for name, value in self.model.state_dict().items()}
-        with whole(Path(folder) / _WEIGHTS) as temporary:
+        with atomic_write(Path(folder) / _WEIGHTS) as temporary:
             save_file(state, temporary)
         save_text(json.dumps(config, indent=1) + "\n", Path(folder) / _CONFIG)
 

@@ -24,7 +24,7 @@ MASK_VALUE = -50.0
 
 
 @dataclass(frozen=True)
-class Sum:
+class Denominator:
     """What weights are still to be divided by: a value that lies inside ``domain``, and a public number if any."""
 
     value: Value
@@ -120,7 +120,7 @@ class Interpreter(ABC):
         """Return max(a, 0)."""
 
     @abstractmethod
-    def negative(self, a: Value) -> Value:
+    def is_negative(self, a: Value) -> Value:
         """Return 1 where a < 0, else 0: a bit, whose product with a value is exact."""
 
     @abstractmethod
@@ -159,16 +159,16 @@ class Interpreter(ABC):
         """Return scores with :data:`MASK_VALUE` added where the public 0/1 mask is 0."""
         return self.shift(scores, (1 - keep) * MASK_VALUE)
 
-    def softmax(self, scores: Value, keep: torch.Tensor) -> tuple[Value, Sum | None]:
+    def softmax(self, scores: Value, keep: torch.Tensor) -> tuple[Value, Denominator | None]:
         """Return the softmax over the last dimension as weights and what they are still to be divided by.
 
         ``keep`` is the public 0/1 mask, broadcastable.
         """
         scores = self.mask_scores(scores, keep)
         weights = self.exp(self.sub(scores, self.max(scores)))
-        return weights, Sum(self.sum(weights), (1.0, float(scores.shape[-1])))
+        return weights, Denominator(self.sum(weights), (1.0, float(scores.shape[-1])))
 
-    def over(self, a: Value, total: Sum | None) -> Value:
+    def normalise(self, a: Value, total: Denominator | None) -> Value:
         """Return a divided by ``total``, or as it is where there is none."""
         if total is None:
             return a

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from pibench.disk import whole
+from pibench.disk import atomic_write
 from pibench.errors import InputError, one_sentence
 from pibench.results.decoder_pictures import decoder_costs, entropies
 from pibench.results.pictures import frontier, importance, searched
@@ -117,7 +117,7 @@ def draw(records: Sequence[Record], folder: Path) -> list[Path]:
     if searched(records):
         figures[folder / "frontier.png"] = frontier(plt, records)
     for path, figure in figures.items():
-        with whole(path) as temporary:
+        with atomic_write(path) as temporary:
             figure.savefig(temporary, dpi=120, format=path.suffix[1:], metadata={"Software": None})
         plt.close(figure)
     return list(figures)

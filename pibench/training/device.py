@@ -26,7 +26,7 @@ def native_bfloat16(device: torch.device) -> bool:
 
 
 @contextmanager
-def at_work(*modules: nn.Module) -> Iterator[torch.device]:
+def on_device(*modules: nn.Module) -> Iterator[torch.device]:
     """Hold ``modules`` on the training device, which is yielded, and put each back afterwards where it was."""
     device = training_device()
     homes = [next(module.parameters()).device for module in modules]

@@ -17,7 +17,7 @@ from pibench.model.module import Model
 from pibench.tasks.batches import Batch
 from pibench.tasks.data import TaskData
 from pibench.training.budget import Budget
-from pibench.training.device import at_work
+from pibench.training.device import on_device
 from pibench.training.finetune import DROPOUT, Loss, label_loss, task_loss, train
 
 HIDDEN_WEIGHT = 50.0
@@ -66,7 +66,7 @@ def _training_back(student: Model, teacher: Model) -> Iterator[None]:
     """Freeze the student's embeddings, and hold the teacher where the student is trained."""
     student.embeddings.requires_grad_(False)
     try:
-        with at_work(teacher):
+        with on_device(teacher):
             yield
     finally:
         student.embeddings.requires_grad_(True)

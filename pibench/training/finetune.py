@@ -21,7 +21,7 @@ from pibench.model.module import Model
 from pibench.tasks.batches import Batch, ordered, shuffled
 from pibench.tasks.data import Split, TaskData
 from pibench.training.budget import Budget
-from pibench.training.device import at_work, native_bfloat16
+from pibench.training.device import native_bfloat16, on_device
 
 M = TypeVar("M", bound=nn.Module)
 Loss = Callable[[M, Batch, TorchInterpreter], torch.Tensor]
@@ -65,7 +65,7 @@ def train(
     steps = budget.epochs * -(-examples // budget.batch_size)
     rng = np.random.default_rng(budget.seed)
     model.train()
-    with at_work(model) as device, torch.random.fork_rng(), progress_bar(steps, name) as progress:
+    with on_device(model) as device, torch.random.fork_rng(), progress_bar(steps, name) as progress:
         optimizer = torch.optim.AdamW(parameter_groups(model, WEIGHT_DECAY), lr=budget.learning_rate, fused=True)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_then_decay(steps, WARMUP))
         torch.manual_seed(budget.seed)
@@ -114,7 +114,7 @@ def warmup_then_decay(steps: int, share: float) -> Callable[[int], float]:
 def predict(model: Model, split: Split, pad_id: int) -> np.ndarray:
     """Return float32 logits (examples, outputs) in the split's own order."""
     logits = np.zeros((len(split), model.architecture.outputs), dtype=np.float32)
-    with at_work(model) as device:
+    with on_device(model) as device:
         for batch in ordered(split, EVALUATION_BATCH, pad_id):
             here = batch.to(device)
             output = model(here.input_ids, here.token_type_ids, here.keep)

@@ -51,7 +51,7 @@ class StockLedger(Ledger):
 
     def _sigmoid(self, a: Value) -> Value:
         """Book ``sigmoid``: exponential and reciprocal of abs(x), then a choice by the sign."""
-        self._power(self.mul(a, self.negative(a)), EXP_SQUARINGS)
+        self._power(self.mul(a, self.is_negative(a)), EXP_SQUARINGS)
         for _ in range(SIGMOID_RECIPROCAL_STEPS - 1):  # the first step starts from a public number
             self.mul(self.square(a), a)
         self.mul(a, a)
@@ -62,7 +62,7 @@ class StockLedger(Ledger):
         rest = a
         for _ in range(int(math.log(a.shape[-1]))):
             half = rest[..., : rest.shape[-1] // 2]
-            self.negative(half)
+            self.is_negative(half)
             self.mul(half, half)
             self.mul(half, half)
             rest = rest[..., : half.shape[-1] + rest.shape[-1] % 2]
@@ -75,7 +75,7 @@ class StockLedger(Ledger):
     def _pairwise_argmax(self, a: Value) -> None:
         width = a.shape[-1]
         copies = self.stack([a] * max(width - 1, 1))
-        self.negative(copies)
+        self.is_negative(copies)
         while (count := copies.shape[0]) > 1:
             half = count // 2
             self.mul(copies[:half], copies[:half])
@@ -87,4 +87,4 @@ class StockLedger(Ledger):
         rows = a[..., :1]
         self.book(rows.numel() * PRECISION_BITS * OPEN)
         self.mul(rows, rows)
-        self.negative(a)
+        self.is_negative(a)

@@ -20,7 +20,7 @@ from pibench.engines.lean.audit import WrapCounter, watch_crypten
 from pibench.engines.lean.dealer import Dealer
 from pibench.engines.lean.link import Link
 from pibench.engines.lean.meter import Meter
-from pibench.engines.lean.party import DirectParty, Inference, Served
+from pibench.engines.lean.party import Inference, LeanParty, Served
 from pibench.engines.lean.protocol import CLIENT, SERVER, Beaver
 from pibench.engines.lean.sockets import GlooLink, connect
 from pibench.engines.lean.switches import Switches
@@ -33,7 +33,7 @@ from pibench.net.processes import serve
 TENSORS: dict[Lowering, type[CrypTenInterpreter]] = {"fair": CrypTenInterpreter, "stock": StockInterpreter}
 
 
-class Party(DirectParty):
+class CryptenParty(LeanParty):
     """A party that runs CrypTen's own tensors too, where a model's switches say so."""
 
     def __init__(self, rank: int, host: str, dealer: Dealer | None) -> None:
@@ -118,4 +118,4 @@ def main(rank: int, port: int, host: str, own: End, dealer: Connection | None, c
     crypten = import_crypten()
     crypten.cfg.communicator.verbose = True
     crypten.init()
-    serve(Party(rank, host, None if dealer is None else dealt_by(dealer, rank)), connection)
+    serve(CryptenParty(rank, host, None if dealer is None else dealt_by(dealer, rank)), connection)

@@ -30,7 +30,7 @@ class CrypTenInterpreter(SecretSharing):
     def matmul(self, a: Value, b: Value) -> Value:
         return a.matmul(b)
 
-    def negative(self, a: Value) -> Value:
+    def is_negative(self, a: Value) -> Value:
         return a._ltz()
 
     def scale(self, a: Value, constant: float | torch.Tensor) -> Value:

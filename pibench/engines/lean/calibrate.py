@@ -12,7 +12,7 @@ from pibench.engines.lean.lowering import INVERSE_SQRT_DOMAIN, QUADRATIC_EXP_DOM
 from pibench.engines.lean.switches import CRYPTEN, Switches
 from pibench.model.floats import TorchInterpreter
 from pibench.model.module import Model
-from pibench.model.primitives import Domain, Interpreter, Sum
+from pibench.model.primitives import Denominator, Domain, Interpreter
 from pibench.tasks.batches import ordered
 from pibench.tasks.data import Split
 
@@ -90,7 +90,7 @@ class Ranges(TorchInterpreter):
         self._see("scores", scores, ANY)
         return scores
 
-    def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> tuple[torch.Tensor, Sum | None]:
+    def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> tuple[torch.Tensor, Denominator | None]:
         return Interpreter.softmax(self, scores, keep)
 
     def layer_norm(self, a: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float) -> torch.Tensor:

@@ -56,7 +56,7 @@ class Dealer(ABC):
         shape = torch.broadcast_shapes(a.share.shape, b.share.shape)
         return self.share(shape, lambda: known(a) & known(b), a.share.dtype, live).share
 
-    def turned(self, turn: Mask, columns: torch.Tensor) -> torch.Tensor:
+    def rotated_table(self, turn: Mask, columns: torch.Tensor) -> torch.Tensor:
         """Return a share of ``columns`` (functions, points) for each element of ``turn``, turned on by so many points.
 
         The shape is (functions, *turn, points).
@@ -65,7 +65,7 @@ class Dealer(ABC):
         shape = torch.Size((len(columns), *turn.share.shape, points))
         return self.share(shape, lambda: columns[:, known(turn)[..., None] + torch.arange(points) & points - 1]).share
 
-    def waves(self, turn: Mask, modulus: int, count: int, fraction: int) -> torch.Tensor:
+    def sin_cos(self, turn: Mask, modulus: int, count: int, fraction: int) -> torch.Tensor:
         """Return a share of sin and cos of 2 pi k turn / modulus for k = 1 ... count: (2, count, *turn's shape)."""
 
         def make() -> torch.Tensor:

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pibench.engines.lean.lookup import Table
+from pibench.engines.lean.lookup import LookupTable
 from pibench.engines.lean.lowering import Read, SecretSharing, public_factor
 from pibench.engines.lean.switches import CRYPTEN, Switches
 from pibench.model.forward import PUBLIC_SUFFIX, Weights, forward
@@ -80,7 +80,7 @@ class FixedPoint(SecretSharing):
     def matmul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return self._truncated(a @ b, self._one)
 
-    def negative(self, a: torch.Tensor) -> torch.Tensor:
+    def is_negative(self, a: torch.Tensor) -> torch.Tensor:
         return (a < 0).long()
 
     def sines(self, a: torch.Tensor, weights: Sequence[float], period: float) -> torch.Tensor:
@@ -88,7 +88,7 @@ class FixedPoint(SecretSharing):
         total = torch.stack([weight * (k * angle).sin() for k, weight in enumerate(weights, 1)]).sum(0)
         return self._truncated(total, self._one)
 
-    def lookup(self, a: torch.Tensor, tables: Sequence[Table]) -> list[Read]:
+    def lookup(self, a: torch.Tensor, tables: Sequence[LookupTable]) -> list[Read]:
         """Read a table at either neighbour, each the likelier the nearer it is."""
         reads = []
         for table in tables:

@@ -22,7 +22,7 @@ TANH_DOMAIN = (-126.0, 126.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class LookupTable:
     """``columns`` (functions, points) at ``step`` times 0, 1, ...; powers of two both, and points wrap around."""
 
     step: float
@@ -37,21 +37,21 @@ class Table:
 @lru_cache(maxsize=256)
 def levels(
     function: Callable[[torch.Tensor], torch.Tensor], low: float, high: float, points: int, grain: float
-) -> tuple[Table, ...]:
+) -> tuple[LookupTable, ...]:
     """Return tables of ``function`` from ``low`` to ``high`` (positive), the finest first, each of ``points`` at most.
 
     Every table but the finest has a second column: 1 where a finer one is to be used, and the value is 0 there.
     ``grain`` is the least step that a number can be told apart by.
     """
     step = max(2.0 ** math.floor(math.log2(low / NEAR)), grain)
-    tables: list[Table] = []
+    tables: list[LookupTable] = []
     while True:
         size = min(points, 2 ** math.ceil(math.log2(high / step + 2)))
         index = torch.arange(size)
         values = function(index.clamp(min=1).double() * step)
         finer = index < NEAR
         columns = torch.stack([values.masked_fill(finer, 0.0), finer.double()]) if tables else values[None]
-        tables.append(Table(step, columns))
+        tables.append(LookupTable(step, columns))
         reach = (size - 2) * step
         if reach >= high:
             return tuple(tables)
@@ -59,7 +59,7 @@ def levels(
 
 
 @lru_cache(maxsize=1)
-def tanh_tables() -> tuple[Table, Table]:
+def tanh_tables() -> tuple[LookupTable, LookupTable]:
     """Return tanh and its slope near zero, and its sign beyond with a column that is 1 near zero.
 
     With the slope the error is at most 1e-4: half the steepest curvature, 0.77, times the square of a step.
@@ -68,7 +68,7 @@ def tanh_tables() -> tuple[Table, Table]:
     value = torch.tanh(near * _TANH_STEP)
     inside = far.abs() <= _TANH_NEAR
     sign = far.sign().masked_fill(inside, 0.0)
-    return Table(_TANH_STEP, torch.stack([value, 1 - value**2])), Table(
+    return LookupTable(_TANH_STEP, torch.stack([value, 1 - value**2])), LookupTable(
         _SIGN_STEP, torch.stack([sign, inside.double()])
     )
 

@@ -1,6 +1,6 @@
 """Lowering of the primitives to two-party protocol steps on fixed-point shares.
 
-The steps are Beaver products (``mul``, ``square``, ``matmul``) and one comparison (``negative``); all else is
+The steps are Beaver products (``mul``, ``square``, ``matmul``) and one comparison (``is_negative``); all else is
 local. The ledger and the CrypTen engine share this code, so that what is predicted is what runs. Rounds are
 written as r.
 """
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from pibench.engines.lean.lookup import Table, levels, tanh_tables
+from pibench.engines.lean.lookup import LookupTable, levels, tanh_tables
 from pibench.engines.lean.switches import CRYPTEN, Switches
 from pibench.model.primitives import Domain, Interpreter, Value
 
@@ -78,10 +78,10 @@ class SecretSharing(Interpreter):
         self.switches = switches
 
     @abstractmethod
-    def negative(self, a: Value) -> Value:
+    def is_negative(self, a: Value) -> Value:
         """Return 1 where a < 0, else 0."""
 
-    def lookup(self, a: Value, tables: Sequence[Table]) -> list[Read]:
+    def lookup(self, a: Value, tables: Sequence[LookupTable]) -> list[Read]:
         """Read every table at one of the two points that ``a`` lies between, where an engine can. 1 r."""
         raise NotImplementedError
 
@@ -101,7 +101,7 @@ class SecretSharing(Interpreter):
 
     def relu(self, a: Value) -> Value:
         """Multiply by the sign bit. 9 r."""
-        return self.sub(a, self.mul(a, self.negative(a)))
+        return self.sub(a, self.mul(a, self.is_negative(a)))
 
     def exp(self, a: Value) -> Value:
         """Raise the start of the exponential series to a power of two.
@@ -196,7 +196,7 @@ class SecretSharing(Interpreter):
             near, far = self.lookup(a, tanh_tables())
             (value, slope), (sign, inside) = near.columns, far.columns
             return self.add(sign, self.mul(inside, self.add(value, self.mul(slope, near.beyond))))
-        sign = self.shift(self.scale(self.negative(a), -2), 1.0)
+        sign = self.shift(self.scale(self.is_negative(a), -2), 1.0)
         decay = self.exp(self.scale(self.mul(a, sign), -2))
         ratio = self.divide(self.shift(self.scale(decay, -1), 1.0), self.shift(decay, 1.0), domain=(1.0, 2.0))
         return self.mul(ratio, sign)
@@ -205,7 +205,7 @@ class SecretSharing(Interpreter):
         """relu(a) - t (1 - Phi(t)) for t = abs(a), the tail by one power, 19 r, or by a polynomial, 8 r."""
         if self.switches.piecewise_gelu:
             return self._piecewise_gelu(a)
-        size = self.sub(a, self.scale(self.mul(a, self.negative(a)), 2))
+        size = self.sub(a, self.scale(self.mul(a, self.is_negative(a)), 2))
         linear, quadratic = (coefficient * 0.5**EXP_SQUARINGS for coefficient in _TAIL)
         exponent = self.add(self.scale(size, linear), self.scale(self.square(size), quadratic))
         half = 0.5 ** (0.5**EXP_SQUARINGS)
@@ -217,7 +217,7 @@ class SecretSharing(Interpreter):
         if self.switches.open_once:
             self.open(a)
         edges = (_GELU_EDGE, 0.0, -_GELU_EDGE)
-        bits = self.negative(self.stack([self.shift(a, edge) for edge in edges]))
+        bits = self.is_negative(self.stack([self.shift(a, edge) for edge in edges]))
         far_below, negative, inside = (part[0] for part in (bits[:1], bits[1:2], bits[2:]))
         low, part, high = (self.mul(a, bit) for bit in (far_below, negative, inside))
         # abs(a) within the edges and the edge beyond them; the products are of bits and come without rounding

@@ -93,7 +93,7 @@ def serve_model(
     return Served(architecture, lowering, switches, shared)
 
 
-class DirectParty:
+class LeanParty:
     """A party's state; all that it does waits for the same command at the other party, on ``peer``'s other end.
 
     ``dealer`` is its end of a dealer who sits elsewhere; without, party 0 deals.

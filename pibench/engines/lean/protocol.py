@@ -17,7 +17,7 @@ import torch
 from pibench.engines.lean.comparison import sign_by_packed_bits, sign_by_words, to_arithmetic
 from pibench.engines.lean.dealer import Dealer
 from pibench.engines.lean.link import Link, ShapesLink
-from pibench.engines.lean.lookup import Table
+from pibench.engines.lean.lookup import LookupTable
 from pibench.engines.lean.lowering import Read, SecretSharing, public_factor
 from pibench.engines.lean.shares import Known, Opening, Shared, joined
 from pibench.engines.lean.switches import LEAN, Switches
@@ -126,7 +126,7 @@ class Beaver(SecretSharing):
         share.addcmul_(x.public, a.share + x.mask.share)
         return self._truncated(share, a.fraction, a.fraction)
 
-    def negative(self, a: Shared) -> Shared:
+    def is_negative(self, a: Shared) -> Shared:
         """Return a bit. 6 r, 8 r without packed comparison."""
         packed = self.switches.packed_comparison
         if packed:
@@ -137,7 +137,7 @@ class Beaver(SecretSharing):
         share, opening = to_arithmetic(self._rank, self._link, self._dealer, sign, packed)
         return Shared(share, 0, opening if self.switches.open_once else None)
 
-    def lookup(self, a: Shared, tables: Sequence[Table]) -> list[Read]:
+    def lookup(self, a: Shared, tables: Sequence[LookupTable]) -> list[Read]:
         """Read one-time tables (Ishai et al., TCC 2013), turned and shared by the dealer; an opening says where. 1 r.
 
         An index is a truncated share modulo the table's size, so that a wrap of the truncation cannot harm it.
@@ -145,7 +145,7 @@ class Beaver(SecretSharing):
         indices = [self._truncated(a.share.clone(), _bits(table.step, a.fraction), 0).share for table in tables]
         turns = [self._dealer.share(a.share.shape, kind=torch.int32) for _ in tables]
         rows = [
-            self._dealer.turned(turn, _ring_columns(table, a.fraction))
+            self._dealer.rotated_table(turn, _ring_columns(table, a.fraction))
             for turn, table in zip(turns, tables, strict=True)
         ]
         hidden = [
@@ -164,11 +164,11 @@ class Beaver(SecretSharing):
         """sin k(d + t) = sin kd cos kt + cos kd sin kt: d = a - t, modulo the period, is opened. 1 r."""
         modulus = round(period) << a.fraction
         turn = self._dealer.share(a.share.shape, kind=torch.int32)
-        waves = self._dealer.waves(turn, modulus, len(weights), a.fraction)
+        sin_cos = self._dealer.sin_cos(turn, modulus, len(weights), a.fraction)
         (opened,) = self._link.sum([(a.share & modulus - 1).int() - turn.share])
         angle = (opened.long() & modulus - 1).double() * (2 * math.pi / modulus)
         share = torch.zeros_like(a.share)
-        for k, (weight, sine, cosine) in enumerate(zip(weights, waves[0], waves[1], strict=True), 1):
+        for k, (weight, sine, cosine) in enumerate(zip(weights, sin_cos[0], sin_cos[1], strict=True), 1):
             share += self.encoded(weight * (k * angle).sin()) * cosine
             share += self.encoded(weight * (k * angle).cos()) * sine
         return self._truncated(share, self.switches.fraction_bits, a.fraction)
@@ -304,7 +304,7 @@ def _accumulate(operation: str, share: torch.Tensor, a: torch.Tensor, b: torch.T
 
 
 @lru_cache(maxsize=256)
-def _ring_columns(table: Table, fraction: int) -> torch.Tensor:
+def _ring_columns(table: LookupTable, fraction: int) -> torch.Tensor:
     return _encode(table.columns, fraction)
 
 

@@ -20,7 +20,7 @@ import torch
 
 from pibench.engines.lean.messages import Channel
 from pibench.engines.lean.parties import Parties
-from pibench.engines.lean.party import DirectParty
+from pibench.engines.lean.party import LeanParty
 from pibench.engines.lean.protocol import CLIENT, SERVER
 from pibench.engines.lean.switches import Switches
 from pibench.errors import InputError
@@ -49,16 +49,16 @@ def parse_address(text: str) -> tuple[str, int]:
 class Listener:
     """Party 0's door: an open port, and the certificates that it asks callers for.
 
-    ``tell`` is shown who was turned away, and why.
+    ``log`` is shown who was turned away, and why.
 
     Raises:
         InputError: the address cannot be listened on, or the certificates are of no use.
     """
 
-    def __init__(self, address: tuple[str, int], certificates: Path, tell: Callable[[str], None] = print) -> None:
+    def __init__(self, address: tuple[str, int], certificates: Path, log: Callable[[str], None] = print) -> None:
         self.certificates = certificates
         self.address = address
-        self._context, self._tell = tls_context(SERVER, certificates), tell
+        self._context, self._log = tls_context(SERVER, certificates), log
         self.peer: dict[str, Any] | None = None
         """The machine of the party that called last, as records describe machines."""
         try:
@@ -78,7 +78,7 @@ class Listener:
             try:
                 peer, theirs = shake_hands(plain, SERVER, self._context, {"session": session}, HANDSHAKE_S)
             except InputError as error:
-                self._tell(f"turned away {host}: {error}")
+                self._log(f"turned away {host}: {error}")
                 continue
             self.peer = theirs.get("machine")
             while True:
@@ -124,7 +124,7 @@ class RemoteParties(Parties):
 def _main(shares: socket.socket, certificates: Path, session: str, connection: Connection) -> None:
     """Be party 0 of a session, beside the launcher."""
     torch.set_num_threads(1)
-    serve(DirectParty(SERVER, _joined(shares, SERVER, tls_context(SERVER, certificates), session)), connection)
+    serve(LeanParty(SERVER, _joined(shares, SERVER, tls_context(SERVER, certificates), session)), connection)
 
 
 def _joined(plain: socket.socket, rank: int, context: ssl.SSLContext, session: str) -> ssl.SSLSocket:
@@ -154,14 +154,14 @@ def follow(
         _called(address, wait if call is None else call), CLIENT, context, {"machine": machine}, wait
     )
     with peer, _joined(_called(address, HANDSHAKE_S), CLIENT, context, str(theirs.get("session"))) as shares:
-        commands, party = Channel(peer), DirectParty(CLIENT, shares)
+        commands, party = Channel(peer), LeanParty(CLIENT, shares)
         with contextlib.suppress(EOFError, ConnectionError, ssl.SSLError):
             commands.send(None)
             while True:
                 commands.send(_answer(party, commands.recv()))
 
 
-def _answer(party: DirectParty, message: Any) -> Any:
+def _answer(party: LeanParty, message: Any) -> Any:
     if not (isinstance(message, list) and len(message) == 2 and message[0] in COMMANDS):
         raise InputError("party 0 sent what is no command")
     command, arguments = message

@@ -34,7 +34,7 @@ class SpuInterpreter(Interpreter):
     def relu(self, a: Traced) -> Traced:
         return Traced(jnp.maximum(a.array, 0))
 
-    def negative(self, a: Traced) -> Traced:
+    def is_negative(self, a: Traced) -> Traced:
         return Traced((a.array < 0).astype(jnp.float32))
 
     def sines(self, a: Traced, weights: Sequence[float], period: float) -> Traced:

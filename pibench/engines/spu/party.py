@@ -26,10 +26,10 @@ class View:
 
 def main(rank: int, addresses: Sequence[str], runtime: str, log: Path, deadline: float, connection: Connection) -> None:
     """Join the parties at ``addresses`` and run programs while the launcher lives; SPU logs to the file ``log``."""
-    serve(Party(rank, addresses, runtime, log, deadline), connection)
+    serve(SpuParty(rank, addresses, runtime, log, deadline), connection)
 
 
-class Party:
+class SpuParty:
     """SPU's runtime in one process."""
 
     def __init__(self, rank: int, addresses: Sequence[str], runtime: str, log: Path, deadline: float) -> None:

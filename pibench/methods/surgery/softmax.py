@@ -46,7 +46,7 @@ def attention(model: Model, index: int, scores: torch.Tensor, keep: torch.Tensor
     layer, own = model.architecture.layers[index], model.layer_weights[index]
     coefficients = own["softmax_coefficients"].detach() if "softmax_coefficients" in own else None
     ops = TorchInterpreter()
-    return ops.over(*SOFTMAX[layer.softmax](ops, scores, keep, coefficients))
+    return ops.normalise(*SOFTMAX[layer.softmax](ops, scores, keep, coefficients))
 
 
 def fit_power(

@@ -129,7 +129,7 @@ def shaft(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Valu
 
 def _below(ops: Interpreter, x: Value, edges: Sequence[float]) -> list[Value]:
     """Return for each edge the bit of x < edge, all compared at once."""
-    bits = ops.negative(ops.stack([ops.shift(x, -edge) for edge in edges]))
+    bits = ops.is_negative(ops.stack([ops.shift(x, -edge) for edge in edges]))
     return [bits[index] for index in range(len(edges))]
 
 

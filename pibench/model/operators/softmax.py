@@ -14,7 +14,7 @@ from functools import partial
 import torch
 
 from pibench.model.operators.operator import Operator, Operators
-from pibench.model.primitives import Domain, Interpreter, Sum, Value
+from pibench.model.primitives import Denominator, Domain, Interpreter, Value
 
 QUAD_OFFSET = 5.0
 QUAD_MEAN = (2.0, 1000.0)
@@ -33,14 +33,14 @@ POWER_MEAN = (2.0**-6, 100.0)
 
 def exact(
     ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
-) -> tuple[Value, Sum | None]:
+) -> tuple[Value, Denominator | None]:
     """Return softmax(scores)."""
     return ops.softmax(scores, keep)
 
 
 def two_quad(
     ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
-) -> tuple[Value, Sum]:
+) -> tuple[Value, Denominator]:
     """Return (x + 5)**2 / sum((x + 5)**2): 2Quad of MPCFormer (Li et al., ICLR 2023, section 3.2).
 
     Numerator and denominator carry a common factor 1/16: fixed-point truncation fails in proportion to a
@@ -63,7 +63,7 @@ def quad(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torc
 
 def two_relu(
     ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
-) -> tuple[Value, Sum]:
+) -> tuple[Value, Denominator]:
     """Return relu(x) / sum(relu(x)): 2ReLU of MPCFormer (Li et al., ICLR 2023, section 3.2), ReLU attention of MPCViT.
 
     The mean that divides has 1/64 added (MPCViT, ICCV 2023, section 3.1, has a small constant there): without a
@@ -76,7 +76,7 @@ def two_relu(
 
 def relu_cube(
     ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
-) -> tuple[Value, Sum]:
+) -> tuple[Value, Denominator]:
     """Return relu(x / 2 + 1)**3 over its sum: THE-X's softmax (Chen et al., ACL Findings 2022, section 3.3).
 
     THE-X estimates the reciprocal of the sum by a small network, for homomorphic encryption; here it is a division.
@@ -112,7 +112,9 @@ def ode(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch
     return y, None
 
 
-def puma(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None) -> tuple[Value, Sum]:
+def puma(
+    ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
+) -> tuple[Value, Denominator]:
     """Return softmax with (1 + x / 32)**32 for the exponential, 0 below -14 (PUMA, arXiv 2307.12533, section 3.3).
 
     The exponential of x less its maximum is off by at most 0.0086, and too small everywhere: attention to 128 keys by
@@ -120,12 +122,12 @@ def puma(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torc
     """
     scores = ops.mask_scores(scores, keep)
     below_top = ops.sub(scores, ops.max(scores))
-    inside = ops.shift(ops.scale(ops.negative(ops.shift(below_top, PUMA_LOWEST)), -1), 1.0)
+    inside = ops.shift(ops.scale(ops.is_negative(ops.shift(below_top, PUMA_LOWEST)), -1), 1.0)
     base = ops.shift(ops.scale(ops.mul(below_top, inside), 1 / 32), 1.0)
     for _ in range(5):
         base = ops.square(base)
     weights = ops.mul(base, inside)
-    return weights, Sum(ops.sum(weights), (1.0, float(scores.shape[-1])))
+    return weights, Denominator(ops.sum(weights), (1.0, float(scores.shape[-1])))
 
 
 def power(
@@ -135,7 +137,7 @@ def power(
     scores: Value,
     keep: torch.Tensor,
     coefficients: torch.Tensor | None,
-) -> tuple[Value, Sum | None]:
+) -> tuple[Value, Denominator | None]:
     """Return (x + c)**d for d = 2**squarings, over its sum or over the number of kept keys.
 
     The even polynomial that costs the fewest products for its degree; c (heads,) is public, and a scale of x is the
@@ -157,10 +159,10 @@ def _kept(keep: torch.Tensor) -> torch.Tensor:
     return keep.sum(-1, keepdim=True).clamp(min=1)
 
 
-def _mean(ops: Interpreter, weights: Value, keep: torch.Tensor, domain: Domain) -> Sum:
+def _mean(ops: Interpreter, weights: Value, keep: torch.Tensor, domain: Domain) -> Denominator:
     """Return the sum of the weights as their mean over the kept keys, in ``domain``, times the number of these."""
     kept = _kept(keep)
-    return Sum(ops.scale(ops.sum(weights), 1 / kept), domain, kept)
+    return Denominator(ops.scale(ops.sum(weights), 1 / kept), domain, kept)
 
 
 POWERS = {
