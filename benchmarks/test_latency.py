@@ -1,4 +1,4 @@
-"""Latency of every architecture against the fair dense model, interleaved between two real parties."""
+"""Latency of every architecture against the dense model, interleaved between two real parties."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def _metadata(path: Path) -> None:
 
 def readers(folder: Path) -> dict[str, Reader]:
     """Return every reader by its name; ``folder`` is for what they need beside the file."""
-    record = _written(lambda path: records.write(accuracy_record("rte", "dense", "fair", 60.0), path), folder)
+    record = _written(lambda path: records.write(accuracy_record("rte", "dense", "exact", 60.0), path), folder)
     checkpoint = _written(lambda path: disk.save({"state": torch.ones(3), "notes": {"a": [1]}}, path), folder)
     message = packed(["load", ["name", LEAN, {"a": torch.ones(3).numpy()}]])
     anything = st.binary(max_size=200) | st.text().map(str.encode) | st.just(b"[" * 100_000)

@@ -11,14 +11,14 @@ from tests.test_tables import rows, study
 
 def test_the_choice_is_the_cheapest_method_within_each_budget() -> None:
     found = {row["budget"]: row for row in rows(choice(study()))}
-    assert found["0"]["megabytes"].startswith("dense/fair (8")
+    assert found["0"]["megabytes"].startswith("dense/exact (8")
     cheap = found["2.3"]["megabytes"]
     assert cheap.startswith("ig3d/fair (") and cheap.endswith("1 seed)")
 
 
 def test_what_is_missing_from_the_matrix_is_named() -> None:
     found = {(row["method"], row["variant"]): row for row in rows(matrix(study()))}
-    dense, ig3d = found["dense", "fair"], found["ig3d", "fair"]
+    dense, ig3d = found["dense", "exact"], found["ig3d", "fair"]
     assert (dense["sst2"], dense["rte"], dense["missing"]) == ("all", "seed 1, 2 missing", "2")
     assert (ig3d["wnli"], ig3d["missing"]) == ("missing", "3")
     assert float(ig3d["hours"]) == pytest.approx(2 * 12.5 / 3600)

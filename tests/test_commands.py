@@ -68,7 +68,7 @@ def test_predicted_costs_add_up_to_the_ledger_s(backbone: Path, make_model: Any)
         (["cost", "--seq-len", "41"], "holds 40"),
         (["cost", "--seq-len", "16", "--softmax", "soft"], "unknown softmax 'soft'"),
         (["list", "--all"], "pibench list has no --all"),
-        (["compare", "dense/fair", "dense/fairly", "--records", "results/v1/records"], "did you mean 'dense/fair'?"),
+        (["compare", "dense/exact", "dense/exactly", "--records", "results/v1/records"], "did you mean 'dense/exact'?"),
         (["explain", "cola", "--records", "no-such-folder"], "no records folder no-such-folder"),
     ],
 )
@@ -82,11 +82,11 @@ def test_bad_input_is_one_sentence_and_status_two(
 
 
 def test_two_methods_are_compared_on_what_both_have() -> None:
-    rows = {row["quantity"]: row for row in compared(join(study()), "dense/fair", "ig3d/fair")}
+    rows = {row["quantity"]: row for row in compared(join(study()), "dense/exact", "ig3d/fair")}
     accuracy = rows["accuracy (%), mean"]
-    assert (accuracy["dense/fair"], accuracy["ig3d/fair"], accuracy["pairs"]) == (75.0, 73.5, 2)
+    assert (accuracy["dense/exact"], accuracy["ig3d/fair"], accuracy["pairs"]) == (75.0, 73.5, 2)
     assert accuracy["verdict"].endswith("there are 2 in all")
-    assert rows["MB"]["ig3d/fair"] < rows["MB"]["dense/fair"] == 8.0
+    assert rows["MB"]["ig3d/fair"] < rows["MB"]["dense/exact"] == 8.0
 
 
 TASKS = ("cola", "sst2", "mrpc", "stsb", "qnli", "rte")
@@ -107,12 +107,12 @@ def test_a_lead_in_accuracy_is_told_from_chance_over_tasks_not_seeds(gains: list
         for seed in range(8)
         for method, own in (("dense", 0.0), ("a", gain))
     ]
-    assert verdict in compared(join(made_up), "a/fair", "dense/fair")[0]["verdict"]
+    assert verdict in compared(join(made_up), "a/fair", "dense/exact")[0]["verdict"]
 
 
 def test_what_was_not_timed_is_not_compared() -> None:
     made_up = [record for record in study() if record["kind"] == "accuracy"]
-    assert [row["quantity"] for row in compared(join(made_up), "dense/fair", "ig3d/fair")] == ["accuracy (%), mean"]
+    assert [row["quantity"] for row in compared(join(made_up), "dense/exact", "ig3d/fair")] == ["accuracy (%), mean"]
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ def test_a_long_list_of_what_is_known_is_cut() -> None:
 
 
 def test_nothing_in_common_is_refused() -> None:
-    made_up = [accuracy_record("rte", "dense", "fair", 60.0), accuracy_record("sst2", "a", "fair", 60.0)]
+    made_up = [accuracy_record("rte", "dense", "exact", 60.0), accuracy_record("sst2", "a", "fair", 60.0)]
     with pytest.raises(InputError, match="have no task and seed in common"):
-        compared(join(made_up), "a/fair", "dense/fair")
+        compared(join(made_up), "a/fair", "dense/exact")
 
 
 def test_a_cell_is_explained_down_to_its_commit() -> None:

@@ -13,8 +13,8 @@ from tests.made_up import accuracy_record, cost_record, dense_baseline, failed_a
 
 UNMEASURED = dict.fromkeys(("bytes_total", "bytes_sent", "rounds", "operators", "seconds", "compute_seconds"))
 GOOD = [
-    accuracy_record("rte", "dense", "fair", 61.5),
-    accuracy_record("rte", "dense", "fair", 61.5, budget=dataclasses.asdict(Budget()), extra={"any": [1]}),
+    accuracy_record("rte", "dense", "exact", 61.5),
+    accuracy_record("rte", "dense", "exact", 61.5, budget=dataclasses.asdict(Budget()), extra={"any": [1]}),
     failed_accuracy("rte", "ig3d", "fair", "timeout", data_fingerprint=None),
     cost_record("dense", [4, 4], [1.0, 2.0], baseline=dense_baseline([1.0, 2.0])),
     cost_record("dense", [4, 4], [1.0]) | UNMEASURED | {"status": "failed", "error": "out of memory"},
@@ -37,13 +37,13 @@ def test_round_trip(record: dict[str, Any], tmp_path: Path) -> None:
     [
         ({}, "'kind' is a required property"),
         ({"kind": "other"}, "is not one of"),
-        (accuracy_record("rte", "dense", "fair", None), "$.float: None is not of type 'number'"),
-        (accuracy_record("rte", "dense", "fair", math.nan), "not strict JSON"),
-        (accuracy_record("rte", "dense", "fair", 60.0, host="me"), "'host' was unexpected"),
-        (accuracy_record("rte", "dense", "fair", 60.0, schema_version=2), "$.schema_version: 1 was expected"),
-        (accuracy_record("rte", "dense", "fair", 60.0, error="but"), "$.error"),
-        (accuracy_record("rte", "dense", "fair", 60.0, started_utc="yesterday"), "$.started_utc"),
-        (accuracy_record("../rte", "dense", "fair", 60.0), "$.task"),
+        (accuracy_record("rte", "dense", "exact", None), "$.float: None is not of type 'number'"),
+        (accuracy_record("rte", "dense", "exact", math.nan), "not strict JSON"),
+        (accuracy_record("rte", "dense", "exact", 60.0, host="me"), "'host' was unexpected"),
+        (accuracy_record("rte", "dense", "exact", 60.0, schema_version=2), "$.schema_version: 1 was expected"),
+        (accuracy_record("rte", "dense", "exact", 60.0, error="but"), "$.error"),
+        (accuracy_record("rte", "dense", "exact", 60.0, started_utc="yesterday"), "$.started_utc"),
+        (accuracy_record("../rte", "dense", "exact", 60.0), "$.task"),
         (failed_accuracy("rte", "ig3d", "fair", "failed", error=None), "$.error"),
         (cost_record("dense", [4, 4], [1.0], bytes_total=4), "not the sum of bytes_sent"),
         (cost_record("dense", [4, 4], [1.0], compute_seconds=[]), "differ in length"),

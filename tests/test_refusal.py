@@ -32,7 +32,7 @@ def test_a_sound_study_is_refused_nothing() -> None:
 @pytest.mark.parametrize(
     ("index", "changes", "words"),
     [
-        (0, {"environment": ENVIRONMENT | {"dirty": True}}, "1 records, first dense/fair on rte (seed 0), come from"),
+        (0, {"environment": ENVIRONMENT | {"dirty": True}}, "1 records, first dense/exact on rte (seed 0), come from"),
         (8, {"environment": ENVIRONMENT | {"dirty": None, "commit": None}}, "uncommitted changes or from no repo"),
         (8, {"seconds": [1.0] * 7, "compute_seconds": [1.0] * 7, "baseline": None}, "with 7 pairs, have fewer than 8"),
         (0, {"backbone": "bert-large"}, "do not belong in one table: backbone"),
@@ -40,7 +40,7 @@ def test_a_sound_study_is_refused_nothing() -> None:
         (8, {"environment": ENVIRONMENT | {"packages": {"torch": "9.9"}}}, "installed packages"),
         (0, {"schema_version": 2}, "schema_version"),
         (0, {"environment": ENVIRONMENT | {"commit": None}}, "uncommitted changes or from no repo"),
-        (0, {"data_fingerprint": None}, "first dense/fair on rte (seed 0), do not say of which data"),
+        (0, {"data_fingerprint": None}, "first dense/exact on rte (seed 0), do not say of which data"),
         (0, {"environment": ENVIRONMENT | {"threads": 7}}, "machine class"),
         (0, {"switches": {"raw_sockets": True, "prefetch": False, "fraction_bits": 26}}, "switches"),
     ],

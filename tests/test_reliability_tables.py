@@ -32,7 +32,7 @@ def test_a_part_of_the_faults_keeps_the_rows_of_the_others(tmp_path: Path) -> No
 
 
 def test_a_cell_is_lost_if_it_is_gone_or_another_but_not_if_it_had_failed() -> None:
-    done = accuracy_record("rte", "dense", "fair", 60.0)
+    done = accuracy_record("rte", "dense", "exact", 60.0)
     failed = done | {"status": "failed", "error": "why"}
     before = {"a": done, "b": done, "c": done, "d": failed}
     assert lost(before, {"a": done, "b": done | {"float": 61.0}, "d": done}) == 2

@@ -110,7 +110,7 @@ def test_the_frontier_is_drawn_from_what_searches_left(tmp_path: Path) -> None:
     notes = {"dense_score": 85.0, "stages": [stage], "recovered": [stage]}
     made = [
         accuracy_record("rte", "ig3d", "v", 80.0, extra={"method": notes}),
-        accuracy_record("rte", "dense", "fair", 81.0),
+        accuracy_record("rte", "dense", "exact", 81.0),
     ]
     paths = figures.draw([*made, study("importance", [IMPORTANCE])], tmp_path)
     assert [path.name for path in paths] == ["importance.png", "frontier.png"]

@@ -17,7 +17,7 @@ from pibench.measure.workbench import Workbench
 from pibench.methods import registry
 from pibench.model.module import Model
 
-MODELS = {"dense": "fair", "ig3d": "within_2.3", "aero": "SM+ScFuFFN"}
+MODELS = {"dense": "exact", "ig3d": "within_2.3", "aero": "SM+ScFuFFN"}
 
 
 def test_spu_accuracy(request: pytest.FixtureRequest, save: Save, log: Callable[[str], None]) -> None:

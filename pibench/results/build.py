@@ -22,7 +22,7 @@ _COST_ROW = [
     *_ROW,
     Column("tasks", "tasks"),
     Column("architecture", "architecture"),
-    Column("lowering", "lowering"),
+    Column("engine", "engine"),
 ]
 _TOTALS = [
     Column("megabytes", "MB", 2),
@@ -108,9 +108,9 @@ def headline(records: Iterable[Record]) -> Table:
 
 def _headline_notes(study: Study, informative: list[str]) -> list[str]:
     return [
-        "Average, loss and costs over the tasks where dense/fair beats the majority class by "
+        "Average, loss and costs over the tasks where dense/exact beats the majority class by "
         f"{rows.INFORMATIVE_MARGIN:g} points or more: {', '.join(informative) or 'none, so costs over all'}.",
-        "Loss, reduction and speed-ups are relative to dense/fair, the loss seed by seed. A row with several "
+        "Loss, reduction and speed-ups are relative to dense/exact, the loss seed by seed. A row with several "
         "architectures shows mean MB and rounds, and geometric means of ratios.",
         "Dense is tuned first: learning rate and epoch on a selection split cut from train. A compressed model then "
         "has one and the same budget of recovery, whatever the method.",
@@ -164,7 +164,7 @@ def latency(records: Iterable[Record]) -> Table:
         modelled = [by_link[link] for link in MODELLED for by_link in (cost.seconds, cost.speedup)]
         cells.append([*names, *measured, *modelled])
     about = [
-        "Medians of n inferences; a speed-up is the median of fair dense over this, pair by pair, with a "
+        "Medians of n inferences; a speed-up is the median of dense over this, pair by pair, with a "
         f"bootstrap interval from {MIN_PAIRS} pairs on.",
         *notes.provenance(study),
         *notes.clock(study),
@@ -205,7 +205,7 @@ def communication(records: Iterable[Record]) -> Table:
     about = [
         "Online bytes of one inference, summed over the parties that send them; 1 MB is 1e6 bytes. Rounds "
         "are sequential exchanges.",
-        "The linear layers of dense/fair alone are the floor: what a model of this shape sends without any softmax, "
+        "The linear layers of dense/exact alone are the floor: what a model of this shape sends without any softmax, "
         "activation or norm.",
         "The offline phase is a dealer's and sends nothing here: in no total, it is what the dealer would have to send "
         "to both parties, every tuple as it is.",
@@ -224,6 +224,6 @@ def _session_megabytes(record: Record) -> float | None:
 
 
 def _floor(study: Study) -> float | None:
-    """Return the megabytes of the fair dense model's linear layers, if its cost was measured."""
+    """Return the megabytes of the dense model's linear layers, if its cost was measured."""
     dense = [cost for cost in study.costs.values() if study.is_reference(cost) and cost["status"] == "ok"]
     return group_megabytes(dense[0])["linear"] if dense else None

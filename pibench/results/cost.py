@@ -21,9 +21,9 @@ _LINEAR = {"qkv", "scores", "context", "output", "ffn_in", "ffn_out", "ffn"}
 class Cost:
     """One cost record in a table's units; None where it was not measured.
 
-    ``megabytes`` (1e6 bytes) sums over parties; ``byte_ratio`` is bytes over fair dense bytes. By network:
-    ``seconds`` is the measured median on loopback, else the modelled latency; ``speedup`` is fair dense time
-    over this time. ``pairs`` is the measured loopback ratio, also of the fair dense model against itself.
+    ``megabytes`` (1e6 bytes) sums over parties; ``byte_ratio`` is bytes over dense bytes. By network:
+    ``seconds`` is the measured median on loopback, else the modelled latency; ``speedup`` is dense time
+    over this time. ``pairs`` is the measured loopback ratio, also of the dense model against itself.
     """
 
     megabytes: float
@@ -69,7 +69,7 @@ def combine(by_task: Iterable[Iterable[float | None]], mean: Callable[[Iterable[
 
 
 def reduction(byte_ratio: float | None) -> float | None:
-    """Return the percentage of fair dense bytes that is saved."""
+    """Return the percentage of dense bytes that is saved."""
     return None if byte_ratio is None else 100 * (1 - byte_ratio)
 
 

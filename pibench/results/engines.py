@@ -14,7 +14,7 @@ from pibench.results.records import Record
 from pibench.results.render import Cell, Column, Table
 
 _PAPER_LINK = Network("AERO's bandwidth", 100e6, rtt=0.0)
-_NAMES = {"crypten": "CrypTen", "semi2k": "SEMI2K", "aby3": "ABY3", "cheetah": "CHEETAH"}
+_NAMES = {"lean": "lean", "spu-semi2k": "SEMI2K", "spu-aby3": "ABY3", "spu-cheetah": "CHEETAH"}
 Row = dict[str, Any]
 
 

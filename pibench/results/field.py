@@ -46,7 +46,7 @@ def field(records: Iterable[Record]) -> Table:
         [*row, *_numbers(study, row, tasks), _security(study, row), frontier.cell(row)] for row in frontier.ordered
     ]
     about = [
-        f"Means over {', '.join(tasks) or 'no task'}; loss, reduction and speed-ups are relative to dense/fair, the "
+        f"Means over {', '.join(tasks) or 'no task'}; loss, reduction and speed-ups are relative to dense/exact, the "
         "loss seed by seed.",
         "Float and fixed point on the whole validation split; MPC, and float beside it, on the first n MPC examples, "
         "of the seeds that ran under MPC.",
@@ -102,7 +102,7 @@ def reported(records: Iterable[Record], infos: Mapping[str, MethodInfo]) -> Tabl
     about = [
         "Reported: copied from the paper, with the setting that it names; other models, engines, networks and "
         "baselines than here, so that no two of these can be compared, nor one of them with a measured one.",
-        "Measured: loss, reduction and speed-ups relative to dense/fair, as in the table of the field.",
+        "Measured: loss, reduction and speed-ups relative to dense/exact, as in the table of the field.",
         notes.seeds(study),
         *notes.provenance(study),
     ]

@@ -15,16 +15,19 @@ from pibench.errors import InputError
 from pibench.results.records import Record
 
 TASK_ORDER = ("cola", "sst2", "mrpc", "qqp", "stsb", "mnli", "qnli", "rte", "wnli")
-REFERENCE = ("dense", "fair")
-"""Method and variant of the row that every loss, reduction and speed-up refers to."""
+REFERENCE = ("dense", "exact")
+"""The row that every loss, reduction and speed-up refers to."""
+HEADLINE = "lean"
+"""The engine of that row; the rows of other engines say which one they are of."""
 
 _WORST_FIRST = ("failed", "timeout", "skipped", "ok")
 Row = tuple[str, str]
+"""Method and variant; with the engine, where that is not the headline engine (see :func:`row_of`)."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """Records that belong together: accuracy records, and cost records by (architecture, lowering)."""
+    """Records that belong together: accuracy records, and cost records by (architecture, engine)."""
 
     accuracy: tuple[Record, ...]
     costs: dict[tuple[str, str], Record]
@@ -43,22 +46,18 @@ class Study:
     @cached_property
     def rows(self) -> list[Row]:
         """The (method, variant) pairs present: the reference first, then the rest of its method."""
-        present = {(record["method"], record["variant"]) for record in self.accuracy}
+        present = {row_of(record) for record in self.accuracy}
         return sorted(present, key=lambda row: (row != REFERENCE, row[0] != REFERENCE[0], row))
 
     @cached_property
     def references(self) -> set[str]:
-        """Keys of the fair dense architectures."""
+        """Keys of the dense architectures."""
         found = {record["architecture"] for record in self.of(REFERENCE) if record["architecture"]}
         return found or {record["baseline"]["architecture"] for record in self.costs.values() if record["baseline"]}
 
     def of(self, row: Row, task: str | None = None) -> list[Record]:
         """Return the accuracy records of a row, or of one task in it, by task and seed."""
-        return [
-            record
-            for record in self.accuracy
-            if (record["method"], record["variant"]) == row and task in (None, record["task"])
-        ]
+        return [record for record in self.accuracy if row_of(record) == row and task in (None, record["task"])]
 
     @cached_property
     def comparable(self) -> Study:
@@ -80,12 +79,18 @@ class Study:
         return set.intersection(*present) or {counts.most_common(1)[0][0]}
 
     def cost_of(self, accuracy: Record) -> Record | None:
-        """Return the cost record of an accuracy record's architecture and lowering, if there is one."""
-        return self.costs.get((accuracy["architecture"], accuracy["lowering"]))
+        """Return the cost record of an accuracy record's architecture and engine, if there is one."""
+        return self.costs.get((accuracy["architecture"], accuracy["engine"]))
 
     def is_reference(self, cost: Record) -> bool:
-        """Say whether a cost record is that of the fair dense model itself."""
-        return cost["lowering"] == "fair" and cost["architecture"] in self.references
+        """Say whether a cost record is that of the dense model on the headline engine."""
+        return cost["engine"] == HEADLINE and cost["architecture"] in self.references
+
+
+def row_of(record: Record) -> Row:
+    """Return the row of an accuracy record."""
+    variant = record["variant"]
+    return record["method"], variant if record["engine"] == HEADLINE else f"{variant} on {record['engine']}"
 
 
 def worst_status(records: Iterable[Record]) -> str | None:
@@ -98,8 +103,8 @@ def label(record: Record) -> str:
     if record["kind"] == "study":
         return f"the study {record['name']}"
     if record["kind"] == "accuracy":
-        return f"{record['method']}/{record['variant']} on {record['task']} (seed {record['seed']})"
-    return f"the cost of {record['architecture']} ({record['lowering']})"
+        return f"{'/'.join(row_of(record))} on {record['task']} (seed {record['seed']})"
+    return f"the cost of {record['architecture']} on {record['engine']}"
 
 
 def join(records: Iterable[Record]) -> Study:
@@ -110,23 +115,23 @@ def join(records: Iterable[Record]) -> Study:
     by_kind: dict[str, list[Record]] = {"accuracy": [], "cost": [], "study": []}
     for record in records:
         by_kind[record["kind"]].append(record)
-    accuracy = sorted(by_kind["accuracy"], key=lambda r: (r["task"], r["method"], r["variant"], r["seed"]))
-    costs = sorted(by_kind["cost"], key=lambda r: (r["architecture"], r["lowering"]))
+    accuracy = sorted(by_kind["accuracy"], key=lambda r: (r["task"], *row_of(r), r["seed"]))
+    costs = sorted(by_kind["cost"], key=lambda r: (r["architecture"], r["engine"]))
     _refuse_mixtures(accuracy, costs)
     _refuse_twins(accuracy + costs)
     _refuse_twins(sorted(by_kind["study"], key=label))
-    study = Study(tuple(accuracy), {(cost["architecture"], cost["lowering"]): cost for cost in costs})
+    study = Study(tuple(accuracy), {(cost["architecture"], cost["engine"]): cost for cost in costs})
     for cost in costs:
         if cost["baseline"] and cost["baseline"]["architecture"] not in study.references:
             raise InputError(
                 f"these records do not belong in one table: {label(cost)} was measured against "
-                f"{cost['baseline']['architecture']}, which is not the architecture of any dense/fair record"
+                f"{cost['baseline']['architecture']}, which is not the architecture of any dense/exact record"
             )
     return study
 
 
 def _refuse_mixtures(accuracy: list[Record], costs: list[Record]) -> None:
-    for key in ("schema_version", "suite_version", "engine", "security", "seq_len"):
+    for key in ("schema_version", "suite_version", "seq_len"):
         _agree(accuracy + costs, key, itemgetter(key))
     for key in ("data", "backbone"):
         _agree(accuracy, key, itemgetter(key))
@@ -144,9 +149,10 @@ def _refuse_mixtures(accuracy: list[Record], costs: list[Record]) -> None:
         _agree(of_method, "method_version", itemgetter("method_version"))
     for key in ("batch", "scope"):
         _agree(costs, key, itemgetter(key))
-    for lowering in ("fair", "stock"):
-        of_lowering = [record for record in accuracy + costs if record["lowering"] == lowering]
-        _agree(of_lowering, "switches", _switches)
+    for engine in sorted({record["engine"] for record in accuracy + costs}):
+        of_engine = [record for record in accuracy + costs if record["engine"] == engine]
+        _agree(of_engine, "security", itemgetter("security"))
+        _agree(of_engine, "switches", _switches)
     measured = [cost for cost in costs if cost["status"] == "ok"]
     _agree(measured, "machine class", _machine_class)
     _agree(measured, "installed packages", _packages)

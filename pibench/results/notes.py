@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pibench.engines.security import is_benchmark_only
 from pibench.net.profiles import NETWORKS
 from pibench.results.cost import MODELLED, summarise
-from pibench.results.join import Study, label
+from pibench.results.join import HEADLINE, Study, label
 from pibench.results.records import Record
 
 BENCHMARK_ONLY = "Benchmark only: party 0 deals, and so could undo every mask; see docs/security.md."
@@ -36,32 +38,31 @@ def provenance(study: Study) -> list[str]:
         *(f"batch {record['batch']}" for record in list(study.costs.values())[:1]),
     ]
     notes = ["; ".join(parts) + "."]
-    notes += _engine(records)
+    notes += _engines(records)
     if any(record["environment"]["dirty"] for record in records):
         dirty = sum(bool(record["environment"]["dirty"]) for record in records)
         notes.append(f"{dirty} of {len(records)} records come from a tree with uncommitted changes.")
     return notes
 
 
-def _engine(records: list[Record]) -> list[str]:
-    engines = sorted({record["engine"] for record in records if record["engine"]})
-    models = [record["security"] for record in records if record["security"]]
-    if not engines:
+def _engines(records: list[Record]) -> list[str]:
+    """Return the security model and the switches of each engine that ran."""
+    notes = []
+    for engine in sorted({record["engine"] for record in records}, key=lambda name: (name != HEADLINE, name)):
+        own = [record for record in records if record["engine"] == engine]
+        model = next((record["security"] for record in own if record["security"]), None)
+        security = ", ".join(f"{key} {value}" for key, value in sorted(model.items())) if model else "not stated"
+        notes.append(f"Engine {engine}; security model: {security}.")
+        notes += [BENCHMARK_ONLY] if model and is_benchmark_only(model) and BENCHMARK_ONLY not in notes else []
+        notes += _switches(next((record["switches"] for record in own if record["switches"]), None))
+    return notes
+
+
+def _switches(switches: dict[str, Any] | None) -> list[str]:
+    if switches is None:
         return []
-    security = ", ".join(f"{key} {value}" for key, value in sorted(models[0].items())) if models else "not stated"
-    marks = [BENCHMARK_ONLY] if models and is_benchmark_only(models[0]) else []
-    return [f"Engine {engines[0]}; security model: {security}.", *marks, *_switches(records)]
-
-
-def _switches(records: list[Record]) -> list[str]:
-    """Return the switches that are on, by lowering."""
-    found = {record["lowering"]: record["switches"] for record in records if record["switches"]}
-    return [
-        f"Engine switches of the {lowering} lowering: "
-        f"{', '.join(name for name, value in switches.items() if value is True) or 'none'}; "
-        f"{switches['fraction_bits']} fractional bits."
-        for lowering, switches in sorted(found.items())
-    ]
+    on = ", ".join(name for name, value in switches.items() if value is True)
+    return [f"Its switches: {on or 'none'}; {switches['fraction_bits']} fractional bits."]
 
 
 def seeds(study: Study) -> str:
@@ -83,7 +84,7 @@ def clock(study: Study) -> list[str]:
         *noise(study),
     ]
     measured = [cost for cost in study.costs.values() if cost["status"] == "ok"]
-    if shapes := sum(cost.get("extra", {}).get("weights") == "random" for cost in measured):
+    if shapes := sum(cost["weights"] == "random" for cost in measured):
         notes.append(
             f"{shapes} of {len(measured)} architectures were timed with random weights of the same shapes: "
             "the protocol sends and computes the same, whatever they are."
@@ -104,7 +105,7 @@ def clock(study: Study) -> list[str]:
 
 
 def noise(study: Study) -> list[str]:
-    """Return a note on the fair dense model against itself, interleaved like any other pair, where that was timed."""
+    """Return a note on the dense model against itself, interleaved like any other pair, where that was timed."""
     ratios = [summarise(cost, True).pairs for cost in study.costs.values() if study.is_reference(cost)]
     stated = [
         f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
@@ -113,14 +114,12 @@ def noise(study: Study) -> list[str]:
     ]
     if not stated:
         return []
-    return [
-        f"A/A, the noise floor: the fair dense model against itself, interleaved as any other: {', '.join(stated)}."
-    ]
+    return [f"A/A, the noise floor: the dense model against itself, interleaved as any other: {', '.join(stated)}."]
 
 
 def training_speed(study: Study) -> list[str]:
     """Return a note on how our training step compares with transformers', where that was measured."""
-    ratios = [record.get("extra", {}).get("training_step_ratio") for record in study.accuracy]
+    ratios = [record["training_step_ratio"] for record in study.accuracy]
     measured = ", ".join(
         f"{ratio:.2f} ({record['task']})" for ratio, record in zip(ratios, study.accuracy, strict=True) if ratio
     )
@@ -157,9 +156,9 @@ def precision(study: Study) -> list[str]:
 def reasons(records: list[Record]) -> list[str]:
     """Return one note for each record that is not ok, with its reason on one line."""
     unfinished = [
-        f"{label(record)}: its last measurement failed: {record['extra']['error']}"
+        f"{label(record)}: its last measurement failed: {record['last_error']}"
         for record in records
-        if "error" in record.get("extra", {})
+        if record["last_error"]
     ]
     return unfinished + [
         f"{label(record)}: {record['status']}: {' '.join(record['error'].split())[:200]}"

@@ -16,7 +16,7 @@ from pibench.errors import InputError, one_sentence
 from pibench.results import notes, rows
 from pibench.results.cost import GROUPS, group_megabytes
 from pibench.results.frontier import Frontier
-from pibench.results.join import Row, Study, join
+from pibench.results.join import HEADLINE, Row, Study, join
 from pibench.results.records import RESULTS, Record, file_name, read_all
 from pibench.results.refusal import add_draft, refuse
 from pibench.results.render import Cell, Column, Table, markdown_cell, render
@@ -31,14 +31,14 @@ _SECTIONS = [
     ("provenance", "Records"),
 ]
 _AXES = [
-    ("megabytes", "Bytes on CrypTen", "MB"),
-    ("rounds", "Rounds on CrypTen", "rounds"),
+    ("megabytes", "Bytes on the lean engine", "MB"),
+    ("rounds", "Rounds on the lean engine", "rounds"),
     ("loopback", "Latency on loopback, measured", "s"),
     ("lan", "Latency on a LAN, modelled", "s"),
     ("wan", "Latency on a WAN, modelled", "s"),
-    ("semi2k", "Bytes on SEMI2K, layers of CoLA's models", "MB"),
-    ("aby3", "Bytes on ABY3, layers of CoLA's models", "MB"),
-    ("cheetah", "Bytes on CHEETAH, layers of CoLA's models", "MB"),
+    ("spu-semi2k", "Bytes on SEMI2K, layers of CoLA's models", "MB"),
+    ("spu-aby3", "Bytes on ABY3, layers of CoLA's models", "MB"),
+    ("spu-cheetah", "Bytes on CHEETAH, layers of CoLA's models", "MB"),
 ]
 _OPEN = ("glue",)
 _FIRST = ("glue", "accuracy", "latency", "communication", "field", "claims")
@@ -118,7 +118,7 @@ def _points(frontier: Frontier, engines: Record | None) -> list[dict[str, Any]]:
     found = []
     for row in frontier.ordered:
         if row in frontier.points:
-            elsewhere = {name: layers.get((*row, name)) for name in ("semi2k", "aby3", "cheetah")}
+            elsewhere = {name: layers.get((*row, name)) for name in ("spu-semi2k", "spu-aby3", "spu-cheetah")}
             found.append(_point(frontier, row) | {name: size and size / 1e6 for name, size in elsewhere.items()})
     return found
 
@@ -129,8 +129,8 @@ def _point(frontier: Frontier, row: Row) -> dict[str, Any]:
 
 
 def _bar(study: Study, row: Row, tasks: Sequence[str]) -> dict[str, Any] | None:
-    """Return the megabytes of a row of the fair lowering by operator group, mean over tasks and then over seeds."""
-    if any(record["lowering"] != "fair" for record in study.of(row)):
+    """Return the megabytes of a row of the headline engine by operator group, mean over tasks and then over seeds."""
+    if any(record["engine"] != HEADLINE for record in study.of(row)):
         return None
     by_task = [[study.cost_of(record) for record in study.of(row, task)] for task in tasks]
     found = [[group_megabytes(cost) for cost in costs if cost and cost["status"] == "ok"] for costs in by_task]

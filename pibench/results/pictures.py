@@ -14,7 +14,7 @@ COLOURS = ("#d1495b", "#33415c", "#4f9d69", "#e09f3e", "#7d5ba6", "#2a9d8f")
 
 def searched(records: Sequence[Record]) -> list[Record]:
     """Return the accuracy records whose method left a trajectory of stages."""
-    return [r for r in records if r["kind"] == "accuracy" and (r.get("extra", {}).get("method") or {}).get("stages")]
+    return [r for r in records if r["kind"] == "accuracy" and r["notes"].get("stages")]
 
 
 def frontier(plt: Any, records: Sequence[Record]) -> Any:
@@ -30,7 +30,7 @@ def frontier(plt: Any, records: Sequence[Record]) -> Any:
         for method, colour in zip(methods, COLOURS, strict=False):
             own = [record for record in found if (record["task"], record["method"]) == (task, method)]
             for record in own:
-                notes = record["extra"]["method"]
+                notes = record["notes"]
                 walked, recovered = notes["stages"], notes["recovered"]
                 style = {"color": colour, "alpha": 0.9 if record["seed"] == 0 else 0.35}
                 axis.plot(*_points(walked, notes["dense_score"]), "-", lw=1, **style)

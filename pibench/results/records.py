@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from pibench.disk import save_text
 from pibench.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 RESULTS = Path("results/v1")
 """Where committed results are; another data, metric or scope of what is timed makes a v2 beside it."""
 Record = dict[str, Any]
@@ -88,7 +88,7 @@ def file_name(record: Record) -> str:
     """Return the path of ``record`` inside a records folder; one cell has one name."""
     part = {key: quote(str(value), safe="") for key, value in record.items()}
     if record["kind"] == "accuracy":
-        return "accuracy/{data}/{task}--{method}--{variant}--s{seed}.json".format_map(part)
+        return "accuracy/{data}/{task}--{method}--{variant}--{engine}--s{seed}.json".format_map(part)
     if record["kind"] == "study":
         return "study/{name}.json".format_map(part)
-    return "cost/{architecture}--{engine}--{lowering}--len{seq_len}--b{batch}.json".format_map(part)
+    return "cost/{architecture}--{engine}--len{seq_len}--b{batch}.json".format_map(part)

@@ -11,11 +11,11 @@ from pibench.results.records import Record
 from pibench.results.render import Cell
 
 INFORMATIVE_MARGIN = 5.0
-"""Points by which the fair dense model must beat the majority class for a task to enter the average."""
+"""Points by which the dense model must beat the majority class for a task to enter the average."""
 
 
 def informative_tasks(study: Study) -> list[str]:
-    """Return the tasks on which the fair dense model learned something; a null majority score counts as 0."""
+    """Return the tasks on which the dense model learned something; a null majority score counts as 0."""
     found = []
     for task in study.tasks:
         records = study.of(REFERENCE, task)
@@ -65,7 +65,7 @@ def average_scores(study: Study, row: Row, tasks: list[str]) -> list[Cell]:
 
 
 def loss(study: Study, row: Row, tasks: list[str], score: str = "float") -> float | None:
-    """Return the points that the row loses on average over ``tasks`` to the fair dense model of the same seeds.
+    """Return the points that the row loses on average over ``tasks`` to the dense model of the same seeds.
 
     In floats, or by the record's ``fixed`` score; None if either model lacks one.
     """
@@ -162,7 +162,7 @@ def accuracy_cells(records: list[Record]) -> list[Cell]:
 
 
 def cost_rows(study: Study) -> list[tuple[list[Cell], Record]]:
-    """Return method, variant, tasks, architecture and lowering of each cost row, with its cost record.
+    """Return method, variant, tasks, architecture and engine of each cost row, with its cost record.
 
     There is one row per method, variant and architecture; costs that no accuracy record has come last.
     """
@@ -171,7 +171,7 @@ def cost_rows(study: Study) -> list[tuple[list[Cell], Record]]:
         for task in study.tasks:
             for record in study.of(row, task):
                 if study.cost_of(record) is not None:
-                    named = tasks.setdefault((row, (record["architecture"], record["lowering"])), [])
+                    named = tasks.setdefault((row, (record["architecture"], record["engine"])), [])
                     named.extend([task] if task not in named else [])
     rows: list[tuple[list[Cell], Record]] = [
         ([*row, ", ".join(named), *key], study.costs[key]) for (row, key), named in tasks.items()
