@@ -10,6 +10,8 @@ from pibench.engines.lean.shares import Shared
 from pibench.engines.lean.switches import LEAN, NAMES, NEED_DIRECT_SHARES, Switches
 from tests.conftest import MakeModel
 from tests.two_parties import (
+    ADDEND,
+    FACTOR,
     Program,
     both,
     decoded,
@@ -102,7 +104,7 @@ def test_weights_of_the_server_multiply_as_exactly_however_they_are_held(off: st
 
     def program(ops: Beaver) -> list[Shared]:
         own = [value if ops._rank == SERVER else torch.zeros_like(value) for value in (weight, bias, scale)]
-        w, b, s = (ops.weight(name, v) for name, v in zip(("w_weight", "w_bias", "s_weight"), own, strict=True))
+        w, b, s = (ops.weight(kind, v) for kind, v in zip((FACTOR, ADDEND, FACTOR), own, strict=True))
         text = ops.secret(x, CLIENT)
         return [ops.linear(text, w, b), ops.mul(text, s)]
 

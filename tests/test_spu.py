@@ -96,7 +96,7 @@ def test_what_is_traced_is_the_forward_pass(make_model: MakeModel, kind: str, na
                     weights[coefficients].fill_(0.7)
     embedded, keep = served(model)
     secret = model.weights().map(
-        lambda name, value: value.detach() if name.endswith("_coefficients") else Traced(value.detach().numpy())
+        lambda parameter, value: value.detach() if parameter.public else Traced(value.detach().numpy())
     )
     traced = forward(SpuInterpreter(), model.architecture, secret, Traced(embedded), torch.from_numpy(keep).float())
     np.testing.assert_allclose(traced.logits.array, floats(model, embedded, keep), atol=2e-3)

@@ -26,7 +26,7 @@ from tests.transcripts import (
     told_apart,
     uniform,
 )
-from tests.two_parties import IDS, fix_private_randomness, meet, third_party, tiny
+from tests.two_parties import ADDEND, FACTOR, IDS, fix_private_randomness, meet, third_party, tiny
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def test_the_server_learns_one_uniform_message_of_what_it_multiplies_and_the_cli
     x, weight = torch.full((400, 50), 3.0), torch.linspace(-1, 1, 100).reshape(2, 50)
 
     def program(ops: Beaver) -> None:
-        w, b = ops.weight("weight", weight), ops.weight("bias", torch.zeros(2))
+        w, b = ops.weight(FACTOR, weight), ops.weight(ADDEND, torch.zeros(2))
         text = ops.secret(x, CLIENT)
         ops.linear(text, w, b)
         ops.linear(text, w, b)
@@ -179,7 +179,7 @@ def test_a_first_party_dealer_lets_the_server_read_the_text_and_a_third_party_do
 
     def program(ops: Beaver) -> Shared:
         secret = ops.secret(text, CLIENT)
-        ops.linear(secret, ops.weight("weight", torch.ones(2, 8)), ops.weight("bias", torch.zeros(2)))
+        ops.linear(secret, ops.weight(FACTOR, torch.ones(2, 8)), ops.weight(ADDEND, torch.zeros(2)))
         return secret
 
     server, client = meet(program).results

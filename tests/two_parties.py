@@ -21,6 +21,7 @@ from pibench.engines.lean.protocol import Beaver, private_inference
 from pibench.engines.lean.shares import Shared
 from pibench.engines.lean.switches import LEAN, Switches
 from pibench.model.module import Model
+from pibench.model.parameters import Parameter, Role
 from tests.conftest import MakeModel
 
 T = TypeVar("T")
@@ -31,6 +32,8 @@ ToParties = tuple[Dealer, Dealer]
 View = list[torch.Tensor]
 
 SEED = 7
+FACTOR, ADDEND = (Parameter(role.value, (), role) for role in (Role.MATRIX, Role.SHIFT))
+"""Declarations of a secret that is multiplied by, and of one that is added."""
 IDS = torch.tensor([[1, 10, 25, 31, 44, 17, 2], [1, 44, 12, 2, 0, 0, 0]])
 _PATIENCE_S = 20.0
 

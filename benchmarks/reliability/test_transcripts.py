@@ -22,7 +22,7 @@ from tests.transcripts import (
     told_apart,
     uniform,
 )
-from tests.two_parties import meet, third_party
+from tests.two_parties import ADDEND, FACTOR, meet, third_party
 
 RUNS = 200
 ALPHA = 1e-3
@@ -66,7 +66,7 @@ def _leak(dealer: str) -> dict[str, object]:
 
     def program(ops: Beaver) -> Shared:
         secret = ops.secret(text, CLIENT)
-        ops.linear(secret, ops.weight("weight", torch.ones(2, 64)), ops.weight("bias", torch.zeros(2)))
+        ops.linear(secret, ops.weight(FACTOR, torch.ones(2, 64)), ops.weight(ADDEND, torch.zeros(2)))
         return secret
 
     dealers = third_party(program)[0] if dealer == "third-party" else None

@@ -6,7 +6,7 @@ predicts costs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,23 +15,8 @@ from pibench.model.architecture import Architecture, Layer
 from pibench.model.operators.activation import ACTIVATION
 from pibench.model.operators.norm import NORM
 from pibench.model.operators.softmax import SOFTMAX
+from pibench.model.parameters import Weights
 from pibench.model.primitives import Interpreter, Value
-
-PUBLIC_SUFFIX = "_coefficients"
-"""Weights with this ending are public: an operator's coefficients, temperatures, the factors of a scaled FFN."""
-
-
-@dataclass(frozen=True)
-class Weights:
-    """A model's weights as an interpreter's values; names as in :class:`pibench.model.module.Model`."""
-
-    layers: Sequence[Mapping[str, Value]]
-    head: Mapping[str, Value]
-
-    def map(self, change: Callable[[str, Value], Value]) -> Weights:
-        """Return ``change(name, weight)`` of every weight; the name is that within the layer or the head."""
-        layers = [{name: change(name, value) for name, value in layer.items()} for layer in self.layers]
-        return Weights(layers, {name: change(name, value) for name, value in self.head.items()})
 
 
 @dataclass(frozen=True)

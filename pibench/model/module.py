@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
 from torch import nn
 
-from pibench.model.architecture import Architecture, Layer
+from pibench.model.architecture import Architecture
 from pibench.model.floats import TorchInterpreter
-from pibench.model.forward import Output, Weights, forward
-from pibench.model.operators.activation import ACTIVATION
-from pibench.model.operators.softmax import SOFTMAX
+from pibench.model.forward import Output, forward
+from pibench.model.parameters import Declared, Parameter, Role, Weights, parameters
 from pibench.model.primitives import Interpreter
 
 INITIAL_DEVIATION = 0.02
@@ -51,55 +49,16 @@ class DecoderEmbeddings(nn.Module):
         return self.word(input_ids) + self.position(torch.arange(input_ids.shape[1], device=input_ids.device))
 
 
-def _layer_parameters(hidden: int, layer: Layer) -> dict[str, tuple[int, ...]]:
-    context = layer.heads * layer.head_size
-    shapes: dict[str, tuple[int, ...]] = {
-        "qkv_weight": (3 * context, hidden),
-        "qkv_bias": (3 * context,),
-        "output_weight": (hidden, context),
-        "output_bias": (hidden,),
-    }
-    if layer.norm != "none":
-        shapes |= {f"{name}_norm_{kind}": (hidden,) for name in ("attention", "ffn") for kind in ("weight", "bias")}
-    if layer.ffn_size:
-        shapes |= {
-            "ffn_in_weight": (layer.ffn_size, hidden),
-            "ffn_in_bias": (layer.ffn_size,),
-            "ffn_out_weight": (hidden, layer.ffn_size),
-            "ffn_out_bias": (hidden,),
-        }
-    elif layer.ffn_size == 0:
-        shapes |= {"ffn_weight": (hidden, hidden), "ffn_bias": (hidden,)}
-    if layer.scaled and layer.ffn_size is not None:
-        shapes["ffn_coefficients"] = (2,)
-    if layer.temperatures:
-        shapes["temperature_coefficients"] = (layer.heads, layer.temperatures)
-    for kind, operator in (("activation", ACTIVATION[layer.activation]), ("softmax", SOFTMAX[layer.softmax])):
-        if operator.coefficients:
-            shapes[f"{kind}_coefficients"] = operator.coefficients(layer)
-    return shapes
+def initial(parameter: Parameter) -> torch.Tensor:
+    """Return a parameter's first value, as BERT and GPT-2 have it: matrices from N(0, 0.02), scales 1, the rest 0."""
+    if parameter.role is Role.MATRIX:
+        return torch.randn(parameter.shape) * INITIAL_DEVIATION
+    return torch.ones(parameter.shape) if parameter.role is Role.SCALE else torch.zeros(parameter.shape)
 
 
-def _head_parameters(architecture: Architecture) -> dict[str, tuple[int, ...]]:
-    hidden = architecture.hidden_size
-    if architecture.family == "decoder":
-        return {"final_norm_weight": (hidden,), "final_norm_bias": (hidden,)}
-    return {
-        "pooler_weight": (hidden, hidden),
-        "pooler_bias": (hidden,),
-        "classifier_weight": (architecture.outputs, hidden),
-        "classifier_bias": (architecture.outputs,),
-    }
-
-
-def _parameters(shapes: Mapping[str, tuple[int, ...]]) -> nn.ParameterDict:
-    # BERT's and GPT-2's own initialisation: N(0, 0.02) for matrices, zero shifts, unit LayerNorm scales.
-    def initial(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-        if name.endswith("norm_weight") or name == "ffn_coefficients":
-            return torch.ones(shape)
-        return torch.randn(shape) * INITIAL_DEVIATION if name.endswith("weight") else torch.zeros(shape)
-
-    return nn.ParameterDict({name: nn.Parameter(initial(name, shape)) for name, shape in shapes.items()})
+def _stored(declared: Declared) -> nn.ParameterDict:
+    own = {name: parameter for name, parameter in declared.items() if not parameter.tied}
+    return nn.ParameterDict({name: nn.Parameter(initial(parameter)) for name, parameter in own.items()})
 
 
 class Model(nn.Module):
@@ -111,9 +70,9 @@ class Model(nn.Module):
         self.embeddings = embeddings
         self.notes: dict[str, Any] = {}
         """What the method that made this model wants to be recorded, as plain JSON types."""
-        hidden = architecture.hidden_size
-        self.layers = nn.ModuleList(_parameters(_layer_parameters(hidden, layer)) for layer in architecture.layers)
-        self.head = _parameters(_head_parameters(architecture))
+        *layers, head = parameters(architecture)
+        self.layers = nn.ModuleList(map(_stored, layers))
+        self.head = _stored(head)
 
     def weights(self) -> Weights:
         """Return the weights behind the embeddings, as the forward pass takes them."""
@@ -121,7 +80,13 @@ class Model(nn.Module):
         if self.architecture.family == "decoder":
             words = cast("torch.Tensor", self.embeddings.word.weight)
             head |= {"vocabulary_weight": words, "vocabulary_bias": torch.zeros(len(words), device=words.device)}
-        return Weights([dict(layer.items()) for layer in self.layer_weights], head)
+        return Weights(self.architecture, [dict(layer.items()) for layer in self.layer_weights], head)
+
+    def public_names(self) -> set[str]:
+        """Return the names, in the state dictionary, of the parameters that both parties know."""
+        places = [*(f"layers.{index}" for index in range(len(self.layers))), "head"]
+        declared = zip(places, parameters(self.architecture), strict=True)
+        return {f"{place}.{name}" for place, own in declared for name, one in own.items() if one.public}
 
     @property
     def layer_weights(self) -> list[nn.ParameterDict]:

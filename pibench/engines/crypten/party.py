@@ -26,7 +26,8 @@ from pibench.engines.lean.sockets import GlooLink, connect
 from pibench.engines.lean.switches import Switches
 from pibench.engines.lean.third_party import dealt_by
 from pibench.methods.contract import Lowering
-from pibench.model.forward import PUBLIC_SUFFIX, forward
+from pibench.model.forward import forward
+from pibench.model.parameters import Parameter
 from pibench.net.emulation import End, enter_namespace
 from pibench.net.processes import serve
 
@@ -43,9 +44,9 @@ class CryptenParty(LeanParty):
         peer = connect(rank, host, lambda port: int(self._gloo.broadcast(torch.tensor([port]), SERVER)))
         super().__init__(rank, peer, meter, dealer)
 
-    def _share_weight(self, ops: Beaver, name: str, value: torch.Tensor) -> Any:
-        if ops.switches.direct_shares or name.endswith(PUBLIC_SUFFIX):
-            return super()._share_weight(ops, name, value)
+    def _share_weight(self, ops: Beaver, parameter: Parameter, value: torch.Tensor) -> Any:
+        if ops.switches.direct_shares or parameter.public:
+            return super()._share_weight(ops, parameter, value)
         return import_crypten().cryptensor(value, src=SERVER)
 
     def _link(self, switches: Switches) -> Link:

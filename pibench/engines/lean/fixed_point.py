@@ -34,8 +34,9 @@ import torch
 from pibench.engines.lean.lookup import LookupTable
 from pibench.engines.lean.lowering import Read, SecretSharing, public_factor
 from pibench.engines.lean.switches import CRYPTEN, Switches
-from pibench.model.forward import PUBLIC_SUFFIX, Weights, forward
+from pibench.model.forward import forward
 from pibench.model.module import Model
+from pibench.model.parameters import Weights
 from pibench.tasks.batches import ordered
 from pibench.tasks.data import Split
 
@@ -68,7 +69,7 @@ class FixedPoint(SecretSharing):
 
     def quantise(self, weights: Weights) -> Weights:
         """Put a model's secret weights on the grid, once for all batches; public coefficients stay as they are."""
-        return weights.map(lambda name, value: value if name.endswith(PUBLIC_SUFFIX) else self.encode(value))
+        return weights.map(lambda parameter, value: value if parameter.public else self.encode(value))
 
     def mul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         product = a * b

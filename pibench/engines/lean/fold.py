@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from pibench.model.architecture import Architecture
-from pibench.model.forward import Weights
+from pibench.model.parameters import Weights
 
 
 def fold(weights: Weights, architecture: Architecture) -> Weights:
@@ -39,7 +39,7 @@ def fold(weights: Weights, architecture: Architecture) -> Weights:
         _absorb(head, "vocabulary", ("final_norm", weights.head))
     else:
         _absorb(head, "pooler", before)
-    return Weights(layers, head)
+    return Weights(architecture, layers, head)
 
 
 def _absorb(weights: dict[str, torch.Tensor], name: str, norm: tuple[str, Mapping[str, torch.Tensor]] | None) -> None:

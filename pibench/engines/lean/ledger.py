@@ -17,7 +17,7 @@ from pibench.engines.lean.protocol import Beaver, private_inference
 from pibench.engines.lean.shares import Known, Mask, Opening, Shared
 from pibench.engines.lean.switches import LEAN, Switches
 from pibench.model.architecture import Architecture
-from pibench.model.forward import PUBLIC_SUFFIX, Weights
+from pibench.model.parameters import Parameter, Weights
 from pibench.model.primitives import Value
 
 OPEN = 16
@@ -103,7 +103,7 @@ def session_bytes(architecture: Architecture, switches: Switches) -> int:
     """Return the bytes, both directions, that open a model's weights under their masks, once a session."""
     ledger = Ledger(switches)
 
-    def opens(name: str, value: Value) -> None:
+    def opens(parameter: Parameter, value: Value) -> None:
         if isinstance(value, Known):
             ledger.known(value.value)
         elif isinstance(value, Shared) and value.opening:
@@ -119,11 +119,11 @@ def secret_shapes(architecture: Architecture, switches: Switches) -> Weights:
 
     weights = blank(architecture).weights()
 
-    def share(name: str, value: torch.Tensor) -> Value:
-        if name.endswith(PUBLIC_SUFFIX):
+    def share(parameter: Parameter, value: torch.Tensor) -> Value:
+        if parameter.public:
             return torch.ones(value.shape)
         words = torch.empty(value.shape, dtype=torch.int64, device="meta")
-        opened = switches.weight_masks and name.endswith("weight")
+        opened = switches.weight_masks and parameter.multiplies
         if opened and switches.known_weights:
             return Known(words, Mask(words), switches.fraction_bits)
         return Shared(words, switches.fraction_bits, Opening(words, Mask(words)) if opened else None)

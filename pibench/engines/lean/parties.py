@@ -21,7 +21,6 @@ from pibench.engines.lean.switches import Switches
 from pibench.engines.lean.third_party import main as deal
 from pibench.errors import InputError
 from pibench.methods.contract import Lowering
-from pibench.model.forward import PUBLIC_SUFFIX
 from pibench.model.module import Model
 from pibench.net.emulation import End
 from pibench.net.processes import Main, Processes, free_port
@@ -99,7 +98,7 @@ class Parties:
             oldest = self._loaded.pop(0)
             self._call("drop", *[(oldest,)] * 3)
         state = {key: value.detach().numpy() for key, value in model.state_dict().items() if _served(model, key)}
-        public = {key: value for key, value in state.items() if key.endswith(PUBLIC_SUFFIX)}
+        public = {key: state[key] for key in model.public_names()}
         self._call("load", *((name, model.architecture, lowering, switches, own) for own in (state, None, public)))
         self._loaded.append(name)
 

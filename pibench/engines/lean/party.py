@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,8 @@ from pibench.engines.lean.sockets import SocketLink
 from pibench.engines.lean.switches import CRYPTEN, LEAN, Switches
 from pibench.methods.contract import Lowering
 from pibench.model.architecture import Architecture
-from pibench.model.forward import PUBLIC_SUFFIX, Weights
 from pibench.model.module import blank
+from pibench.model.parameters import Parameter, Weights
 from pibench.model.primitives import Interpreter
 
 SWITCHES: dict[Lowering, Switches] = {"fair": LEAN, "stock": CRYPTEN}
@@ -70,7 +71,7 @@ class Served:
         """Return the weights as an inference begins with them: under the session's masks, or not opened."""
         if self.switches.weight_masks:
             return self.weights
-        return self.weights.map(lambda name, value: value if name.endswith(PUBLIC_SUFFIX) else value.closed())
+        return self.weights.map(lambda parameter, value: value if parameter.public else value.closed())
 
 
 def serve_model(
@@ -78,7 +79,7 @@ def serve_model(
     lowering: Lowering,
     switches: Switches,
     state: dict[str, np.ndarray],
-    share: Callable[[str, torch.Tensor], Any],
+    share: Callable[[Parameter, torch.Tensor], Any],
 ) -> Served:
     """Share a model's weights by ``share``; those that ``state`` lacks, the other party's, are zero."""
     model = blank(architecture)
@@ -89,7 +90,7 @@ def serve_model(
         weights = model.weights()
         if switches.folded_weights:
             weights = fold(weights, architecture)
-        shared = weights.map(lambda key, value: share(key, value.detach()))
+        shared = weights.map(lambda parameter, value: share(parameter, value.detach()))
     return Served(architecture, lowering, switches, shared)
 
 
@@ -121,9 +122,8 @@ class LeanParty:
         """Secret-share a model under ``name``; ``state`` is None at the client."""
         switches = switches or SWITCHES[lowering]
         ops = Beaver(self.rank, self._link(switches), self._dealer, switches)
-        self.models[name] = serve_model(
-            architecture, lowering, switches, state or {}, lambda key, value: self._share_weight(ops, key, value)
-        )
+        share = partial(self._share_weight, ops)
+        self.models[name] = serve_model(architecture, lowering, switches, state or {}, share)
 
     def drop(self, name: str) -> None:
         """Forget a model."""
@@ -143,8 +143,8 @@ class LeanParty:
     def _link(self, switches: Switches) -> Link:
         return self._sockets
 
-    def _share_weight(self, ops: Beaver, name: str, value: torch.Tensor) -> Any:
-        return ops.weight(name, value)
+    def _share_weight(self, ops: Beaver, parameter: Parameter, value: torch.Tensor) -> Any:
+        return ops.weight(parameter, value)
 
     def _infer(
         self, served: Served, embedded: torch.Tensor, keep: torch.Tensor, counter: WrapCounter | None
@@ -154,7 +154,7 @@ class LeanParty:
         if switches.prefetch:
             start = time.perf_counter()
             store = Store(self._dealer)
-            shapes = weights.map(lambda name, value: value if name.endswith(PUBLIC_SUFFIX) else value.shapes())
+            shapes = weights.map(lambda parameter, value: value if parameter.public else value.shapes())
             ahead = Beaver(self.rank, ShapesLink(), store, switches)
             private_inference(ahead, served.architecture, shapes, embedded, keep)
             dealer, offline = store.prefetched(), time.perf_counter() - start

@@ -22,7 +22,8 @@ from pibench.engines.lean.lowering import Read, SecretSharing, public_factor
 from pibench.engines.lean.shares import Known, Opening, Shared, joined
 from pibench.engines.lean.switches import LEAN, Switches
 from pibench.model.architecture import Architecture
-from pibench.model.forward import PUBLIC_SUFFIX, Weights, forward
+from pibench.model.forward import forward
+from pibench.model.parameters import Parameter, Weights
 from pibench.model.primitives import Value
 
 SERVER, CLIENT = 0, 1
@@ -49,15 +50,15 @@ class Beaver(SecretSharing):
             share = share + self.encoded(value, self.switches.fraction_bits)
         return Shared(share, self.switches.fraction_bits)
 
-    def weight(self, name: str, value: torch.Tensor) -> Shared | Known | torch.Tensor:
+    def weight(self, parameter: Parameter, value: torch.Tensor) -> Shared | Known | torch.Tensor:
         """Bring a weight of the server's, floats, into the session; the client passes a tensor of its shape.
 
-        Public coefficients come as they are, biases as shares; a matrix is opened under a mask for the whole
+        A public parameter comes as it is, what is added as shares; a factor is opened under a mask for the whole
         session, or known to the server, if the switches say so.
         """
-        if name.endswith(PUBLIC_SUFFIX):
+        if parameter.public:
             return self.broadcast(value.contiguous(), SERVER)
-        masked = self.switches.weight_masks and name.endswith("weight")
+        masked = self.switches.weight_masks and parameter.multiplies
         if masked and self.switches.known_weights:
             return self.known(self.encoded(value))
         secret = self.secret(value, SERVER)

@@ -14,8 +14,9 @@ from pibench.engines.spu.overflow import refuse_overflow
 from pibench.engines.spu.protocols import CLIENT, SERVER
 from pibench.engines.spu.traced import Traced
 from pibench.model.architecture import Architecture
-from pibench.model.forward import PUBLIC_SUFFIX, Weights, encode, forward
+from pibench.model.forward import encode, forward
 from pibench.model.module import Model
+from pibench.model.parameters import Parameter, Weights
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def program(model: Model, embedded: np.ndarray, keep: np.ndarray, head: bool = T
     refuse_overflow(model.architecture, weights, torch.from_numpy(embedded), mask)
     secrets: list[Input] = [Input("embedded", embedded.astype(np.float32), CLIENT)]
 
-    def secret(name: str, value: torch.Tensor) -> Any:
-        if name.endswith(PUBLIC_SUFFIX):
+    def secret(parameter: Parameter, value: torch.Tensor) -> Any:
+        if parameter.public:
             return value.detach()
         secrets.append(Input(f"weight{len(secrets)}", value.detach().numpy(), SERVER))
         return len(secrets) - 1
@@ -57,7 +58,7 @@ def program(model: Model, embedded: np.ndarray, keep: np.ndarray, head: bool = T
     slots = weights.map(secret)
 
     def run(*arrays: Any) -> Any:
-        own = slots.map(lambda name, slot: Traced(arrays[slot]) if isinstance(slot, int) else slot)
+        own = slots.map(lambda _, slot: Traced(arrays[slot]) if isinstance(slot, int) else slot)
         return _run(model.architecture, own, Traced(arrays[0]), mask, head).array
 
     return Program(*_compiled(run, secrets))
