@@ -1,33 +1,31 @@
-"""What an engine's numbers stand for: parties, adversary, dealer, ring, and what is left public."""
+"""What an engine's numbers stand for: dealers, and a security model in a few words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from pibench.engines.lean.dealer import DealerKind
+from pibench.engines.engine import DealerKind
 
 DEALERS: dict[DealerKind, str] = {
     "first-party": "trusted first party: stands in for the offline phase, no privacy against party 0",
     "third-party": "trusted third party: a process of its own, which must not collude with a party",
 }
 
-SECURITY: dict[str, dict[str, Any]] = {
-    "crypten": {
+SCOPE = ["share input", "encoder", "head", "reveal to both parties"]
+"""The stages inside the clock; weights are shared, and the dealer's tuples made, before."""
+
+
+def two_parties(dealer: DealerKind) -> dict[str, Any]:
+    """Return the security model of two semi-honest parties with a dealer, in the ring of 64 bits."""
+    return {
         "parties": 2,
         "adversary": "semi-honest",
-        "dealer": DEALERS["first-party"],
+        "dealer": DEALERS[dealer],
         "ring_bits": 64,
         "public": "architecture, sequence length, attention mask, polynomial coefficients",
         "embedding": "at the client",
-    },
-}
-
-DEALER = "dealer"
-"""Where the offline phase's correlated randomness comes from."""
-
-SCOPE = ["share input", "encoder", "head", "reveal to both parties"]
-"""The stages inside the clock; weights are shared, and the dealer's tuples made, before."""
+    }
 
 
 def is_benchmark_only(security: Mapping[str, Any]) -> bool:

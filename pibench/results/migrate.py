@@ -19,6 +19,7 @@ from pibench.results.records import SCHEMA_VERSION, Record, file_name, write
 
 ENGINES = {"fair": "lean", "stock": "crypten"}
 """Today's engine of each lowering of schema 1."""
+_ALWAYS = ("plain_config", "raw_sockets", "direct_shares")
 _SPU = ("semi2k", "aby3", "cheetah")
 
 
@@ -32,8 +33,18 @@ def migrated(old: Record) -> Record:
     if record["kind"] == "study":
         return _study(record)
     engine, extra = ENGINES[record.pop("lowering")], record.pop("extra", {})
-    record |= {"engine": engine, "last_error": extra.get("error")}
+    record |= {"engine": engine, "last_error": extra.get("error"), "switches": _switches(engine, record["switches"])}
     return _accuracy(record, extra) if record["kind"] == "accuracy" else _cost(record, extra)
+
+
+def _switches(engine: str, old: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return today's settings of an engine: what the lean engine always does is no switch of it any more."""
+    if old is None:
+        return None
+    if engine == "crypten":
+        kept = ("prefetch", "plain_config", "raw_sockets", "fraction_bits")
+        return {"lowering": "stock"} | {name: old[name] for name in kept}
+    return {name: value for name, value in old.items() if name not in _ALWAYS}
 
 
 def _accuracy(record: Record, extra: dict[str, Any]) -> Record:

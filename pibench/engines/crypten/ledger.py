@@ -1,4 +1,4 @@
-"""Predicts what CrypTen's own softmax, tanh and inverse square root cost (version 0.4.1, default settings)."""
+"""Predicts what CrypTen's own tensors cost (version 0.4.1, default settings)."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ import math
 import torch
 
 from pibench.engines.lean.ledger import OPEN, Ledger
-from pibench.engines.lean.switches import CRYPTEN_STEPS
+from pibench.engines.lean.switches import Switches
 from pibench.model.primitives import Value
 
+STEPS = Switches(fused_qkv=True, squares=True)
+"""The protocol steps, and so the bytes and rounds, of CrypTen's own tensors."""
 EXP_SQUARINGS = 8
 RECIPROCAL_STEPS = 10
 INVERSE_SQRT_STEPS = 3
@@ -20,11 +22,15 @@ EQUAL = 6 * 2 * OPEN + OPEN
 """Bytes of an equality test: six AND levels and the conversion of one bit."""
 
 
-class StockLedger(Ledger):
-    """The ledger of the stock lowering."""
+class CryptenLedger(Ledger):
+    """The ledger of the lean engine's lowering, without tables, on CrypTen's protocol steps."""
 
     def __init__(self) -> None:
-        super().__init__(CRYPTEN_STEPS)
+        super().__init__(STEPS)
+
+
+class StockLedger(CryptenLedger):
+    """The ledger of the stock lowering: CrypTen's own softmax, tanh and inverse square root."""
 
     def softmax(self, scores: Value, keep: torch.Tensor) -> tuple[Value, None]:
         """Book ``CrypTensor.softmax``, with the argmax that its maximum builds and softmax throws away."""

@@ -8,13 +8,8 @@ past the meter. Shares of a value below 2**62 have top bytes that add up to abou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import torch
 
-from pibench.engines.crypten.compat import import_crypten
 from pibench.engines.lean.link import Link
 
 
@@ -34,23 +29,3 @@ class WrapCounter:
         other = self._aside.broadcast(top, owner=1)
         if self._rank == 0:
             self.wraps += int(((top.to(torch.int16) + other).abs() > 128).sum())
-
-
-@contextmanager
-def watch_crypten(counter: WrapCounter) -> Iterator[None]:
-    """While active, show ``counter`` every truncation of CrypTen's own tensors."""
-    import_crypten()
-    from crypten.mpc.primitives import ArithmeticSharedTensor
-
-    plain = ArithmeticSharedTensor.div_
-
-    def audited(self: Any, y: Any) -> Any:
-        if isinstance(y, int):
-            counter(self.share)
-        return plain(self, y)
-
-    ArithmeticSharedTensor.div_ = audited
-    try:
-        yield
-    finally:
-        ArithmeticSharedTensor.div_ = plain

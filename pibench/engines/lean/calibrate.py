@@ -9,7 +9,7 @@ import torch
 
 from pibench.engines.lean.lookup import TANH_DOMAIN
 from pibench.engines.lean.lowering import INVERSE_SQRT_DOMAIN, QUADRATIC_EXP_DOMAIN
-from pibench.engines.lean.switches import CRYPTEN, Switches
+from pibench.engines.lean.switches import LEAN, Switches
 from pibench.model.floats import TorchInterpreter
 from pibench.model.module import Model
 from pibench.model.primitives import Denominator, Domain, Interpreter
@@ -57,7 +57,7 @@ class Ranges(TorchInterpreter):
     Scores have no domain of their own; those of masked keys are not among them, but are in the range of ``exp``.
     """
 
-    def __init__(self, switches: Switches = CRYPTEN) -> None:
+    def __init__(self, switches: Switches = LEAN) -> None:
         super().__init__()
         self.seen: dict[tuple[str, str], Range] = {}
         self._exp_domain = QUADRATIC_EXP_DOMAIN if switches.quadratic_exp else EXP_DOMAIN
@@ -108,7 +108,7 @@ class Ranges(TorchInterpreter):
 
 @torch.no_grad()
 def calibrate(
-    model: Model, split: Split, pad_id: int, switches: Switches = CRYPTEN, batch_size: int = 64
+    model: Model, split: Split, pad_id: int, switches: Switches = LEAN, batch_size: int = 64
 ) -> list[Range]:
     """Return every primitive's range over a split, in the order of the forward pass; trouble has ``outside`` > 0."""
     ops = Ranges(switches)

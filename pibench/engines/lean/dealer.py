@@ -13,15 +13,12 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from itertools import count
-from typing import Literal
 
 import numpy as np
 import torch
 
 from pibench.engines.lean.shares import Mask
 
-DealerKind = Literal["first-party", "third-party"]
-"""Where the dealer sits: at party 0, or in a process of its own."""
 Make = Callable[[], torch.Tensor]
 Words = Callable[[int], np.ndarray]
 """Returns so many random 64-bit words, others each time."""
@@ -57,7 +54,7 @@ class Dealer(ABC):
         return self.share(shape, lambda: known(a) & known(b), a.share.dtype, live).share
 
     def rotated_table(self, turn: Mask, columns: torch.Tensor) -> torch.Tensor:
-        """Return a share of ``columns`` (functions, points) for each element of ``turn``, turned on by so many points.
+        """Return a share of ``columns`` (functions, points), rotated by so many points for each element of ``turn``.
 
         The shape is (functions, *turn, points).
         """

@@ -9,7 +9,7 @@ share, and the rounding is in opposite directions.
 *Rounding.* The parties hold x and z - x, x uniform. Write x = q d + r. One rounds down to q; the other rounds
 its share up, to -floor((x - z) / d) = -q + ceil((z - r) / d). With t = d - 1 - r the sum is floor((z + t) / d),
 and t is uniform on 0 .. d - 1: stochastic rounding, floor(z / d + u) with u uniform on [0, 1). It is unbiased,
-and exact where d divides z. CrypTen rounds toward zero; signs nearly always differ, so that this is the same.
+and exact where d divides z.
 
 *Wraps.* Signed shares satisfy x + y = z, unless z - x leaves [-2**63, 2**63). For z >= 0 that happens for the
 z + 1 shares x <= z - 2**63, and x + y = z - 2**64; for z < 0 for the -z - 1 shares x > z + 2**63, and
@@ -26,14 +26,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from pibench.engines.engine import Emulation
 from pibench.engines.lean.lookup import LookupTable
 from pibench.engines.lean.lowering import Read, SecretSharing, public_factor
-from pibench.engines.lean.switches import CRYPTEN, Switches
+from pibench.engines.lean.switches import LEAN, Switches
 from pibench.model.forward import forward
 from pibench.model.module import Model
 from pibench.model.parameters import Weights
@@ -46,15 +46,14 @@ _PIECE = 2**17
 
 
 class FixedPoint(SecretSharing):
-    """The fair lowering with the rounding and wraps of an engine; deterministic by ``seed``.
+    """The lean engine's lowering with its rounding and wraps; deterministic by ``seed``.
 
-    ``switches`` say which engine: its lowering, its fractional bits and how it encodes constants. Weights are
-    not folded. ``inject=False`` leaves wraps out (they are still expected): approximation, rounding and overflow
-    remain. By operator: ``wraps`` counts the injected ones, ``expected_wraps`` sums their probabilities,
+    Weights are not folded. ``inject=False`` leaves wraps out (they are still expected): approximation, rounding and
+    overflow remain. By operator: ``wraps`` counts the injected ones, ``expected_wraps`` sums their probabilities,
     ``overflows`` counts results beyond the ring. A wrap or an overflow makes garbage, which may overflow again.
     """
 
-    def __init__(self, switches: Switches = CRYPTEN, seed: int = 0, inject: bool = True) -> None:
+    def __init__(self, switches: Switches = LEAN, seed: int = 0, inject: bool = True) -> None:
         super().__init__(switches)
         self.wraps: Counter[str] = Counter()
         self.overflows: Counter[str] = Counter()
@@ -64,8 +63,8 @@ class FixedPoint(SecretSharing):
         self._rng = np.random.Generator(np.random.SFC64(seed))
 
     def encode(self, value: torch.Tensor) -> torch.Tensor:
-        """Put floats on the grid as the engine does: CrypTen's encoder rounds toward zero, ours to nearest."""
-        return self._rounded(value.detach().double() * self._one) / self._one
+        """Put floats on the grid, to nearest, as the engine does."""
+        return (value.detach().double() * self._one).round() / self._one
 
     def quantise(self, weights: Weights) -> Weights:
         """Put a model's secret weights on the grid, once for all batches; public coefficients stay as they are."""
@@ -100,26 +99,20 @@ class FixedPoint(SecretSharing):
 
     def shift(self, a: torch.Tensor, constant: float | torch.Tensor) -> torch.Tensor:
         constant = torch.as_tensor(constant, dtype=torch.float64)
-        return a + (self._rounded(constant).long() if _is_bit(a) else self.encode(constant))
+        return a + (constant.round().long() if _is_bit(a) else self.encode(constant))
 
     def scale(self, a: torch.Tensor, constant: float | torch.Tensor) -> torch.Tensor:
         """Multiply by a public constant; numbers that are integers, and constants times bits, come out exact.
 
-        CrypTen divides by the inverse of an integer and puts other constants on the grid; our engine gives a
-        constant as many significant bits as a number has fractional ones.
+        Other constants keep as many significant bits as a number has fractional ones.
         """
-        number = None if isinstance(constant, torch.Tensor) else float(constant)
-        if number is not None and number.is_integer():
-            return a * int(number)
+        if not isinstance(constant, torch.Tensor) and float(constant).is_integer():
+            return a * int(constant)
         factor = torch.as_tensor(constant, dtype=torch.float64).detach()
         if _is_bit(a):
             return a * self.encode(factor)
-        if self.switches.direct_shares:
-            integer, bits = public_factor(factor, self.switches.fraction_bits)
-            return self._truncated(a * (integer / 2.0**bits), 2.0**bits)
-        if number is not None and (inverse := round(1 / number)) > 1 and abs(inverse * number - 1) < 1e-9:
-            return self._truncated(a / inverse, inverse)
-        return self._truncated(a * self.encode(factor), self._one)
+        integer, bits = public_factor(factor, self.switches.fraction_bits)
+        return self._truncated(a * (integer / 2.0**bits), 2.0**bits)
 
     # The compositions are the inherited ones, on as many rows at a time as the cache holds.
 
@@ -135,9 +128,6 @@ class FixedPoint(SecretSharing):
     def layer_norm(self, a: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float) -> torch.Tensor:
         whole = super().layer_norm
         return _by_rows(lambda rows: whole(rows, weight, bias, eps), a)
-
-    def _rounded(self, value: torch.Tensor) -> torch.Tensor:
-        return value.round() if self.switches.direct_shares else value.trunc()
 
     def _truncated(self, quotient: torch.Tensor, divisor: float) -> torch.Tensor:
         """Round the exact ``quotient`` by ``divisor`` to the grid, as two parties would; in place where it can."""
@@ -188,26 +178,16 @@ def _by_rows(function: Callable[[torch.Tensor], torch.Tensor], a: torch.Tensor) 
     return torch.cat([function(piece) for piece in pieces]).reshape(*a.shape[:-1], -1)
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """Float32 logits (examples, outputs), and what happened on the way, by operator (see :class:`FixedPoint`)."""
-
-    logits: np.ndarray
-    wraps: dict[str, int]
-    expected_wraps: dict[str, float]
-    overflows: dict[str, int]
-
-
 @torch.no_grad()
 def predict_fixed(
     model: Model,
     split: Split,
     pad_id: int,
-    switches: Switches = CRYPTEN,
+    switches: Switches = LEAN,
     seed: int = 0,
     inject: bool = True,
     batch_size: int = 32,
-) -> Prediction:
+) -> Emulation:
     """Predict what two parties would reveal for every example, in the split's own order."""
     ops = FixedPoint(switches, seed, inject)
     weights = ops.quantise(model.weights())
@@ -216,4 +196,4 @@ def predict_fixed(
         embedded = ops.encode(model.embeddings(batch.input_ids, batch.token_type_ids))
         output = forward(ops, model.architecture, weights, embedded, batch.keep)
         logits[batch.indices] = output.logits.numpy()
-    return Prediction(logits, dict(ops.wraps), ops.expected_wraps, dict(ops.overflows))
+    return Emulation(logits, dict(ops.wraps), ops.expected_wraps, dict(ops.overflows))

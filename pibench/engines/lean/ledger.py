@@ -7,12 +7,12 @@ that only counts. Bytes are those of both directions.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
 
 import torch
 
 from pibench.engines.lean.dealer import Dealer, Make
 from pibench.engines.lean.link import ShapesLink
+from pibench.engines.engine import Cost, Prediction
 from pibench.engines.lean.protocol import Beaver, private_inference
 from pibench.engines.lean.shares import Known, Mask, Opening, Shared
 from pibench.engines.lean.switches import LEAN, Switches
@@ -22,20 +22,6 @@ from pibench.model.primitives import Value
 
 OPEN = 16
 """Bytes to open one element: each party sends its eight-byte share."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Bytes of both directions, sequential rounds, and products of secret numbers."""
-
-    bytes: int = 0
-    rounds: int = 0
-    multiplications: int = 0
-    client_only: int = 0
-    """Those of the bytes that the client sends while the server sends none."""
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(*(own + more for own, more in zip(astuple(self), astuple(other), strict=True)))
 
 
 class CountingDealer(Dealer):
@@ -84,6 +70,10 @@ class Ledger(Beaver):
     def total(self) -> Cost:
         """Return the sum over all operators."""
         return sum(self.costs.values(), Cost())
+
+    def prediction(self) -> Prediction:
+        """Return what was booked."""
+        return Prediction(self.costs, self.offline.elements, self.offline.bytes)
 
     def _add(self, cost: Cost) -> None:
         self.costs[self.operator] = self.costs.get(self.operator, Cost()) + cost

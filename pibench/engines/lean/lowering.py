@@ -1,7 +1,7 @@
 """Lowering of the primitives to two-party protocol steps on fixed-point shares.
 
 The steps are Beaver products (``mul``, ``square``, ``matmul``) and one comparison (``is_negative``); all else is
-local. The ledger and the CrypTen engine share this code, so that what is predicted is what runs. Rounds are
+local. The ledger and the engine share this code, so that what is predicted is what runs; so do CrypTen's tensors. Rounds are
 written as r.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from pibench.engines.lean.lookup import LookupTable, levels, tanh_tables
-from pibench.engines.lean.switches import CRYPTEN, Switches
+from pibench.engines.lean.switches import PLAIN, Switches
 from pibench.model.primitives import Domain, Interpreter, Value
 
 EXP_SQUARINGS = 8
@@ -73,7 +73,7 @@ class Read:
 class SecretSharing(Interpreter):
     """The fair lowering: the best one we have for additive shares with a dealer."""
 
-    def __init__(self, switches: Switches = CRYPTEN) -> None:
+    def __init__(self, switches: Switches = PLAIN) -> None:
         super().__init__()
         self.switches = switches
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from pibench.engines.lean.ledger import Cost
-from pibench.engines.lean.party import Inference
+from pibench.engines.engine import Cost
+from pibench.engines.lean.party import PartyView
 from pibench.engines.lean.switches import Switches
 from pibench.errors import InputError
 from pibench.model.architecture import Architecture
 from pibench.net.processes import Failure
 from pibench.net.tls import receive_framed, send_framed
 
-_KNOWN: dict[str, type[Any]] = {kind.__name__: kind for kind in (Inference, Cost, Failure, Switches)}
+_KNOWN: dict[str, type[Any]] = {kind.__name__: kind for kind in (PartyView, Cost, Failure, Switches)}
 _LONGEST = 2**31
 _JSON = "message"
 

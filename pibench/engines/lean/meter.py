@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pibench.engines.lean.ledger import Cost
+from pibench.engines.engine import Cost
 from pibench.model.primitives import Interpreter
-
-_WORD = 8
 
 
 class Meter:
@@ -21,23 +17,19 @@ class Meter:
         self.seconds: dict[str, float] = {}
         self._ops: Interpreter | None = None
 
-    def attach(self, communicator: Any) -> None:
-        """Take over the log of CrypTen's communicator."""
-        communicator._log_communication = lambda elements: self.log(int(elements * _WORD), 0.0)
-        communicator._log_communication_time = self._wait
-
     def start(self, ops: Interpreter) -> None:
         """Begin a new count for the operators of ``ops``."""
         self._ops, self.costs, self.seconds = ops, {}, {}
 
     def log(self, count: int, seconds: float, client_only: int = 0) -> None:
         """Count one round of ``count`` bytes, both directions, that took ``seconds``."""
-        self._wait(seconds)
+        self.wait(seconds)
         if self._ops is not None:
             name = self._ops.operator
             self.costs[name] = self.costs.get(name, Cost()) + Cost(count, 1, client_only=client_only)
 
-    def _wait(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
+        """Add seconds to the current operator's."""
         if self._ops is not None:
             name = self._ops.operator
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds

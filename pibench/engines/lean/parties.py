@@ -7,58 +7,76 @@ from functools import partial
 from itertools import chain
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from pibench.engines.crypten.compat import import_crypten
-from pibench.engines.crypten.party import main
-from pibench.engines.lean.dealer import DealerKind
-from pibench.engines.lean.party import SWITCHES, Inference
+from pibench.engines.engine import Cost, Inference, Parties, Session
+from pibench.engines.lean.party import PartyView, main
 from pibench.engines.lean.protocol import CLIENT, SERVER
-from pibench.engines.lean.switches import Switches
+from pibench.engines.lean.shared_model import is_served
+from pibench.engines.lean.switches import LEAN, Switches
 from pibench.engines.lean.third_party import main as deal
-from pibench.errors import InputError
-from pibench.methods.contract import Lowering
 from pibench.model.module import Model
 from pibench.net.emulation import End
-from pibench.net.processes import Main, Processes, free_port
+from pibench.net.processes import Main, PartyFailed, Processes, free_port
 
-_NAMES = ["party 0 (server)", "party 1 (client)"]
-_LOOPBACK = End(namespace="", address="127.0.0.1", interface="lo")
+NAMES = ("party 0 (server)", "party 1 (client)")
+LOOPBACK = End(namespace="", address="127.0.0.1", interface="lo")
 
 
-class Parties:
-    """A running server and client; use as a context manager.
+class TwoParties(Parties):
+    """A running server and client, whatever they run; models are kept under names, the oldest goes first.
 
-    ``deadline`` is the longest wait for any one answer, in seconds. Without ``port`` a free one is taken. With
-    ``ends`` each party runs at its end of an emulated link instead of on loopback. A ``third-party`` dealer is a
-    process of its own, for our own engine alone.
+    With ``ends`` each party runs at its end of an emulated link instead of on loopback.
 
     Raises:
-        InputError: CrypTen is missing, or the port is busy.
+        InputError: the port is busy.
         PartyFailed: a party did not start.
     """
 
-    def __init__(
-        self,
-        deadline: float = 600.0,
-        port: int | None = None,
-        models_at_once: int = 2,
-        ends: tuple[End, End] | None = None,
-        dealer: DealerKind = "first-party",
-    ) -> None:
-        import_crypten()
-        self._dealer = dealer
-        self._running = Processes(_NAMES + ["the dealer"] * (dealer == "third-party"), deadline)
-        self._port = free_port(port)
-        self._models_at_once = models_at_once
-        self._ends = ends or (_LOOPBACK, _LOOPBACK)
+    def __init__(self, session: Session, ends: tuple[End, End] | None = None) -> None:
+        self._session = session
+        self._running = Processes([*NAMES, *["the dealer"] * (session.dealer == "third-party")], session.deadline)
+        self._port = free_port(session.port)
+        self._ends = ends or (LOOPBACK, LOOPBACK)
         self._loaded: list[str] = []
 
-    def __enter__(self) -> Parties:
-        pipes = [multiprocessing.Pipe() for _ in _NAMES] if self._dealer == "third-party" else []
+    def __exit__(self, *raised: object) -> None:
+        self._running.kill()
+
+    @property
+    def processes(self) -> list[SpawnProcess]:
+        """The server's, the client's and, if there is one, the dealer's process."""
+        return self._running.processes
+
+    def infer(self, name: str, embedded: np.ndarray, keep: np.ndarray, audit: bool = False) -> Inference:
+        blank = np.zeros_like(embedded), np.ones_like(keep)
+        arguments = [(name, *blank, audit), (name, embedded, keep, audit), (name, *blank, audit)]
+        return merged(self._call("infer", *arguments)[:2])
+
+    def _load(self, name: str, model: Model, settings: Any) -> None:
+        """Share a model that runs by ``settings``, unless it is loaded."""
+        if name in self._loaded:
+            return
+        if len(self._loaded) == self._session.models_at_once:
+            self._call("drop", *[(self._loaded.pop(0),)] * 3)
+        own = model.architecture
+        state = {key: value.detach().numpy() for key, value in model.state_dict().items() if is_served(own, key)}
+        public = {key: state[key] for key in model.public_names()}
+        self._call("load", *((name, own, settings, part) for part in (state, None, public)))
+        self._loaded.append(name)
+
+    def _call(self, command: str, *arguments: tuple[Any, ...]) -> list[Any]:
+        """Let server, client and dealer, if there is one, do ``command``, each with its own arguments."""
+        return self._running.call([(command, own) for own in arguments[: len(self._running.names)]])
+
+
+class LeanParties(TwoParties):
+    """The parties of the lean engine; with a ``third-party`` dealer, that is a process of its own."""
+
+    def __enter__(self) -> Self:
+        pipes = [multiprocessing.Pipe() for _ in NAMES] if self._session.dealer == "third-party" else []
         to_dealer: list[Connection | None] = [theirs for _, theirs in pipes] or [None, None]
         host = self._ends[SERVER].address
         mains: list[Main] = [
@@ -71,52 +89,31 @@ class Parties:
                 end.close()  # the processes have theirs, and hear of each other's death
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._running.kill()
-
-    @property
-    def processes(self) -> list[SpawnProcess]:
-        """The server's, the client's and, if there is one, the dealer's process."""
-        return self._running.processes
-
-    def load(self, name: str, model: Model, lowering: Lowering = "fair", switches: Switches | None = None) -> None:
-        """Secret-share ``model`` between the parties under ``name``; only the server is given its weights.
-
-        ``switches`` are those of the lowering unless given. The ``models_at_once`` models loaded last are kept,
-        to compare them; older ones are dropped.
-        """
-        chosen = switches or SWITCHES[lowering]
-        if self._dealer == "third-party" and not (chosen.direct_shares and lowering == "fair"):
-            raise InputError(
-                "CrypTen's own tensors have their dealer at party 0: measure stock with --dealer first-party"
-            )
-        if name in self._loaded:
-            return
-        if len(self._loaded) == self._models_at_once:
-            oldest = self._loaded.pop(0)
-            self._call("drop", *[(oldest,)] * 3)
-        state = {key: value.detach().numpy() for key, value in model.state_dict().items() if _served(model, key)}
-        public = {key: state[key] for key in model.public_names()}
-        self._call("load", *((name, model.architecture, lowering, switches, own) for own in (state, None, public)))
-        self._loaded.append(name)
-
-    def infer(self, name: str, embedded: np.ndarray, keep: np.ndarray, audit: bool = False) -> list[Inference]:
-        """Run one batch and return what the server and the client saw.
-
-        Only the client is given ``embedded`` (batch, seq, hidden; float32) and ``keep`` (batch, seq; int64).
-        With ``audit``, truncation wraps are counted, which slows the run and breaks its secrecy.
-        """
-        blank = np.zeros_like(embedded), np.ones_like(keep)
-        return self._call("infer", (name, *blank, audit), (name, embedded, keep, audit), (name, *blank, audit))[:2]
-
-    def _call(self, command: str, *arguments: tuple[Any, ...]) -> list[Any]:
-        """Let server, client and dealer, if there is one, do ``command``, each with its own arguments."""
-        return self._running.call([(command, own) for own in arguments[: len(self._running.names)]])
+    def load(self, name: str, model: Model, switches: Switches = LEAN) -> None:
+        self._load(name, model, switches)
 
 
-def _served(model: Model, name: str) -> bool:
-    """Say whether the server needs a weight: the client's embeddings it does not, but for a decoder's vocabulary."""
-    tied = model.architecture.family == "decoder" and name == "embeddings.word.weight"
-    return tied or not name.startswith("embeddings.")
+def merged(views: list[PartyView]) -> Inference:
+    """Return what both parties saw of one inference as one.
+
+    Raises:
+        PartyFailed: they counted different bytes or rounds.
+    """
+    server, client = views
+    if server.costs != client.costs:
+        raise PartyFailed("the parties counted different bytes or rounds of one inference")
+    total = sum(server.costs.values(), Cost())
+    sent = (total.bytes - total.client_only) // 2
+    offline = [view.offline_seconds for view in views if view.offline_seconds is not None]
+    return Inference(
+        logits=server.logits,
+        seconds=max(view.seconds for view in views),
+        bytes_sent=[sent, total.bytes - sent],
+        rounds=total.rounds,
+        compute_seconds=max(view.compute_seconds for view in views),
+        costs=server.costs,
+        profile=server.profile,
+        peak_memory=max(view.peak_memory for view in views),
+        offline_seconds=max(offline, default=None),
+        wraps=server.wraps,
+    )

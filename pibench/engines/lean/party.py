@@ -1,4 +1,4 @@
-"""One party of our own engine: its wire, its dealer, and the models that it shares with the other party.
+"""One party of two: its wire, its meter, and the models that it shares with the other party.
 
 Party 0 is the server and owns the weights, party 1 is the client and owns the embedded text; each passes
 tensors of the right shape, but without content, for what the other owns.
@@ -10,35 +10,32 @@ import os
 import resource
 import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 
+from pibench.engines.engine import Cost
 from pibench.engines.lean.audit import WrapCounter
 from pibench.engines.lean.dealer import Dealer, Store, first_party
-from pibench.engines.lean.fold import fold
-from pibench.engines.lean.ledger import Cost
-from pibench.engines.lean.link import Link, ShapesLink
+from pibench.engines.lean.link import ShapesLink
 from pibench.engines.lean.meter import Meter
 from pibench.engines.lean.protocol import SERVER, Beaver, private_inference
-from pibench.engines.lean.sockets import SocketLink
-from pibench.engines.lean.switches import CRYPTEN, LEAN, Switches
-from pibench.methods.contract import Lowering
+from pibench.engines.lean.shared_model import SharedModel, check_state, share_model
+from pibench.engines.lean.sockets import SocketLink, meet
+from pibench.engines.lean.switches import Switches
+from pibench.engines.lean.third_party import dealt_by
 from pibench.model.architecture import Architecture
-from pibench.model.module import blank
-from pibench.model.parameters import Parameter, Weights
 from pibench.model.primitives import Interpreter
-
-SWITCHES: dict[Lowering, Switches] = {"fair": LEAN, "stock": CRYPTEN}
-"""How a lowering runs unless it is told otherwise."""
+from pibench.net.emulation import End, enter_namespace
+from pibench.net.processes import serve
 
 
 @dataclass
-class Inference:
+class PartyView:
     """One party's view of an inference: revealed logits, times in seconds, costs by operator, wraps seen.
 
     ``profile`` holds the wall seconds of each operator and those of them on the wire. ``peak_memory`` is the
@@ -56,112 +53,42 @@ class Inference:
     wraps: int | None = None
 
 
-@dataclass(frozen=True)
-class Served:
-    """A model that the parties share."""
-
-    architecture: Architecture
-    lowering: Lowering
-    switches: Switches
-    weights: Weights
-    requests: dict[torch.Size, list[Any]] = field(default_factory=dict)
-    """The tuples that CrypTen's own tensors ask for, by the shape of the input."""
-
-    def fresh_weights(self) -> Weights:
-        """Return the weights as an inference begins with them: under the session's masks, or not opened."""
-        if self.switches.weight_masks:
-            return self.weights
-        return self.weights.map(lambda parameter, value: value if parameter.public else value.closed())
+S = TypeVar("S")
+"""A model that the parties share, as an engine keeps it."""
 
 
-def serve_model(
-    architecture: Architecture,
-    lowering: Lowering,
-    switches: Switches,
-    state: dict[str, np.ndarray],
-    share: Callable[[Parameter, torch.Tensor], Any],
-) -> Served:
-    """Share a model's weights by ``share``; those that ``state`` lacks, the other party's, are zero."""
-    model = blank(architecture)
-    zeros = {key: np.zeros(value.shape, np.float32) for key, value in model.state_dict().items()}
-    values = {key: torch.from_numpy(value) for key, value in (zeros | state).items()}
-    model.load_state_dict(values, assign=True)
-    with torch.no_grad():
-        weights = model.weights()
-        if switches.folded_weights:
-            weights = fold(weights, architecture)
-        shared = weights.map(lambda parameter, value: share(parameter, value.detach()))
-    return Served(architecture, lowering, switches, shared)
+class Party(ABC, Generic[S]):
+    """A party's state; all that it does waits for the same command at the other party, on ``peer``'s other end."""
 
-
-class LeanParty:
-    """A party's state; all that it does waits for the same command at the other party, on ``peer``'s other end.
-
-    ``dealer`` is its end of a dealer who sits elsewhere; without, party 0 deals.
-    """
-
-    def __init__(
-        self, rank: int, peer: socket.socket, meter: Meter | None = None, dealer: Dealer | None = None
-    ) -> None:
+    def __init__(self, rank: int, peer: socket.socket, meter: Meter) -> None:
         self.rank = rank
-        self.models: dict[str, Served] = {}
-        self._meter = meter or Meter()
-        self._sockets = SocketLink(rank, peer, self._meter)
+        self.models: dict[str, S] = {}
+        self._meter = meter
+        self._sockets = SocketLink(rank, peer, meter)
         self._aside = SocketLink(rank, peer, Meter())
         """The same wire, for what is no part of the protocol and not counted."""
-        self._dealer = dealer or first_party(rank, self._agreed_seed())
 
+    @abstractmethod
     def load(
-        self,
-        name: str,
-        architecture: Architecture,
-        lowering: Lowering,
-        switches: Switches | None,
-        state: dict[str, np.ndarray] | None,
+        self, name: str, architecture: Architecture, settings: Any, state: dict[str, np.ndarray] | None
     ) -> None:
         """Secret-share a model under ``name``; ``state`` is None at the client."""
-        switches = switches or SWITCHES[lowering]
-        ops = Beaver(self.rank, self._link(switches), self._dealer, switches)
-        share = partial(self._share_weight, ops)
-        self.models[name] = serve_model(architecture, lowering, switches, state or {}, share)
 
     def drop(self, name: str) -> None:
         """Forget a model."""
         del self.models[name]
 
-    def infer(self, name: str, embedded: np.ndarray, keep: np.ndarray, audit: bool) -> Inference:
+    def infer(self, name: str, embedded: np.ndarray, keep: np.ndarray, audit: bool) -> PartyView:
         """Run one batch: the client's ``embedded`` (batch, seq, hidden) and ``keep`` (batch, seq) are used."""
         counter = WrapCounter(self.rank, self._aside) if audit else None
         with torch.no_grad():
-            result = self._infer(self.models[name], torch.from_numpy(embedded), torch.from_numpy(keep), counter)
-        result.wraps = counter.wraps if counter else None
-        return result
+            view = self._infer(self.models[name], torch.from_numpy(embedded), torch.from_numpy(keep), counter)
+        view.wraps = counter.wraps if counter else None
+        return view
 
-    def _agreed_seed(self) -> int:
-        return int(self._aside.broadcast(torch.tensor([int.from_bytes(os.urandom(7), "little")]), SERVER))
-
-    def _link(self, switches: Switches) -> Link:
-        return self._sockets
-
-    def _share_weight(self, ops: Beaver, parameter: Parameter, value: torch.Tensor) -> Any:
-        return ops.weight(parameter, value)
-
-    def _infer(
-        self, served: Served, embedded: torch.Tensor, keep: torch.Tensor, counter: WrapCounter | None
-    ) -> Inference:
-        switches, weights, offline = served.switches, served.fresh_weights(), None
-        dealer = self._dealer
-        if switches.prefetch:
-            start = time.perf_counter()
-            store = Store(self._dealer)
-            shapes = weights.map(lambda parameter, value: value if parameter.public else value.shapes())
-            ahead = Beaver(self.rank, ShapesLink(), store, switches)
-            private_inference(ahead, served.architecture, shapes, embedded, keep)
-            dealer, offline = store.prefetched(), time.perf_counter() - start
-        ops = Beaver(self.rank, self._link(switches), dealer, switches, counter)
-        start = self._begin(ops)
-        logits = private_inference(ops, served.architecture, weights, embedded, keep)
-        return self._seen(ops, logits, start, offline)
+    @abstractmethod
+    def _infer(self, model: S, embedded: torch.Tensor, keep: torch.Tensor, counter: WrapCounter | None) -> PartyView:
+        """Run one batch and return what this party saw of it."""
 
     def _begin(self, ops: Interpreter) -> float:
         """Wait for the other party, then start the count and the clock."""
@@ -169,10 +96,57 @@ class LeanParty:
         self._meter.start(ops)
         return time.perf_counter()
 
-    def _seen(self, ops: Interpreter, logits: torch.Tensor, start: float, offline: float | None) -> Inference:
+    def _seen(self, ops: Interpreter, logits: torch.Tensor, start: float, offline: float | None) -> PartyView:
         seconds = time.perf_counter() - start
         compute = seconds - sum(self._meter.seconds.values())
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         wire = self._meter.seconds
         profile = {name: (spent, wire.get(name, 0.0)) for name, spent in ops.seconds.items()}
-        return Inference(logits.numpy(), seconds, compute, dict(self._meter.costs), profile, memory, offline)
+        return PartyView(logits.numpy(), seconds, compute, dict(self._meter.costs), profile, memory, offline)
+
+
+class LeanParty(Party[SharedModel]):
+    """A party of the lean engine; ``dealer`` is its end of a dealer who sits elsewhere; without, party 0 deals."""
+
+    def __init__(self, rank: int, peer: socket.socket, dealer: Dealer | None = None) -> None:
+        super().__init__(rank, peer, Meter())
+        self._dealer = dealer or first_party(rank, self._agreed_seed())
+
+    def load(
+        self, name: str, architecture: Architecture, settings: Switches, state: dict[str, np.ndarray] | None
+    ) -> None:
+        if state is not None:
+            check_state(architecture, state)
+        ops = Beaver(self.rank, self._sockets, self._dealer, settings)
+        self.models[name] = share_model(architecture, settings, state or {}, ops.weight)
+
+    def _agreed_seed(self) -> int:
+        return int(self._aside.broadcast(torch.tensor([int.from_bytes(os.urandom(7), "little")]), SERVER))
+
+    def _infer(
+        self, model: SharedModel, embedded: torch.Tensor, keep: torch.Tensor, counter: WrapCounter | None
+    ) -> PartyView:
+        weights, dealer, offline = model.fresh_weights(), self._dealer, None
+        if model.switches.prefetch:
+            start = time.perf_counter()
+            store = Store(self._dealer)
+            shapes = weights.map(lambda parameter, value: value if parameter.public else value.shapes())
+            ahead = Beaver(self.rank, ShapesLink(), store, model.switches)
+            private_inference(ahead, model.architecture, shapes, embedded, keep)
+            dealer, offline = store.prefetched(), time.perf_counter() - start
+        ops = Beaver(self.rank, self._sockets, dealer, model.switches, counter)
+        start = self._begin(ops)
+        logits = private_inference(ops, model.architecture, weights, embedded, keep)
+        return self._seen(ops, logits, start, offline)
+
+
+def main(rank: int, port: int, host: str, own: End, dealer: Connection | None, connection: Connection) -> None:
+    """Meet the other party at ``host:port``, from the own end, and answer commands while the launcher lives.
+
+    At ``dealer``'s other end is a third party that deals; without it, party 0 does.
+    """
+    torch.set_num_threads(1)
+    if own.namespace:
+        enter_namespace(own.namespace)
+    peer = meet(rank, host, port)
+    serve(LeanParty(rank, peer, None if dealer is None else dealt_by(dealer, rank)), connection)

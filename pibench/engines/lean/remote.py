@@ -14,18 +14,16 @@ from collections.abc import Callable
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
 from pibench.engines.lean.messages import Channel
-from pibench.engines.lean.parties import Parties
+from pibench.engines.engine import Session
+from pibench.engines.lean.parties import LeanParties
 from pibench.engines.lean.party import LeanParty
 from pibench.engines.lean.protocol import CLIENT, SERVER
-from pibench.engines.lean.switches import Switches
 from pibench.errors import InputError
-from pibench.methods.contract import Lowering
-from pibench.model.module import Model
 from pibench.net.processes import Failure, PartyTimeout, serve
 from pibench.net.tls import PeerGone, PeerRefused, shake_hands, tls_context
 
@@ -100,25 +98,25 @@ class Listener:
         self._socket.close()
 
 
-class RemoteParties(Parties):
-    """Like :class:`Parties`, with the client on the machine that calls ``listener``; only our own engine runs."""
+class RemoteParties(LeanParties):
+    """Like :class:`LeanParties`, with the client on the machine that calls ``listener``."""
 
-    def __init__(self, listener: Listener, deadline: float = 600.0, models_at_once: int = 2) -> None:
-        super().__init__(deadline, models_at_once=models_at_once)
+    def __init__(self, session: Session, listener: Listener) -> None:
+        super().__init__(session)
         self._listener = listener
 
-    def __enter__(self) -> RemoteParties:
-        commands, shares, session = self._listener.accept(self._running.deadline)
+    @property
+    def peer(self) -> dict[str, Any] | None:  # type: ignore[override]
+        """The client's machine."""
+        return self._listener.peer
+
+    def __enter__(self) -> Self:
+        commands, shares, session = self._listener.accept(self._session.deadline)
         try:
             self._running.start([partial(_main, shares, self._listener.certificates, session)], [commands])
         finally:
             shares.close()
         return self
-
-    def load(self, name: str, model: Model, lowering: Lowering = "fair", switches: Switches | None = None) -> None:
-        if lowering == "stock" or (switches and not (switches.direct_shares and switches.raw_sockets)):
-            raise InputError("CrypTen's own tensors and gloo know no TLS: measure the stock lowering on one machine")
-        super().load(name, model, lowering, switches)
 
 
 def _main(shares: socket.socket, certificates: Path, session: str, connection: Connection) -> None:

@@ -1,6 +1,6 @@
-"""The wires between the two parties: one full-duplex exchange a round on a TCP or TLS socket, or gloo's all_reduce.
+"""The wire between the two parties: one full-duplex exchange a round on a TCP or TLS socket.
 
-Both count what they send and receive, and the seconds spent on it, in a :class:`Meter`.
+It counts what is sent and received, and the seconds spent on it, in a :class:`Meter`.
 """
 
 from __future__ import annotations
@@ -9,38 +9,42 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable
-from typing import Any
 
 import torch
-import torch.distributed as dist
 
 from pibench.engines.lean.link import Link
 from pibench.engines.lean.meter import Meter
 
-_CONNECT_S = 60.0
+_RETRY_S = 0.02
 _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 """What a socket raises that would have to wait."""
 
 
-def connect(rank: int, host: str, agree: Callable[[int], int]) -> socket.socket:
-    """Return a connected socket: party 0 listens on ``host``, party 1 calls.
-
-    ``agree`` returns party 0's number, here the port, at both parties.
+def meet(rank: int, host: str, port: int, seconds: float = 60.0) -> socket.socket:
+    """Return a connected socket: party 0 listens on ``host:port``, party 1 calls until it answers.
 
     Raises:
-        OSError: the other party did not come in a minute.
+        OSError: the other party did not come within so many seconds.
     """
     if rank == 0:
-        with socket.create_server((host, 0)) as server:
-            server.settimeout(_CONNECT_S)
-            agree(server.getsockname()[1])
+        with socket.create_server((host, port)) as server:
+            server.settimeout(seconds)
             peer, _ = server.accept()
     else:
-        peer = socket.create_connection((host, agree(0)), timeout=_CONNECT_S)
+        peer = _called(host, port, time.monotonic() + seconds)
     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     peer.setblocking(False)
     return peer
+
+
+def _called(host: str, port: int, end: float) -> socket.socket:
+    while True:
+        try:
+            return socket.create_connection((host, port), timeout=max(_RETRY_S, end - time.monotonic()))
+        except ConnectionRefusedError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(_RETRY_S)
 
 
 class SocketLink(Link):
@@ -76,34 +80,6 @@ class SocketLink(Link):
             if not (_receive(self._peer, into) | _send(self._peer, out)):
                 select.select([self._peer] if into else [], [self._peer] if out else [], [])
         self._meter.log(total, time.perf_counter() - start, total if one_way == 1 else 0)
-
-
-class GlooLink(Link):
-    """CrypTen's transport: every opened tensor is an all_reduce of gloo, two round trips."""
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-
-    def sum(self, parts: list[torch.Tensor]) -> list[torch.Tensor]:
-        return self._reduce(parts, dist.ReduceOp.SUM)
-
-    def xor(self, parts: list[torch.Tensor]) -> list[torch.Tensor]:
-        return self._reduce(parts, dist.ReduceOp.BXOR)
-
-    def broadcast(self, tensor: torch.Tensor, owner: int) -> torch.Tensor:
-        start = time.perf_counter()
-        tensor = tensor.contiguous()
-        dist.broadcast(tensor, owner)
-        self._meter.log(tensor.nbytes, time.perf_counter() - start, tensor.nbytes if owner == 1 else 0)
-        return tensor
-
-    def _reduce(self, parts: list[torch.Tensor], operation: Any) -> list[torch.Tensor]:
-        start = time.perf_counter()
-        results = [part.clone(memory_format=torch.contiguous_format) for part in parts]
-        for work in [dist.all_reduce(result, operation, async_op=True) for result in results]:
-            work.wait()
-        self._meter.log(2 * sum(part.nbytes for part in parts), time.perf_counter() - start)
-        return results
 
 
 def _views(tensors: list[torch.Tensor]) -> list[memoryview]:

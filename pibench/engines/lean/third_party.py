@@ -1,6 +1,6 @@
 """A trusted third party's process, which deals the correlated randomness and sees nothing else.
 
-It has a key in common with each party. What a run asks for follows from architecture, lowering and shapes, so it goes
+It has a key in common with each party. What a run asks for follows from architecture, switches and shapes, so it goes
 through the forward pass on shapes alone, and sends party 0 what that cannot draw.
 """
 
@@ -15,10 +15,9 @@ import torch
 
 from pibench.engines.lean.dealer import Dealer, Delivery, Drawn, Maker, secure_words
 from pibench.engines.lean.link import ShapesLink
-from pibench.engines.lean.party import SWITCHES, Served, serve_model
 from pibench.engines.lean.protocol import SERVER, Beaver, private_inference
+from pibench.engines.lean.shared_model import SharedModel, share_model
 from pibench.engines.lean.switches import Switches
-from pibench.methods.contract import Lowering
 from pibench.model.architecture import Architecture
 from pibench.net.processes import serve
 
@@ -34,19 +33,11 @@ class ThirdParty:
             end.send_bytes(key)
         maker = Maker(*map(secure_words, keys))
         self._dealer = Delivery(maker, lambda share: ends[SERVER].send_bytes(share.contiguous().numpy().tobytes()))
-        self._models: dict[str, Served] = {}
+        self._models: dict[str, SharedModel] = {}
 
-    def load(
-        self,
-        name: str,
-        architecture: Architecture,
-        lowering: Lowering,
-        switches: Switches | None,
-        state: dict[str, np.ndarray],
-    ) -> None:
-        """Deal what the parties need to share a model; ``state`` is its public coefficients."""
-        switches = switches or SWITCHES[lowering]
-        self._models[name] = serve_model(architecture, lowering, switches, state, self._on_shapes(switches).weight)
+    def load(self, name: str, architecture: Architecture, settings: Switches, state: dict[str, np.ndarray]) -> None:
+        """Deal what the parties need to share a model; ``state`` is its public parameters."""
+        self._models[name] = share_model(architecture, settings, state, self._on_shapes(settings).weight)
 
     def drop(self, name: str) -> None:
         """Forget a model."""
@@ -54,9 +45,9 @@ class ThirdParty:
 
     def infer(self, name: str, embedded: np.ndarray, keep: np.ndarray, audit: bool) -> None:
         """Deal what an inference needs on an input of such a shape."""
-        served, inputs = self._models[name], (torch.from_numpy(embedded), torch.from_numpy(keep))
+        model, inputs = self._models[name], (torch.from_numpy(embedded), torch.from_numpy(keep))
         with torch.no_grad():
-            private_inference(self._on_shapes(served.switches), served.architecture, served.fresh_weights(), *inputs)
+            private_inference(self._on_shapes(model.switches), model.architecture, model.fresh_weights(), *inputs)
 
     def _on_shapes(self, switches: Switches) -> Beaver:
         return Beaver(SERVER, ShapesLink(), self._dealer, switches)

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from pibench.engines.engine import Inference, Parties, Session
 from pibench.engines.spu.counters import Counters, counters
 from pibench.engines.spu.party import View, main
 from pibench.engines.spu.protocols import Protocol
 from pibench.errors import InputError
+from pibench.model.module import Model
 from pibench.net.processes import Processes, free_port
 
 if TYPE_CHECKING:
@@ -38,36 +39,33 @@ class SpuRun:
         return [party.sent for party in self.parties]
 
 
-class SpuParties:
-    """Running parties of one protocol; use as a context manager.
-
-    ``deadline`` is the longest wait for any one answer, in seconds.
+class SpuParties(Parties):
+    """Running parties of one protocol; a loaded model is traced anew for each input.
 
     Raises:
-        InputError: SPU is missing, or the protocol wants another number of parties.
+        InputError: SPU is not installed.
         PartyFailed: a party did not start.
     """
 
-    def __init__(self, protocol: Protocol, deadline: float = 600.0) -> None:
+    def __init__(self, protocol: Protocol, session: Session) -> None:
         self._spu = import_spu()
-        self._protocol, self._deadline = protocol, deadline
-        self._running = Processes([f"party {rank}" for rank in range(protocol.parties)], deadline)
+        self._protocol, self._session = protocol, session
+        self._running = Processes([f"party {rank}" for rank in range(protocol.parties)], session.deadline)
         self._folder = tempfile.TemporaryDirectory()
+        self._models: dict[str, Model] = {}
 
-    def __enter__(self) -> SpuParties:
+    def __enter__(self) -> Self:
         addresses = [f"127.0.0.1:{free_port(None)}" for _ in self._running.names]
         logs = [Path(self._folder.name) / f"party{rank}.log" for rank in range(len(addresses))]
         self._running.start(
             [
-                partial(main, rank, addresses, self._protocol.runtime, log, self._deadline)
+                partial(main, rank, addresses, self._protocol.runtime, log, self._session.deadline)
                 for rank, log in enumerate(logs)
             ]
         )
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._running.kill()
         self._folder.cleanup()
 
@@ -75,6 +73,18 @@ class SpuParties:
     def processes(self) -> list[Any]:
         """The parties' processes."""
         return self._running.processes
+
+    def load(self, name: str, model: Model) -> None:
+        if name not in self._models and len(self._models) == self._session.models_at_once:
+            del self._models[next(iter(self._models))]
+        self._models.setdefault(name, model)
+
+    def infer(self, name: str, embedded: np.ndarray, keep: np.ndarray, audit: bool = False) -> Inference:
+        from pibench.engines.spu.program import program
+
+        run = self.run(program(self._models[name], embedded, keep))
+        rounds = run.parties[0].actions if self._protocol.rounds else None
+        return Inference(run.output, run.seconds, run.bytes_sent, rounds)
 
     def run(self, program: Program) -> SpuRun:
         """Share a program's inputs, run it, and return its output with what each party counted."""

@@ -1,0 +1,32 @@
+"""How CrypTen's own tensors run a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Lowering = Literal["stock", "fair"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """CrypTen as it is, unless a study tells it otherwise."""
+
+    lowering: Lowering = "stock"
+    """``stock``: CrypTen's own softmax, GELU, tanh and inverse square root; ``fair``: the lean engine's, without tables."""
+    prefetch: bool = True
+    """The dealer's tuples are made before the clock starts."""
+    plain_config: bool = False
+    """CrypTen's settings are looked up in a plain object instead of through OmegaConf."""
+    raw_sockets: bool = False
+    """One full-duplex exchange over a TCP socket a round, instead of gloo's all_reduce."""
+    fraction_bits: int = 16
+
+    @property
+    def round_trips(self) -> float:
+        """Round trips of the network that one round takes."""
+        return 0.5 if self.raw_sockets else 2.0
+
+
+STOCK = Settings()
+FAIR = Settings(lowering="fair")
