@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import torch
 
@@ -74,3 +77,33 @@ def remember(path: Path | None, make: Callable[[], dict[str, Any]]) -> dict[str,
     if path is not None:
         save(made, path)
     return made
+
+
+class Cache:
+    """What took long, kept in a folder: each value under a hash of all that it depends on.
+
+    Without ``reuse`` what earlier runs kept is made anew, once. What failed fails again, without a second try.
+    """
+
+    def __init__(self, folder: Path, reuse: bool = True) -> None:
+        self._folder, self._reuse = folder, reuse
+        self._made: set[Path] = set()
+        self._failures: dict[Path, Exception] = {}
+
+    def cached(self, name: str, key: Any, make: Callable[[], Any]) -> Any:
+        """Return what ``make`` returns, made once for each ``key`` (JSON types); ``name`` heads the file's name.
+
+        A value is a dict of tensors, numbers, texts, lists and dicts of them.
+        """
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+        path = self._folder / f"{quote(name, safe='')}--{digest}.pt"
+        if path in self._failures:
+            raise self._failures[path]
+        if path not in self._made and not (self._reuse and path.exists()):
+            try:
+                save(make(), path)
+            except Exception as error:
+                self._failures[path] = error
+                raise
+            self._made.add(path)
+        return load(path)

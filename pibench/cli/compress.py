@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pibench.cli.arguments import at_least
 from pibench.cli.run import nothing_more
 from pibench.errors import InputError, pick
 from pibench.measure.accuracy import float_scores
-from pibench.measure.options import at_least
-from pibench.measure.plan import PROFILES, Cell, Plan
+from pibench.measure.options import OPTIONS, defaults
+from pibench.measure.plan import Cell, Plan
+from pibench.measure.profiles import PROFILES
+from pibench.measure.stages import served
 from pibench.measure.workbench import Workbench, writable
 from pibench.methods import registry
 from pibench.methods.contract import Skip, Variant
 from pibench.model.pretrained import PrivateModel
-from pibench.tasks.glue import get_task
 from pibench.training.finetune import predict
+
+_OPTIONS = ("--backbone", "--seq-len", "--glue-dir", "--data")
+"""Those of a run that mean the same here."""
 
 
 def add(commands: Any) -> None:
@@ -28,36 +32,35 @@ def add(commands: Any) -> None:
         description="The folder loads with pibench.model.pretrained.PrivateModel.from_pretrained and, for its "
         "tokenizer, transformers' AutoTokenizer.from_pretrained.",
     )
-    compress.add_argument("--backbone", default="minilm", help="hub id, folder, or minilm (%(default)s)")
-    compress.add_argument("--task", default="sst2", help="GLUE task (%(default)s)")
+    for name in _OPTIONS:
+        compress.add_argument(name, **OPTIONS[name])
+    compress.add_argument("--task", default="sst2", help="task (%(default)s)")
     compress.add_argument("--method", default="ig3d", help="see pibench list (%(default)s)")
     compress.add_argument("--variant", help="the method's variant (default: its first)")
     compress.add_argument("--profile", default="full", help=f"{' or '.join(PROFILES)} (%(default)s)")
     compress.add_argument("--seed", type=at_least(0), default=0, help="of data split and training (%(default)s)")
-    compress.add_argument("--seq-len", type=at_least(3), help="longest sequence in tokens (default: the profile's)")
-    compress.add_argument("--glue-dir", type=Path, help="folder of GLUE parquet files (default: $PIBENCH_GLUE_DIR)")
-    compress.add_argument("--data", default="auto", help="auto, folder, hub or sample (%(default)s)")
     compress.add_argument("--save", type=Path, required=True, metavar="FOLDER", help="where the model goes")
     compress.set_defaults(run=_compress)
 
 
 def _compress(chosen: argparse.Namespace, rest: list[str]) -> int:
     nothing_more(chosen, rest)
-    cell = Cell(get_task(chosen.task).name, chosen.method, _variant(chosen), chosen.seed)
-    bench = Workbench(_plan(chosen))
+    plan = Plan.from_options(_as_run(chosen))
+    cell = Cell(plan.tasks[0], chosen.method, _variant(chosen), chosen.seed)
+    bench = Workbench(plan)
     writable(chosen.save)
-    model = bench.compressed(cell)
+    model = served(bench, cell)
     if isinstance(model, Skip):
         raise InputError(f"{chosen.method} does not apply: {model.reason}")
     task = bench.task(cell.task, cell.seed)
     scores = float_scores(task, predict(model, task.validation, task.data.pad_id))
     about = {
-        "backbone": bench.plan.backbone_name,
+        "backbone": plan.backbone_name,
         "task": cell.task,
         "method": cell.method,
         "variant": cell.variant.name,
         "seed": cell.seed,
-        "seq_len": bench.plan.seq_len,
+        "seq_len": plan.seq_len,
         "validation score (%)": round(scores["float"], 2),
         "data": task.data.source,
     }
@@ -72,19 +75,8 @@ def _variant(chosen: argparse.Namespace) -> Variant:
     return variants[pick("variant", chosen.variant or next(iter(variants)), variants)]
 
 
-def _plan(chosen: argparse.Namespace) -> Plan:
-    profile = PROFILES[pick("profile", chosen.profile, PROFILES)]
-    return Plan(
-        profile=profile,
-        budget=replace(profile.budget, seed=chosen.seed),
-        seq_len=chosen.seq_len or profile.seq_len,
-        backbone=chosen.backbone,
-        engine="crypten",
-        mpc_examples=0,
-        glue_dir=chosen.glue_dir,
-        source=chosen.data,
-        output=chosen.save,
-        resume=True,
-        port=None,
-        deadline=0.0,
-    )
+def _as_run(chosen: argparse.Namespace) -> argparse.Namespace:
+    """Return the options of a run of this one cell, without parties."""
+    own = {"tasks": chosen.task, "methods": chosen.method, "seeds": str(chosen.seed), "resume": True}
+    shared = {name[2:].replace("-", "_"): getattr(chosen, name[2:].replace("-", "_")) for name in _OPTIONS}
+    return defaults(**shared, **own, profile=chosen.profile, engine="lean", output=chosen.save)

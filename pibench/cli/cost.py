@@ -6,12 +6,10 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from pibench.cli.arguments import at_least
 from pibench.cli.output import add_json, show
 from pibench.cli.run import nothing_more
 from pibench.errors import InputError
-from pibench.measure.options import at_least
-
-LINKS = ("lan", "wan")
 
 
 def add(commands: Any) -> None:
@@ -39,11 +37,12 @@ def predicted(backbone: str, batch: int, seq_len: int, operators: Mapping[str, s
     Raises:
         InputError: the backbone or an operator is unknown, or the length does not fit.
     """
-    from pibench.engines.lean.ledger import Cost, predict
-    from pibench.engines.lean.switches import LEAN
+    from pibench.engines.engine import Cost
+    from pibench.engines.lean.engine import Lean
+    from pibench.engines.lean.ledger import predict
     from pibench.model.architecture import Architecture
     from pibench.model.backbones.bert import dense_shape
-    from pibench.net.profiles import NETWORKS, latency
+    from pibench.net.profiles import MODELLED, NETWORKS, latency
     from pibench.results.cost import GROUPS, PARTIES, operator_group
 
     dense, positions = dense_shape(backbone)
@@ -61,8 +60,8 @@ def predicted(backbone: str, batch: int, seq_len: int, operators: Mapping[str, s
     total = ledger.total()
     waits = {
         f"{link}: network alone (s)": latency(
-            NETWORKS[link], 0.0, total.bytes / PARTIES, total.rounds, LEAN.round_trips
+            NETWORKS[link], 0.0, total.bytes / PARTIES, total.rounds, Lean.round_trips
         )
-        for link in LINKS
+        for link in MODELLED
     }
     return [*rows, {"operators": "all", "MB": total.bytes / 1e6, "rounds": total.rounds} | waits]

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from pibench.errors import InputError
-from pibench.measure.workbench import THREADS_PER_PARTY, TUNED_SEED
+from pibench.measure.stages import TUNED_SEED
+from pibench.measure.workbench import THREADS_PER_PARTY
 from pibench.results.cost import PARTIES
 
 PIBENCH = (sys.executable, "-c", "import sys; from pibench.cli.main import main; sys.exit(main())")

@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 
+from pibench.cli.arguments import at_least
 from pibench.cli.output import add_json, show
 from pibench.cli.run import nothing_more
 from pibench.engines.lean.ledger import predict
 from pibench.errors import InputError, pick
-from pibench.measure.options import at_least, listed
-from pibench.measure.plan import PROFILES
+from pibench.measure.options import listed
+from pibench.measure.profiles import PROFILES
 from pibench.model.architecture import Architecture, Layer
 from pibench.model.module import Embeddings, Model
 from pibench.results.records import RESULTS, Record, read_all

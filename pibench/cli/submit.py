@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import re
-import subprocess
 from typing import Any
 
-from pibench.cli.executors import PIBENCH, Dask, Executor, Local, Slurm, stages
+from pibench.cli.arguments import at_least
+from pibench.cli.executors import Dask, Executor, Local, Slurm, stages
 from pibench.errors import InputError
-from pibench.measure.options import at_least, listed, seeds
-from pibench.tasks.glue import get_task
+from pibench.measure.options import read
+from pibench.measure.plan import Plan
 
 EXECUTORS = ("local", "slurm", "dask")
 
@@ -34,9 +33,10 @@ def add(commands: Any) -> None:
 
 
 def _submit(chosen: argparse.Namespace, rest: list[str]) -> int:
-    tasks = [get_task(name).name for name in listed("tasks", chosen.tasks)]
-    planned = stages(tasks, seeds(chosen.seeds), rest)
-    _refuse_bad_options(chosen, rest)
+    if any(option.startswith("-k") for option in rest):
+        raise InputError("pibench submit takes no -k: it chooses itself what is timed and what is trained")
+    plan = Plan.from_options(read(["--tasks", chosen.tasks, "--seeds", chosen.seeds, *rest]))
+    planned = stages(plan.tasks, plan.seeds, rest)
     total, done, worst = sum(map(len, planned)), 0, 0
     with _executor(chosen) as executor:
         for stage in planned:
@@ -45,17 +45,6 @@ def _submit(chosen: argparse.Namespace, rest: list[str]) -> int:
                 done, worst = done + 1, max(worst, abs(status))
                 print(f"[{done}/{total}] {job.name}: {'finished' if status == 0 else f'status {status}'}", flush=True)
     return min(worst, 1)
-
-
-def _refuse_bad_options(chosen: argparse.Namespace, rest: list[str]) -> None:
-    """Let ``pibench run`` read its options before anything waits in a queue for a refusal."""
-    if any(option.startswith("-k") for option in rest):
-        raise InputError("pibench submit takes no -k: it chooses itself what is timed and what is trained")
-    own = ["--collect-only", "--tasks", chosen.tasks, "--seeds", chosen.seeds, *rest]
-    tried = subprocess.run([*PIBENCH, "run", *own], capture_output=True, text=True, check=False)
-    if tried.returncode != 0:
-        said = re.findall("(?i)error: (.*)", tried.stdout + tried.stderr) or [" ".join(own)]
-        raise InputError(f"pibench run refuses these options: {said[-1]}")
 
 
 def _executor(chosen: argparse.Namespace) -> Executor:

@@ -57,10 +57,10 @@ class Inference:
     """What the parties saw of one inference.
 
     ``logits`` are what was revealed; ``seconds`` are those of the slower party and ``compute_seconds``, outside the
-    communicator, those of the busier one. ``bytes_sent`` is by party, ``costs`` by operator; ``rounds`` is None where an
-    engine does not tell. ``profile`` holds the server's wall seconds of each operator and those of them on the wire;
-    ``peak_memory`` is the most that a party ever held, in bytes; ``offline_seconds`` is how long the tuples took where
-    they were made before the clock started, and ``wraps`` counts truncation wraps where they were watched.
+    communicator, those of the busier one. ``bytes_sent`` is by party, ``costs`` by operator; ``rounds`` is None where
+    an engine does not tell. ``profile`` holds the server's wall seconds of each operator and those of them on the
+    wire; ``peak_memory`` is the most that a party ever held, in bytes; ``offline_seconds`` is how long the tuples took
+    where they were made before the clock started, and ``wraps`` counts truncation wraps where they were watched.
     """
 
     logits: np.ndarray

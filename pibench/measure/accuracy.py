@@ -1,7 +1,8 @@
-"""One accuracy cell: a method's float score, and its score under MPC on a subset."""
+"""One accuracy cell: scores in floats, in emulated fixed point, and between real parties on a subset."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -10,15 +11,11 @@ import numpy as np
 import torch
 
 import pibench
-from pibench.engines.lean.calibrate import calibrate
-from pibench.engines.lean.fixed_point import predict_fixed
-from pibench.engines.lean.party import SWITCHES
-from pibench.engines.lean.protocol import SERVER
-from pibench.engines.lean.switches import Switches
+from pibench.measure import stages
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
 from pibench.methods import registry
-from pibench.methods.contract import Lowering, Skip
+from pibench.methods.contract import Skip
 from pibench.model.module import Model
 from pibench.results.records import SCHEMA_VERSION, Record
 from pibench.tasks.batches import pad
@@ -28,42 +25,46 @@ from pibench.tasks.glue import Task
 from pibench.tasks.metrics import answers, majority_score, score
 from pibench.training.finetune import predict
 
+Serve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, int | None]]
+"""Runs a batch, embedded text and mask, between parties: returns its logits, and the truncation wraps if counted."""
+
 
 def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
-    """Compress, score in floats on the whole validation split and under MPC on a part of it.
+    """Compress, score in floats on the whole validation split and between parties on a part of it.
 
-    Without examples for MPC no engine runs. Returns the fields of the record that the measurement fills.
+    Without examples for MPC no party runs. Returns the fields of the record that the measurement fills.
     """
-    model = bench.compressed(cell)
+    model = stages.served(bench, cell)
     if isinstance(model, Skip):
         return {"status": "skipped", "error": model.reason}
-    task = bench.task(cell.task, cell.seed)
+    task, engine = bench.task(cell.task, cell.seed), bench.engine(cell.engine)
     logits = predict(model, task.validation, task.data.pad_id)
     subset = first_examples(task.validation, bench.plan.mpc_examples)
-    check = score_under_mpc(bench, cell, model, task.validation, subset, logits[subset]) if len(subset) else None
+    check = score_under_mpc(bench, cell, model, subset, logits[subset]) if len(subset) else None
     return float_scores(task, logits) | {
         "weights_hash": model.fingerprint(),
         "architecture": model.architecture.key,
         "architecture_spec": model.architecture.spec(),
-        **fixed_scores(task, model, cell),
+        **fixed_scores(bench, cell, model),
         "mpc": check and check.pop("mpc"),
         "n_mpc": len(subset),
         "mpc_check": check,
-        "engine": bench.plan.engine if check else None,
-        "security": bench.plan.security if check else None,
-        "switches": asdict(scoring_switches(cell.variant.lowering)),
-        "extra": {"dense": bench.tuning(cell), "method": model.notes},
+        "security": bench.plan.security(cell.engine) if check else None,
+        "switches": engine.settings,
+        "tuning": stages.dense(bench, cell).tuning,
+        "notes": model.notes,
     }
 
 
-def fixed_scores(task: EncodedTask, model: Model, cell: Cell) -> dict[str, Any]:
+def fixed_scores(bench: Workbench, cell: Cell, model: Model) -> dict[str, Any]:
     """Return the score on the whole validation split in emulated fixed point, and what went wrong there.
 
-    The emulation is of the fair lowering; the stock one has none.
+    Empty for an engine that has no emulation.
     """
-    if cell.variant.lowering != "fair":
+    task, engine = bench.task(cell.task, cell.seed), bench.engine(cell.engine)
+    emulated = engine.emulate(model, task.validation, task.data.pad_id, cell.seed)
+    if emulated is None:
         return {}
-    emulated = predict_fixed(model, task.validation, task.data.pad_id, SWITCHES["fair"], cell.seed)
     labels = task.validation.labels.numpy()
     return {
         "fixed": score(task.data.task, answers(task.data.task, emulated.logits), labels)["score"],
@@ -72,14 +73,8 @@ def fixed_scores(task: EncodedTask, model: Model, cell: Cell) -> dict[str, Any]:
             "expected_wraps": sum(emulated.expected_wraps.values()),
             "overflows": emulated.overflows,
         },
-        "outside_domain": outside_domain(task, model),
+        "outside_domain": engine.outside_domain(model, task.data.selection, task.data.pad_id),
     }
-
-
-def outside_domain(task: EncodedTask, model: Model) -> list[dict[str, Any]]:
-    """Return what left an operator's domain on the selection split, by layer; empty if nothing did."""
-    ranges = calibrate(model, task.data.selection, task.data.pad_id, SWITCHES["fair"])
-    return [asdict(seen) for seen in ranges if seen.outside]
 
 
 def float_scores(task: EncodedTask, logits: np.ndarray) -> dict[str, Any]:
@@ -110,11 +105,11 @@ def blank_accuracy(bench: Workbench, cell: Cell) -> Record:
         "method": cell.method,
         "method_version": _version(cell.method),
         "variant": cell.variant.name,
-        "lowering": cell.variant.lowering,
         "seed": cell.seed,
         "status": "failed",
         "error": None,
-        "budget": vars(bench.budget(cell)).copy(),
+        "last_error": None,
+        "budget": asdict(bench.budget(cell)),
         "metric": "+".join(task.task.metrics),
         "metrics": {},
         "float": None,
@@ -128,9 +123,12 @@ def blank_accuracy(bench: Workbench, cell: Cell) -> Record:
         "outside_domain": None,
         "architecture": None,
         "architecture_spec": None,
-        "engine": None,
+        "engine": cell.engine,
         "security": None,
         "switches": None,
+        "tuning": None,
+        "notes": {},
+        "training_step_ratio": None,
         "seq_len": bench.plan.seq_len,
         "environment": bench.environment,
         "started_utc": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -145,11 +143,6 @@ def _version(method: str) -> str:
         return "unknown"
 
 
-def scoring_switches(lowering: Lowering) -> Switches:
-    """Return a lowering's switches with tuples made as they are needed: batches that nobody times take less memory."""
-    return SWITCHES[lowering].without("prefetch")
-
-
 def first_examples(split: Split, count: int) -> np.ndarray:
     """Return the first ``count`` examples, the shortest first, so that batches need little padding."""
     first = np.arange(min(count, len(split)))
@@ -157,33 +150,42 @@ def first_examples(split: Split, count: int) -> np.ndarray:
 
 
 def score_under_mpc(
-    bench: Workbench, cell: Cell, model: Model, split: Split, subset: np.ndarray, floats: np.ndarray
+    bench: Workbench, cell: Cell, model: Model, subset: np.ndarray, floats: np.ndarray
 ) -> dict[str, Any]:
-    """Run the examples ``subset`` between the parties and compare with their float logits ``floats``.
+    """Run the examples ``subset`` between the parties and compare with their float logits ``floats``."""
+    task, name, parties = bench.task(cell.task, cell.seed), model.fingerprint(), bench.parties(cell.engine)
+    parties.load(name, model)
+
+    def serve(embedded: np.ndarray, keep: np.ndarray) -> tuple[np.ndarray, int | None]:
+        seen = parties.infer(name, embedded, keep, audit=True)
+        return seen.logits, seen.wraps
+
+    return beside_floats(task, model, subset, floats, serve, bench.plan.profile.mpc_batch)
+
+
+def beside_floats(
+    task: EncodedTask, model: Model, subset: np.ndarray, floats: np.ndarray, serve: Serve, batch: int
+) -> dict[str, Any]:
+    """Run validation examples by ``serve``, ``batch`` at a time, and compare with their float logits ``floats``.
 
     Batches in which a truncation wrapped are counted and kept out of the largest logit difference.
     """
-    task = bench.task(cell.task, cell.seed).data
-    name = f"{model.fingerprint()}-{cell.variant.lowering}-scored"
-    bench.parties.load(name, model, cell.variant.lowering, scoring_switches(cell.variant.lowering))
-    logits = np.zeros_like(floats)
+    logits, split = np.zeros_like(floats), task.validation
     differences: list[float] = []
-    wraps = 0
-    for start in range(0, len(subset), bench.plan.profile.mpc_batch):
-        rows = slice(start, start + bench.plan.profile.mpc_batch)
-        embedded, keep = embed(model, split, subset[rows], task.pad_id)
-        result = bench.parties.infer(name, embedded, keep, audit=True)[SERVER]
-        logits[rows] = result.logits
-        wraps += result.wraps or 0
-        if not result.wraps:
-            differences.append(float(np.abs(result.logits - floats[rows]).max()))
-    return beside_floats(task.task, logits, floats, split.labels.numpy()[subset]) | {
+    counted: list[int] = []
+    for start in range(0, len(subset), batch):
+        rows = slice(start, start + batch)
+        logits[rows], wraps = serve(*embed(model, split, subset[rows], task.data.pad_id))
+        counted += [] if wraps is None else [wraps]
+        if not wraps:
+            differences.append(float(np.abs(logits[rows] - floats[rows]).max()))
+    return compared(task.data.task, logits, floats, split.labels.numpy()[subset]) | {
         "max_logit_difference": max(differences, default=None),
-        "truncation_wraps": wraps,
+        "truncation_wraps": sum(counted) if counted else None,
     }
 
 
-def beside_floats(task: Task, logits: np.ndarray, floats: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+def compared(task: Task, logits: np.ndarray, floats: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
     """Return the scores of logits made under MPC and in floats, both (examples, outputs), and how many labels agree."""
     own, theirs = answers(task, logits), answers(task, floats)
     return {

@@ -1,92 +1,91 @@
-"""One cost cell: what an architecture sends and how long it takes between two real parties."""
+"""What an architecture sends, and how long it takes, between real parties; no trained model and no task is needed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import torch
 
 import pibench
-from pibench.engines.crypten.ledger import StockLedger
-from pibench.engines.lean.ledger import Cost, Ledger, predict
-from pibench.engines.lean.party import SWITCHES, Inference
-from pibench.engines.lean.protocol import SERVER
-from pibench.engines.lean.switches import CRYPTEN_STEPS, Switches
-from pibench.engines.security import DEALER, SCOPE
+from pibench.engines.engine import Cost, Engine, Inference, Parties, Prediction
+from pibench.engines.security import SCOPE
 from pibench.measure.accuracy import embed
-from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
-from pibench.methods.contract import Lowering
 from pibench.model.architecture import Architecture
-from pibench.model.module import Model
+from pibench.model.module import DecoderEmbeddings, Embeddings, Model
 from pibench.results.records import SCHEMA_VERSION, Record
+from pibench.tasks.encode import EncodedTask
 
 BATCH = 1
+_WORDS = 100
 
 
-def predicted(architecture: Architecture, lowering: Lowering, switches: Switches, batch: int, seq_len: int) -> Ledger:
-    """Return the ledger of one inference."""
-    steps = switches if switches.direct_shares else CRYPTEN_STEPS
-    return predict(architecture, batch, seq_len, StockLedger() if lowering == "stock" else Ledger(steps))
+class PredictionFailed(Exception):
+    """What the parties sent is not what the engine predicts."""
 
 
-class LedgerMismatch(Exception):
-    """What CrypTen sent is not what the ledger predicts."""
+@dataclass(frozen=True)
+class Sample:
+    """A model and an input to run it on: embedded text (batch, seq, hidden) and the mask (batch, seq)."""
+
+    model: Model
+    embedded: np.ndarray
+    keep: np.ndarray
+    weights: Literal["trained", "random"]
 
 
-def _compare(measured: dict[str, Cost], ledger: dict[str, Cost]) -> None:
-    for name in sorted(measured.keys() | ledger.keys()):
-        sent, expected = measured.get(name, Cost()), ledger.get(name, Cost())
-        if replace(sent, multiplications=0) != replace(expected, multiplications=0):
-            raise LedgerMismatch(
-                f"{name} sent {sent.bytes} bytes in {sent.rounds} rounds where the ledger predicts "
-                f"{expected.bytes} in {expected.rounds}"
-            )
+def of_text(model: Model, task: EncodedTask, seq_len: int) -> Sample:
+    """Return a trained model with the first validation example, padded to the sequence length."""
+    return Sample(model, *embed(model, task.validation, np.arange(BATCH), task.data.pad_id, seq_len), "trained")
 
 
-def checked(both: list[Inference], ledger: Ledger) -> Inference:
-    """Return the inference of both parties' views; the times are those of the slower and of the busier party.
+def at_random(architecture: Architecture, batch: int = BATCH, seq_len: int = 128, seed: int = 0) -> Sample:
+    """Return a model with random weights, embedded random words and a mask without padding."""
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        model = Model(architecture, _embeddings(architecture, seq_len)).eval()
+        ids = torch.randint(model.embeddings.word.num_embeddings, (batch, seq_len))
+        embedded = model.embeddings(ids, torch.zeros_like(ids))
+    return Sample(model, embedded.numpy(), torch.ones_like(ids).numpy(), "random")
 
-    Raises:
-        LedgerMismatch: a party counted other bytes or rounds than the ledger predicts.
-    """
-    for view in both:
-        _compare(view.costs, ledger.costs)
-    offline = [view.offline_seconds for view in both if view.offline_seconds is not None]
-    return replace(
-        both[SERVER],
-        seconds=max(view.seconds for view in both),
-        compute_seconds=max(view.compute_seconds for view in both),
-        peak_memory=max(view.peak_memory for view in both),
-        offline_seconds=max(offline, default=None),
-    )
+
+def _embeddings(architecture: Architecture, positions: int) -> Embeddings | DecoderEmbeddings:
+    hidden = architecture.hidden_size
+    if architecture.family == "decoder":
+        return DecoderEmbeddings(architecture.outputs, positions, hidden)
+    return Embeddings(_WORDS, positions, 1, hidden, architecture.norm_eps)
 
 
 @dataclass
 class Runner:
-    """Times one model between the parties on the first validation example, padded to the sequence length."""
+    """Runs a sample on an engine again and again, and keeps what was seen.
 
-    bench: Workbench
-    cell: Cell
-    model: Model
-    lowering: Lowering
+    ``parties`` returns the running ones, in which the model is called ``name``; ``load`` is given it if it runs by
+    other settings than the engine's own. ``prediction`` is what each inference is checked against, if there is one.
+    """
+
+    sample: Sample
+    parties: Callable[[], Parties]
+    prediction: Prediction | None
+    round_trips: float | None
+    name: str = ""
+    load: Callable[[Parties, str, Model], None] = lambda parties, name, model: parties.load(name, model)
     runs: list[Inference] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        task = self.bench.task(self.cell.task, self.cell.seed)
-        self.switches = SWITCHES[self.lowering]
-        seq_len = self.bench.plan.seq_len
-        self.ledger = predicted(self.model.architecture, self.lowering, self.switches, BATCH, seq_len)
-        self._name = f"{self.model.fingerprint()}-{self.lowering}"
-        self._input = embed(self.model, task.validation, np.arange(BATCH), task.data.pad_id, seq_len)
-
     def run(self) -> Inference:
-        """Run one inference; raises :class:`LedgerMismatch` like :func:`checked`."""
-        self.bench.parties.load(self._name, self.model, self.lowering)
-        both = self.bench.parties.infer(self._name, *self._input)
-        return checked(both, self.ledger)
+        """Run one inference.
+
+        Raises:
+            PredictionFailed: other bytes or rounds were counted than predicted.
+        """
+        parties, name = self.parties(), self.name or self.sample.model.fingerprint()
+        self.load(parties, name, self.sample.model)
+        seen = parties.infer(name, self.sample.embedded, self.sample.keep)
+        return seen if self.prediction is None else checked(seen, self.prediction)
 
     def timed(self) -> float:
         """Run one inference, keep it, and return its seconds."""
@@ -94,24 +93,80 @@ class Runner:
         return self.runs[-1].seconds
 
 
-def blank_cost(bench: Workbench, model: Model, lowering: Lowering) -> Record:
+def checked(seen: Inference, prediction: Prediction) -> Inference:
+    """Return the inference if it cost what was predicted, operator by operator.
+
+    Raises:
+        PredictionFailed: it did not.
+    """
+    for name in sorted(seen.costs.keys() | prediction.costs.keys()):
+        sent, expected = seen.costs.get(name, Cost()), prediction.costs.get(name, Cost())
+        if replace(sent, multiplications=0) != replace(expected, multiplications=0):
+            raise PredictionFailed(
+                f"{name} sent {sent.bytes} bytes in {sent.rounds} rounds where {expected.bytes} in {expected.rounds} "
+                "were predicted"
+            )
+    return seen
+
+
+def runner(engine: Engine, parties: Callable[[], Parties], sample: Sample) -> Runner:
+    """Return what runs a sample on an engine, as that is set."""
+    batch, seq_len = sample.keep.shape
+    return Runner(sample, parties, engine.predict(sample.model.architecture, batch, seq_len), engine.round_trips)
+
+
+def measure_cost(
+    engine: Engine,
+    own: Runner,
+    baseline: Runner | None = None,
+    pairs: int = 0,
+    repeat: Callable[[Callable[[], object], int], object] | None = None,
+) -> dict[str, Any]:
+    """Return the fields of a cost record: bytes and rounds, and times beside ``baseline`` in interleaved ``pairs``.
+
+    The first run of each warms up. ``repeat(function, times)`` calls a function so often, such as pytest-benchmark's.
+    """
+    first = own.run()
+    if baseline is None:
+        return communication(engine, first, own.prediction)
+    baseline.run()
+
+    def pair() -> None:
+        """Run both, taking turns at who goes first, so that drift divides out."""
+        ahead, behind = (own, baseline) if len(own.runs) % 2 else (baseline, own)
+        ahead.timed()
+        behind.timed()
+
+    (repeat or _repeat)(pair, pairs)
+    times = latency(own, baseline) | {"offline": offline(engine, own.runs, own.prediction)}
+    return communication(engine, first, own.prediction) | times
+
+
+def _repeat(function: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        function()
+
+
+def blank_cost(bench: Workbench, engine: str, sample: Sample) -> Record:
     """Return the record of a cost about which nothing is known yet; its status is ``failed``."""
-    engine = bench.plan.engine
+    runs_on = bench.engine(engine)
+    batch, seq_len = sample.keep.shape
     return {
         "schema_version": SCHEMA_VERSION,
         "suite_version": pibench.__version__,
         "kind": "cost",
-        "architecture": model.architecture.key,
-        "architecture_spec": model.architecture.spec(),
+        "architecture": sample.model.architecture.key,
+        "architecture_spec": sample.model.architecture.spec(),
         "engine": engine,
-        "lowering": lowering,
-        "security": bench.plan.security,
-        "switches": asdict(SWITCHES[lowering]),
-        "round_trips": SWITCHES[lowering].round_trips,
-        "seq_len": bench.plan.seq_len,
-        "batch": BATCH,
+        "security": bench.plan.security(engine),
+        "switches": runs_on.settings,
+        "round_trips": runs_on.round_trips,
+        "weights": sample.weights,
+        "seq_len": seq_len,
+        "batch": batch,
         "status": "failed",
         "error": None,
+        "last_error": None,
         "bytes_total": None,
         "bytes_sent": None,
         "rounds": None,
@@ -128,47 +183,50 @@ def blank_cost(bench: Workbench, model: Model, lowering: Lowering) -> Record:
     }
 
 
-def communication(inference: Inference, ledger: Ledger) -> dict[str, Any]:
-    """Return the measured bytes and rounds of a record, multiplications from the ledger."""
-    total = sum(inference.costs.values(), Cost())
-    server = (total.bytes - total.client_only) // 2
+def communication(engine: Engine, seen: Inference, prediction: Prediction | None) -> dict[str, Any]:
+    """Return the measured bytes and rounds of a record, multiplications as predicted."""
+    costs = prediction.costs if prediction else {}
     return {
         "status": "ok",
-        "bytes_total": total.bytes,
-        "bytes_sent": [server, total.bytes - server],
-        "rounds": total.rounds,
-        "multiplications": ledger.total().multiplications,
-        "operators": [{"name": name, "calls": 1} | asdict(cost) for name, cost in ledger.costs.items()],
-        "offline": offline([inference], ledger),
+        "bytes_total": sum(seen.bytes_sent),
+        "bytes_sent": seen.bytes_sent,
+        "rounds": seen.rounds,
+        "multiplications": prediction.total().multiplications if prediction else None,
+        "operators": [{"name": name, "calls": 1} | asdict(cost) for name, cost in costs.items()],
+        "offline": offline(engine, [seen], prediction),
         "seconds": [],
         "compute_seconds": [],
     }
 
 
-def offline(runs: list[Inference], ledger: Ledger) -> dict[str, Any]:
-    """Return what the dealer brings for one inference, and how long that took here."""
+def offline(engine: Engine, runs: Sequence[Inference], prediction: Prediction | None) -> dict[str, Any] | None:
+    """Return what the dealer brings for one inference, and how long that took; None where it is not predicted."""
+    if prediction is None:
+        return None
     return {
-        "source": DEALER,
-        "elements": ledger.offline.elements,
-        "bytes_if_sent": ledger.offline.bytes,
+        "source": engine.offline,
+        "elements": prediction.offline_elements,
+        "bytes_if_sent": prediction.offline_bytes,
         "seconds": [run.offline_seconds for run in runs if run.offline_seconds is not None],
     }
 
 
 def latency(own: Runner, baseline: Runner) -> dict[str, Any]:
     """Return the interleaved times of a record."""
-    dense = sum(baseline.runs[0].costs.values(), Cost())
-    return {
-        "offline": offline(own.runs, own.ledger),
-        "seconds": [run.seconds for run in own.runs],
-        "compute_seconds": [run.compute_seconds for run in own.runs],
-        "baseline": {
-            "architecture": baseline.model.architecture.key,
-            "lowering": baseline.lowering,
-            "seconds": [run.seconds for run in baseline.runs],
-            "compute_seconds": [run.compute_seconds for run in baseline.runs],
-            "bytes_total": dense.bytes,
+    dense = baseline.runs[0]
+    return _times(own) | {
+        "baseline": _times(baseline)
+        | {
+            "architecture": baseline.sample.model.architecture.key,
+            "bytes_total": sum(dense.bytes_sent),
             "rounds": dense.rounds,
-            "round_trips": baseline.switches.round_trips,
-        },
+            "round_trips": baseline.round_trips,
+        }
+    }
+
+
+def _times(one: Runner) -> dict[str, Any]:
+    return {
+        "seconds": [run.seconds for run in one.runs],
+        "compute_seconds": [run.compute_seconds for run in one.runs if run.compute_seconds is not None],
     }

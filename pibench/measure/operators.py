@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from pibench.engines.engine import Cost
 from pibench.engines.lean.fixed_point import FixedPoint
-from pibench.engines.lean.ledger import Cost, Ledger
+from pibench.engines.lean.ledger import Ledger
 from pibench.engines.lean.shares import Shared
 from pibench.engines.lean.switches import LEAN
 from pibench.measure.run import describe

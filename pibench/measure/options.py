@@ -1,14 +1,90 @@
-"""Values on a command line: what stands between commas, and numbers with a least value."""
+"""The options of a run, declared once: pytest, ``pibench compress`` and ``pibench submit`` read the same ones."""
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable
-from typing import TypeVar
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
 
+from pibench.engines.security import DEALERS
 from pibench.errors import InputError
+from pibench.measure.profiles import PROFILES
+from pibench.net.profiles import MODELLED, NETWORKS
+from pibench.results.records import RESULTS
 
-Number = TypeVar("Number", int, float)
+_LINKS = ", ".join(name for name in NETWORKS if name not in ("loopback", *MODELLED))
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--tasks": {"default": "sst2", "help": "tasks, comma-separated (default: %(default)s)"},
+    "--methods": {"default": "all", "help": "methods, comma-separated (default: all that are installed)"},
+    "--profile": {"default": "quick", "help": f"{' or '.join(PROFILES)} (default: %(default)s)"},
+    "--seq-len": {"type": int, "help": "longest sequence in tokens (default: the profile's)"},
+    "--engine": {
+        "help": "engines, comma-separated; NAME:METHOD runs one method alone (default: lean, and crypten:dense where "
+        "CrypTen is installed)"
+    },
+    "--mpc-examples": {
+        "type": int,
+        "help": "validation examples scored under MPC, 0 for none (default: the profile's)",
+    },
+    "--network": {"default": "lan", "help": f"one more link to model: {_LINKS}, or such as '3Gbit,1ms'"},
+    "--seeds": {"default": "0", "help": "seeds, comma-separated (default: %(default)s)"},
+    "--backbone": {"default": "minilm", "help": "hub id, folder, or minilm (default: %(default)s)"},
+    "--recovery": {"default": "distill", "help": "distill from the dense model, or finetune (default: %(default)s)"},
+    "--resume": {"action": "store_true", "help": "keep finished cells and trained models of an earlier run"},
+    "--glue-dir": {"type": Path, "help": "folder of GLUE parquet files (default: $PIBENCH_GLUE_DIR)"},
+    "--data": {"default": "auto", "help": "auto, folder, hub or sample (default: %(default)s)"},
+    "--output": {"type": Path, "help": "where records and tables go (default: the profile's)"},
+    "--dealer": {
+        "default": "first-party",
+        "help": f"{' or '.join(DEALERS)}, see docs/security.md (default: %(default)s)",
+    },
+    "--listen": {
+        "metavar": "HOST:PORT",
+        "help": "where party 1 calls from another machine, see `pibench party --help`",
+    },
+    "--certificates": {"type": Path, "help": "folder of certificates of this party (with --listen)"},
+    "--port": {"type": int, "help": "TCP port on loopback for the two parties (default: a free one)"},
+    "--deadline": {"type": float, "default": 900.0, "help": "longest wait for one answer of a party, in seconds"},
+    "--studies": {
+        "type": Path,
+        "default": RESULTS / "records",
+        "help": "where studies' records go (default: %(default)s)",
+    },
+    "--corpus": {"default": "warandpeace", "help": "text that decoders learn, a folder's name (default: %(default)s)"},
+    "--text-dir": {"type": Path, "help": "folder with a folder of text for each corpus (default: $PIBENCH_TEXT_DIR)"},
+    "--vocabulary": {"type": int, "default": 2048, "help": "words of the decoders' tokenizer (default: %(default)s)"},
+}
+"""Each option with what argparse, and pytest alike, takes for it."""
+
+
+def declare(add: Callable[..., object]) -> None:
+    """Declare all options by ``add``: argparse's ``add_argument``, or pytest's ``addoption``."""
+    for name, details in OPTIONS.items():
+        add(name, **details)
+
+
+class _Parser(ArgumentParser):
+    """Refuses in one sentence, instead of ending the process."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"pibench run: {message}")
+
+
+def read(arguments: Sequence[str]) -> Namespace:
+    """Return the options of a run from a command line.
+
+    Raises:
+        InputError: there is no such option, or it cannot have that value.
+    """
+    parser = _Parser(allow_abbrev=False, add_help=False)
+    declare(parser.add_argument)
+    return parser.parse_args(arguments)
+
+
+def defaults(**given: Any) -> Namespace:
+    """Return all options with their defaults, but for those ``given`` by name."""
+    return Namespace(**{**vars(read([])), **given})
 
 
 def listed(option: str, text: str) -> list[str]:
@@ -26,18 +102,3 @@ def seeds(text: str) -> list[int]:
         if not part.isdecimal():
             raise InputError(f"--seeds has {part!r}; give whole numbers such as 0,1,2")
     return list(dict.fromkeys(map(int, found)))
-
-
-def at_least(least: Number, most: float = 1e6) -> Callable[[str], Number]:
-    """Return what argparse takes as ``type``: a number of the kind of ``least``, from it to ``most``."""
-
-    def parse(text: str) -> Number:
-        try:
-            value = type(least)(text)
-        except ValueError:
-            value = None
-        if value is None or not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number from {least} to {most:.0f}")
-        return value
-
-    return parse

@@ -1,109 +1,118 @@
-"""What one run of the suite measures, and how much it may spend."""
+"""What one run of the suite measures: the plan that its options make, and the cells of that plan."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from argparse import Namespace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from pibench.engines.lean.dealer import DealerKind
-from pibench.engines.security import DEALERS, SECURITY
+from pibench.engines import registry as engines
+from pibench.engines.engine import DealerKind, Engine, Session
+from pibench.engines.security import DEALERS
+from pibench.errors import InputError, pick
+from pibench.measure.options import listed, seeds
+from pibench.measure.profiles import PROFILES, Profile
+from pibench.methods import registry as methods
 from pibench.methods.contract import Variant
-from pibench.results.records import RESULTS
-from pibench.training.budget import Budget
-from pibench.training.tune import Grid
+from pibench.net.profiles import Network, parse_network
+from pibench.tasks.glue import get_task
+from pibench.training.budget import Budget, Recovery
 
-
-@dataclass(frozen=True)
-class Profile:
-    """How thorough a run is.
-
-    ``grid`` is what the dense model is tuned over, ``budget`` what a compressed one may spend on its recovery;
-    ``selection`` is the most examples that are cut from train for choices;
-    ``mpc_examples`` validation examples of each cell are also scored under MPC, ``mpc_batch`` at a time; a
-    latency is measured in ``pairs`` interleaved pairs.
-    """
-
-    name: str
-    grid: Grid
-    budget: Budget
-    selection: int
-    seq_len: int
-    mpc_examples: int
-    mpc_batch: int
-    pairs: int
-    output: str
-    """Default output folder; ``{data}`` becomes the data source."""
-
-
-PROFILES = {
-    "quick": Profile(
-        "quick",
-        Grid((1e-4,), epochs=2),
-        Budget(epochs=2, examples=400, batch_size=16, learning_rate=3e-4),
-        selection=200,
-        seq_len=32,
-        mpc_examples=8,
-        mpc_batch=8,
-        pairs=3,
-        output="runs/quick-{data}",
-    ),
-    "full": Profile(
-        "full",
-        Grid((5e-5, 1e-4, 2e-4), epochs=4),
-        Budget(epochs=4, examples=8_000, batch_size=32, learning_rate=3e-4),
-        selection=1000,
-        seq_len=128,
-        mpc_examples=64,
-        mpc_batch=8,
-        pairs=8,
-        output=str(RESULTS),
-    ),
-}
-
-ENGINES = ("crypten",)
+HEADLINE = "lean"
+"""The engine that speed-ups refer to."""
+COMPARED = "crypten:dense"
+"""What runs beside it by default, where it is installed: the dense model on CrypTen's own tensors."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One method on one task with one seed."""
+    """One method on one task with one seed, on one engine."""
 
     task: str
     method: str
     variant: Variant
     seed: int
+    engine: str = HEADLINE
 
     @property
     def name(self) -> str:
-        """The cell as people read it, such as ``rte-dense-fair-s0``."""
-        return f"{self.task}-{self.method}-{self.variant.name}-s{self.seed}"
+        """The cell as people read it, such as ``rte-dense-exact-s0``; with its engine, if that is another one."""
+        elsewhere = "" if self.engine == HEADLINE else f"-{self.engine}"
+        return f"{self.task}-{self.method}-{self.variant.name}-s{self.seed}{elsewhere}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that the options of a run decide."""
+    """Everything that the options of a run decide.
+
+    ``engines`` holds pairs of an engine's name and the one method that runs on it, or None where all do.
+    """
 
     profile: Profile
     budget: Budget
     seq_len: int
     backbone: str
-    engine: str
     mpc_examples: int
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    engines: tuple[tuple[str, str | None], ...]
     glue_dir: Path | None
     source: str
     output: Path
     resume: bool
-    port: int | None
-    deadline: float
-    listen: str | None = None
-    """Where party 1 calls from its own machine, as ``HOST:PORT``; else both parties are on this one."""
-    certificates: Path | None = None
-    dealer: DealerKind = "first-party"
+    session: Session
+    network: Network = field(default_factory=lambda: parse_network("lan"))
 
-    @property
-    def security(self) -> dict[str, Any]:
-        """What the engine's numbers stand for."""
-        return SECURITY[self.engine] | {"dealer": DEALERS[self.dealer]}
+    @classmethod
+    def from_options(cls, options: Namespace) -> Plan:
+        """Return the plan of a run with these options (see :mod:`pibench.measure.options`).
+
+        Raises:
+            InputError: an option has a value that it cannot have.
+        """
+        profile = PROFILES[pick("profile", options.profile, PROFILES)]
+        session = _session(options)
+        recovery: Recovery = pick("recovery", options.recovery, get_args(Recovery))  # type: ignore[assignment]
+        return cls(
+            profile=profile,
+            budget=replace(profile.budget, recovery=recovery),
+            seq_len=_at_least(3, "--seq-len", options.seq_len, profile.seq_len, "leaves no room for text"),
+            backbone=options.backbone,
+            mpc_examples=_at_least(
+                0, "--mpc-examples", options.mpc_examples, profile.mpc_examples, "is not a number of examples"
+            ),
+            tasks=tuple(get_task(name).name for name in listed("tasks", options.tasks)),
+            methods=_methods(options.methods),
+            seeds=tuple(seeds(options.seeds)),
+            engines=_engines(options.engine, session),
+            glue_dir=options.glue_dir,
+            source=options.data,
+            output=options.output or _default_output(session, profile),
+            resume=options.resume,
+            session=session,
+            network=parse_network(options.network),
+        )
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """All cells, task by task; a method that does not load has one, which then fails with the reason."""
+        return [
+            Cell(task, method, variant, seed, engine)
+            for task in self.tasks
+            for seed in self.seeds
+            for method in self.methods
+            for variant in _variants(method)
+            for engine, alone in self.engines
+            if alone in (None, method)
+        ]
+
+    @cached_property
+    def running(self) -> dict[str, Engine]:
+        """The engines of this run, by name; the headline engine is always there."""
+        return {name: engines.get(name) for name in dict.fromkeys([HEADLINE, *(name for name, _ in self.engines)])}
 
     @property
     def backbone_name(self) -> str:
@@ -125,7 +134,55 @@ class Plan:
         """Where trained models are kept for ``--resume``."""
         return Path("runs/models")
 
-    @property
-    def scratch(self) -> Path:
-        """Where methods keep unfinished work for ``--resume``."""
-        return self.models / "scratch"
+    def security(self, engine: str) -> dict[str, Any]:
+        """Return what an engine's numbers stand for in this run."""
+        return self.running[engine].security(self.session)
+
+
+def _at_least(least: int, option: str, given: int | None, default: int, problem: str) -> int:
+    if given is not None and given < least:
+        raise InputError(f"{option} {given} {problem}; give at least {least}")
+    return default if given is None else given
+
+
+def _session(options: Namespace) -> Session:
+    dealer: DealerKind = pick("dealer", options.dealer, DEALERS)  # type: ignore[assignment]
+    return Session(
+        deadline=options.deadline,
+        port=options.port,
+        dealer=dealer,
+        listen=options.listen,
+        certificates=options.certificates,
+    )
+
+
+def _default_output(session: Session, profile: Profile) -> Path:
+    """Return a profile's folder, or one of its own for what is not to be mixed with it."""
+    if session.listen:
+        return Path("runs/two-machines-{data}")
+    return Path("runs/third-party-dealer-{data}" if session.dealer == "third-party" else profile.output)
+
+
+def _methods(asked: str) -> tuple[str, ...]:
+    known = methods.names()
+    return tuple(known if asked == "all" else [pick("method", name, known) for name in listed("methods", asked)])
+
+
+def _engines(asked: str | None, session: Session) -> tuple[tuple[str, str | None], ...]:
+    """Return the engines asked for; the headline engine, and what can run beside it, where none is."""
+    if asked is None:
+        alone = session.listen or session.dealer == "third-party" or engines.get("crypten").missing()
+        asked = HEADLINE if alone else f"{HEADLINE},{COMPARED}"
+    found = []
+    for entry in listed("engine", asked):
+        name, _, method = entry.partition(":")
+        pick("engine", name, engines.names())
+        found.append((name, pick("method", method, methods.names()) if method else None))
+    return tuple(found)
+
+
+def _variants(method: str) -> tuple[Variant, ...]:
+    try:
+        return methods.get(method).info.variants
+    except InputError:
+        return (Variant("unknown"),)

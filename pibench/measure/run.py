@@ -47,7 +47,7 @@ def run_cell(
         status = "timeout" if isinstance(error, PartyTimeout) else "failed"
         record = blank | {"status": status, "error": describe(error)}
         if done:  # what it says is still true; only the rest is missing
-            write(done | {"extra": done.get("extra", {}) | {"error": describe(error)}}, path)
+            write(done | {"last_error": describe(error)}, path)
             raise CellFailed(f"{status}: {describe(error)}") from error
     record["environment"] = bench.environment  # it names the peer once that has called
     record["seconds_total"] = time.perf_counter() - start

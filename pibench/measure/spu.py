@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from pibench.disk import remember
+from pibench.disk import Cache
+from pibench.engines.engine import Parties, Session
 from pibench.engines.lean.ledger import predict
 from pibench.engines.spu.parties import SpuParties
 from pibench.engines.spu.protocols import Protocol
-from pibench.measure.accuracy import beside_floats, embed, first_examples
-from pibench.measure.engine import Setup, example
+from pibench.measure.accuracy import beside_floats, first_examples
+from pibench.measure.cost import at_random
 from pibench.model.architecture import Architecture
 from pibench.model.module import Model
 from pibench.tasks.encode import EncodedTask
@@ -26,7 +26,7 @@ from pibench.training.finetune import predict as predict_floats
 REPEATS = {"semi2k": 3, "aby3": 3, "cheetah": 1}
 """Timed runs of a layer; CHEETAH takes a minute for each."""
 SETUP_SEQ_LEN = 8
-DEADLINE = 900.0
+SESSION = Session(deadline=900.0)
 
 
 def alone(architecture: Architecture) -> list[Architecture]:
@@ -35,9 +35,9 @@ def alone(architecture: Architecture) -> list[Architecture]:
 
 
 def layer_costs(
-    protocol: Protocol, layers: Iterable[Architecture], seq_len: int, folder: Path, log: Callable[[str], None]
+    protocol: Protocol, layers: Iterable[Architecture], seq_len: int, cache: Cache, log: Callable[[str], None]
 ) -> dict[str, dict[str, Any]]:
-    """Return :func:`layer_cost` of each distinct layer by its key; each is kept in ``folder``, and taken from there."""
+    """Return :func:`layer_cost` of each distinct layer by its key; each is kept in ``cache``, and taken from there."""
     costs: dict[str, dict[str, Any]] = {}
     with ExitStack() as running:
         parties: list[SpuParties] = []
@@ -45,7 +45,7 @@ def layer_costs(
         def started(layer: Architecture) -> SpuParties:
             """Return the parties; at first use they run a layer whose numbers nobody takes: it sets up their keys."""
             if not parties:
-                parties.append(running.enter_context(SpuParties(protocol, DEADLINE)))
+                parties.append(running.enter_context(SpuParties(protocol, SESSION)))
                 layer_cost(parties[0], layer, SETUP_SEQ_LEN, 1)
             return parties[0]
 
@@ -55,7 +55,7 @@ def layer_costs(
                 cost = layer_cost(started(layer), layer, seq_len, REPEATS[protocol.name])
                 return cost if protocol.rounds else cost | {"rounds": None}
 
-            costs[layer.key] = remember(folder / f"{protocol.name}-{layer.key}-{seq_len}.pt", make)
+            costs[layer.key] = cache.cached(f"{protocol.name}-layer", [protocol.name, layer.spec(), seq_len], make)
             log(f"{protocol.name} {layer.key}: {costs[layer.key]['bytes_total'] / 1e6:.1f} MB")
     return costs
 
@@ -67,8 +67,8 @@ def layer_cost(parties: SpuParties, layer: Architecture, seq_len: int, repeats: 
     """
     from pibench.engines.spu.program import program
 
-    model, embedded, keep = example(Setup(layer.key, layer, seq_len=seq_len))
-    compiled = program(model, embedded.numpy(), keep.numpy(), head=False)
+    sample = at_random(layer, seq_len=seq_len)
+    compiled = program(sample.model, sample.embedded, sample.keep, head=False)
     runs = [parties.run(compiled) for _ in range(repeats)]
     total = fmean(sum(run.bytes_sent) for run in runs)
     operations: Counter[str] = sum((Counter(party.operations) for party in runs[-1].parties), Counter())
@@ -81,24 +81,20 @@ def layer_cost(parties: SpuParties, layer: Architecture, seq_len: int, repeats: 
     }
 
 
-def score_on_spu(parties: SpuParties, model: Model, task: EncodedTask, examples: int, batch: int) -> dict[str, Any]:
+def score_on_spu(parties: Parties, model: Model, task: EncodedTask, examples: int, batch: int) -> dict[str, Any]:
     """Run the first validation examples, ``batch`` at a time, and compare with the floats (see ``beside_floats``)."""
-    from pibench.engines.spu.program import program
+    subset = first_examples(task.validation, examples)
+    floats = predict_floats(model, task.validation, task.data.pad_id)[subset]
+    parties.load(model.fingerprint(), model)
 
-    split, pad_id = task.validation.first(examples), task.data.pad_id
-    floats = predict_floats(model, split, pad_id)
-    logits = np.zeros_like(floats)
-    order = first_examples(split, examples)
-    for start in range(0, len(order), batch):
-        rows = order[start : start + batch]
-        logits[rows] = parties.run(program(model, *embed(model, split, rows, pad_id))).output
-    return beside_floats(task.data.task, logits, floats, split.labels.numpy()) | {
-        "max_logit_difference": float(np.abs(logits - floats).max())
-    }
+    def serve(embedded: np.ndarray, keep: np.ndarray) -> tuple[np.ndarray, None]:
+        return parties.infer(model.fingerprint(), embedded, keep).logits, None
+
+    return beside_floats(task, model, subset, floats, serve, batch)
 
 
-def crypten_cost(layer: Architecture, seq_len: int) -> dict[str, Any]:
-    """Return what the ledger, which the wire equals, says of one layer on the CrypTen engine."""
+def lean_cost(layer: Architecture, seq_len: int) -> dict[str, Any]:
+    """Return what the ledger, which the wire equals, says of one layer on the lean engine."""
     costs = [cost for name, cost in predict(layer, 1, seq_len).costs.items() if name.startswith("layer0.")]
     return {"bytes_total": sum(cost.bytes for cost in costs), "rounds": sum(cost.rounds for cost in costs)}
 

@@ -40,6 +40,10 @@ NETWORKS = {
 }
 
 
+MODELLED = ("lan", "wan")
+"""The links of every table of latencies, beside loopback, which is measured."""
+
+
 def parse_network(text: str) -> Network:
     """Return the profile named ``text``, or the link that it spells out, such as ``"400 Mbit/s, 10 ms"``.
 

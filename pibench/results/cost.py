@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import median
 
-from pibench.net.profiles import NETWORKS, Network, latency
+from pibench.net.profiles import MODELLED, NETWORKS, Network, latency
 from pibench.results.records import Record
 from pibench.results.stats import Ratio, paired_ratio
 
-MODELLED = ("lan", "wan")
 LINKS = ("loopback", *MODELLED)
 PARTIES = 2
 GROUPS = ("linear", "softmax", "activation", "norm", "other")

@@ -13,7 +13,7 @@ class Settings:
     """CrypTen as it is, unless a study tells it otherwise."""
 
     lowering: Lowering = "stock"
-    """``stock``: CrypTen's own softmax, GELU, tanh and inverse square root; ``fair``: the lean engine's, without tables."""
+    """``stock``: CrypTen's own softmax, GELU, tanh and inverse square root; ``fair``: ours, without tables."""
     prefetch: bool = True
     """The dealer's tuples are made before the clock starts."""
     plain_config: bool = False

@@ -107,9 +107,7 @@ class Ranges(TorchInterpreter):
 
 
 @torch.no_grad()
-def calibrate(
-    model: Model, split: Split, pad_id: int, switches: Switches = LEAN, batch_size: int = 64
-) -> list[Range]:
+def calibrate(model: Model, split: Split, pad_id: int, switches: Switches = LEAN, batch_size: int = 64) -> list[Range]:
     """Return every primitive's range over a split, in the order of the forward pass; trouble has ``outside`` > 0."""
     ops = Ranges(switches)
     for batch in ordered(split, batch_size, pad_id):

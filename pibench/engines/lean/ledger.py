@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import torch
 
+from pibench.engines.engine import Cost, Prediction
 from pibench.engines.lean.dealer import Dealer, Make
 from pibench.engines.lean.link import ShapesLink
-from pibench.engines.engine import Cost, Prediction
 from pibench.engines.lean.protocol import Beaver, private_inference
 from pibench.engines.lean.shares import Known, Mask, Opening, Shared
 from pibench.engines.lean.switches import LEAN, Switches

@@ -1,8 +1,8 @@
 """Lowering of the primitives to two-party protocol steps on fixed-point shares.
 
 The steps are Beaver products (``mul``, ``square``, ``matmul``) and one comparison (``is_negative``); all else is
-local. The ledger and the engine share this code, so that what is predicted is what runs; so do CrypTen's tensors. Rounds are
-written as r.
+local. The ledger and the engine share this code, so that what is predicted is what runs; so do CrypTen's tensors.
+Rounds are written as r.
 """
 
 from __future__ import annotations

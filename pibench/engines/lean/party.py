@@ -69,9 +69,7 @@ class Party(ABC, Generic[S]):
         """The same wire, for what is no part of the protocol and not counted."""
 
     @abstractmethod
-    def load(
-        self, name: str, architecture: Architecture, settings: Any, state: dict[str, np.ndarray] | None
-    ) -> None:
+    def load(self, name: str, architecture: Architecture, settings: Any, state: dict[str, np.ndarray] | None) -> None:
         """Secret-share a model under ``name``; ``state`` is None at the client."""
 
     def drop(self, name: str) -> None:

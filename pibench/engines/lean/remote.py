@@ -18,8 +18,8 @@ from typing import Any, Self
 
 import torch
 
-from pibench.engines.lean.messages import Channel
 from pibench.engines.engine import Session
+from pibench.engines.lean.messages import Channel
 from pibench.engines.lean.parties import LeanParties
 from pibench.engines.lean.party import LeanParty
 from pibench.engines.lean.protocol import CLIENT, SERVER

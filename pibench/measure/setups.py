@@ -1,0 +1,174 @@
+"""Setups of studies: an architecture on an engine with settings of its own, timed beside others.
+
+Every setup of a study runs in one session, interleaved: forwards in one round, backwards in the next, so that
+drift divides out of ratios that are taken round by round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from pibench.engines.crypten.engine import CryptenParties, predicted
+from pibench.engines.crypten.settings import FAIR, STOCK, Settings
+from pibench.engines.engine import Cost, Inference, Parties, Prediction, Session
+from pibench.engines.lean.engine import Lean
+from pibench.engines.lean.ledger import Ledger, predict
+from pibench.engines.lean.parties import LeanParties, TwoParties
+from pibench.engines.lean.switches import LEAN, NAMES, Switches
+from pibench.measure.cost import Runner, at_random
+from pibench.model.architecture import Architecture, Layer
+from pibench.model.module import Model
+from pibench.net.emulation import End
+
+MINILM_LAYER = Layer(heads=12, head_size=32, ffn_size=1536)
+RECIPE_LAYER = Layer(heads=6, head_size=32, ffn_size=1536, softmax="quad", activation="quadratic")
+"""The recipe that IG-3D's abstract describes: half the heads, an unnormalised quadratic softmax, a quadratic GELU."""
+HIDDEN = 384
+ROUNDS = 8
+
+SAME_LOWERING = {"lookup_tables": False, "piecewise_gelu": False, "quadratic_exp": False, "fraction_bits": 16}
+"""What the lean engine must leave off to compute as CrypTen's tensors do under the fair lowering."""
+TWO_PARTIES: dict[str, type[TwoParties]] = {"lean": LeanParties, "crypten": CryptenParties}
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One row of a study; its settings say which engine it runs on."""
+
+    name: str
+    architecture: Architecture
+    settings: Switches | Settings = LEAN
+    batch: int = 1
+    seq_len: int = 128
+
+    @property
+    def engine(self) -> str:
+        """The engine's name."""
+        return "lean" if isinstance(self.settings, Switches) else "crypten"
+
+    @property
+    def round_trips(self) -> float:
+        """Round trips of the network that one round takes."""
+        return Lean.round_trips if isinstance(self.settings, Switches) else self.settings.round_trips
+
+    def predict(self) -> Prediction:
+        """Return what one inference must cost."""
+        size = self.batch, self.seq_len
+        if isinstance(self.settings, Switches):
+            return predict(self.architecture, *size, Ledger(self.settings)).prediction()
+        return predicted(self.architecture, *size, self.settings)
+
+
+@dataclass
+class Timed:
+    """A setup and its inferences, one a round."""
+
+    setup: Setup
+    runs: list[Inference] = field(default_factory=list)
+
+    @cached_property
+    def prediction(self) -> Prediction:
+        """What one inference must cost."""
+        return self.setup.predict()
+
+    def row(self, reference: Timed | None = None) -> dict[str, Any]:
+        """Return the raw numbers of a study's row; ``reference`` ran in the same rounds."""
+        setup, first = self.setup, self.runs[0]
+        return {
+            "setup": setup.name,
+            "architecture": setup.architecture.key,
+            "engine": setup.engine,
+            "batch": setup.batch,
+            "seq_len": setup.seq_len,
+            "bytes_total": sum(first.bytes_sent),
+            "rounds": first.rounds,
+            "round_trips": setup.round_trips,
+            "offline_elements": self.prediction.offline_elements,
+            "offline_bytes_if_sent": self.prediction.offline_bytes,
+            "offline_seconds": [run.offline_seconds for run in self.runs if run.offline_seconds is not None],
+            "seconds": [run.seconds for run in self.runs],
+            "compute_seconds": [run.compute_seconds for run in self.runs],
+            "reference_seconds": [run.seconds for run in reference.runs] if reference else None,
+            "peak_memory_bytes": max(run.peak_memory or 0 for run in self.runs),
+        }
+
+
+def profile(timed: Timed) -> list[dict[str, Any]]:
+    """Return a row for each operator: seconds of every run, those of them on the wire, bytes and rounds."""
+    costs = timed.runs[0].costs
+    return [
+        {
+            "setup": timed.setup.name,
+            "operator": name,
+            "seconds": [run.profile[name][0] for run in timed.runs],
+            "wire_seconds": [run.profile[name][1] for run in timed.runs],
+            "bytes_total": costs.get(name, Cost()).bytes,
+            "rounds": costs.get(name, Cost()).rounds,
+        }
+        for name in timed.runs[0].profile
+        if "." in name or not name.startswith("layer")
+    ]
+
+
+def layers(layer: Layer, count: int = 1) -> Architecture:
+    """Return an encoder of ``count`` equal layers of MiniLM's width, with two outputs."""
+    return Architecture(HIDDEN, (layer,) * count, outputs=2)
+
+
+def ablation(layer: Layer = MINILM_LAYER) -> list[Setup]:
+    """Return the lean engine, the engine less one switch at a time, and CrypTen's own tensors."""
+    dense = layers(layer)
+    settings: dict[str, Switches | Settings] = {
+        "lean": LEAN,
+        "CrypTen, stock lowering": STOCK,
+        "CrypTen, fair lowering": FAIR,
+        "CrypTen, fair, dealer in the clock": replace(FAIR, prefetch=False),
+        "CrypTen, fair + plain_config": replace(FAIR, plain_config=True),
+        "CrypTen, fair + plain_config + raw_sockets": replace(FAIR, plain_config=True, raw_sockets=True),
+        "lean, CrypTen's fair lowering": Switches(**(asdict(LEAN) | SAME_LOWERING)),
+        **{f"lean less {name}": LEAN.without(name) for name in NAMES},
+    }
+    return [Setup(name, dense, own) for name, own in settings.items()]
+
+
+@contextmanager
+def sessions(setups: Sequence[Setup], ends: tuple[End, End] | None = None) -> Iterator[Mapping[str, Parties]]:
+    """Yield the parties of every engine that the setups run on, by its name; all models stay loaded."""
+    session = Session(models_at_once=len(setups))
+    with ExitStack() as running:
+        yield {
+            engine: running.enter_context(TWO_PARTIES[engine](session, ends))
+            for engine in dict.fromkeys(setup.engine for setup in setups)
+        }
+
+
+def interleaved(
+    parties: Mapping[str, Parties],
+    setups: Sequence[Setup],
+    rounds: int = ROUNDS,
+    log: Callable[[str], None] = lambda line: None,
+) -> list[Timed]:
+    """Run every setup ``rounds`` times, after one run that warms it up; each run is checked against its prediction."""
+    timed = [Timed(setup) for setup in setups]
+    runners = [_runner(parties[one.setup.engine], one) for one in timed]
+    for runner in runners:
+        runner.run()
+    for number in range(rounds):
+        log(f"round {number + 1} of {rounds}")
+        for runner in runners if number % 2 == 0 else reversed(runners):
+            runner.timed()
+    return timed
+
+
+def _runner(parties: Parties, timed: Timed) -> Runner:
+    setup = timed.setup
+
+    def load(parties: Any, name: str, model: Model) -> None:
+        parties.load(name, model, setup.settings)
+
+    sample = at_random(setup.architecture, setup.batch, setup.seq_len)
+    return Runner(sample, lambda: parties, timed.prediction, setup.round_trips, setup.name, load, timed.runs)
