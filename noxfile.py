@@ -25,18 +25,30 @@ CLAIMS = "--claims=benchmarks/claims.toml"
 # SPU 0.9.5 takes an older numpy, and pyarrow's next version does not.
 TORCH = "torch==2.13.0"
 SPU = ("spu==0.9.5", "numpy<2", "pyarrow>=24,<26")
-NETWORK = "benchmarks/engine/test_network.py"
+FULL = ("--profile", "full", "--resume")
+NETWORK = "benchmarks/studies/engine/test_network.py"
+STUDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "engine": (
+        ("benchmarks/studies/engine", "benchmarks/studies/test_operators.py"),
+        (*FULL, "--deselect", f"{NETWORK}::test_latency_model"),
+    ),
+    "methods": (
+        ("benchmarks/studies/test_importance.py", "benchmarks/studies/test_ablation.py"),
+        (*FULL, "--tasks", "stsb"),
+    ),
+    "decoders": (
+        ("benchmarks/studies/test_language.py", "benchmarks/studies/test_decoder_costs.py"),
+        (*FULL, "--seeds", "0,1,2"),
+    ),
+    "network": ((NETWORK,), ("-rs",)),
+    "reliability": (("benchmarks/studies/reliability",), ()),
+}
+"""Each group of studies: its files, and the options that it has unless others are given."""
 
 
 def install(session: nox.Session, *extras: str) -> None:
     session.install("--constraint", LOCK, "-e", f".[{','.join(extras)}]" if extras else ".")
     session.install("--no-deps", *WITHOUT_DEPENDENCIES)
-
-
-def install_spu(session: nox.Session) -> None:
-    session.install(TORCH, *SPU)
-    session.install("-e", ".[bench,dev]", *SPU)
-    session.install("--no-deps", *WITHOUT_DEPENDENCIES[1:])
 
 
 def with_plugins(session: nox.Session) -> list[str]:
@@ -55,63 +67,31 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
-def engine(session: nox.Session) -> None:
-    """Measure the engine and its operators: switches, scaling, precision, wraps; half an hour on two cores."""
-    install(session, "bench", "hub", "mpc")
-    run = with_plugins(session) or ["--profile", "full", "--resume", "--deselect", f"{NETWORK}::test_latency_model"]
-    session.run(*RUN, "benchmarks/engine", "benchmarks/test_operators.py", *run)
-
-
-@nox.session
-def ablation(session: nox.Session) -> None:
-    """Take methods apart, and measure how stable head importance is; about an hour on two cores."""
-    install(session, "bench", "hub", "mpc")
-    run = session.posargs or ["--profile", "full", "--resume", "--tasks", "stsb"]
-    session.run(*RUN, "benchmarks/test_importance.py", "benchmarks/test_ablation.py", *run)
-
-
-@nox.session
-def decoders(session: nox.Session) -> None:
-    """Train decoders of every configuration on text, and cost them at their paper's size; an hour on two cores."""
-    install(session, "bench", "hub", "mpc")
-    run = session.posargs or ["--profile", "full", "--resume", "--seeds", "0,1,2"]
-    session.run(*RUN, "benchmarks/test_language.py", "benchmarks/test_decoder_costs.py", *run)
-
-
-@nox.session
-def reliability(session: nox.Session) -> None:
-    """Strike runs with faults, kill them 100 times, and read transcripts; an hour, for some faults as root."""
+def studies(session: nox.Session) -> None:
+    """Run studies beside the main job: `nox -s studies -- engine`, or methods, decoders, network, reliability."""
     install(session, "bench", "hub", "mpc", "dev")
-    session.run(*RUN, "benchmarks/reliability", *session.posargs)
+    name, *options = with_plugins(session) or ["engine"]
+    if name not in STUDIES:
+        session.error(f"there are no studies {name!r}: name one of {', '.join(STUDIES)}")
+    paths, defaults = STUDIES[name]
+    session.run(*RUN, *paths, *(options or defaults))
 
 
 @nox.session
-def validate_network(session: nox.Session) -> None:
-    """Compare modelled latency with that on an emulated link; needs root, and says so where it has not."""
-    install(session, "bench", "hub", "mpc")
-    session.run(*RUN, "-rs", NETWORK, *session.posargs)
-
-
-@nox.session
-def check_plugin(session: nox.Session) -> None:
-    """Check methods against the contract: `nox -s check_plugin -- NAME`, with folders to install before it."""
-    install(session, "bench", "mpc")
-    session.run("python", "-m", "pibench.methods.check", *with_plugins(session))
-
-
-@nox.session
-def tests_spu(session: nox.Session) -> None:
-    """Run the tests of the second engine, SecretFlow SPU, in an environment of its own."""
-    install_spu(session)
-    session.run("python", "-m", "pytest", "tests/test_spu.py", *session.posargs)
-
-
-@nox.session
-def bench_spu(session: nox.Session) -> None:
-    """Measure layers and models on SPU; CHEETAH takes an hour more: `-- --protocols semi2k,aby3,cheetah`."""
-    install_spu(session)
-    run = ["--tasks", "cola", "--profile", "full", "--resume", "-rs", *session.posargs]
-    session.run(*RUN, "benchmarks/spu", *run)
+def spu(session: nox.Session) -> None:
+    """SecretFlow SPU in an environment of its own: `nox -s spu -- tests`, `-- run`, or `-- studies`."""
+    session.install(TORCH, *SPU)
+    session.install("-e", ".[bench,dev]", *SPU)
+    session.install("--no-deps", *WITHOUT_DEPENDENCIES[1:])
+    what, *options = session.posargs or ["studies"]
+    commands: dict[str, tuple[str, ...]] = {
+        "tests": ("python", "-m", "pytest", "tests/test_spu.py"),
+        "run": ("pibench", "run", "--engine", "spu-semi2k"),
+        "studies": (*RUN, "benchmarks/studies/spu", "--tasks", "cola", *FULL, "-rs"),
+    }
+    if what not in commands:
+        session.error(f"there is no {what!r}: name one of {', '.join(commands)}")
+    session.run(*commands[what], *options)
 
 
 @nox.session
@@ -119,29 +99,15 @@ def tests(session: nox.Session) -> None:
     """Run the tests, two real processes among them, and check the committed tables."""
     install(session, *EVERYTHING)
     session.run("python", "-m", "pytest", *session.posargs)
-    session.run("python", "-m", "pibench.results.tables", *PAGES, CLAIMS, "--check")
-    session.run("python", "-m", "pibench.results.signature")
-
-
-@nox.session
-def report(session: nox.Session) -> None:
-    """Write the report, one HTML page that needs nothing else, to runs/report.html."""
-    install(session, "report")
-    session.run("python", "-m", "pibench.results.page", *session.posargs)
-
-
-@nox.session
-def claims(session: nox.Session) -> None:
-    """Judge each claim of the papers and of the suite by the committed tables: `nox -s claims -- ig3d-latency`."""
-    install(session)
-    session.run("python", "-m", "pibench.results.claims", *session.posargs)
+    session.run("pibench", "tables", *PAGES, CLAIMS, "--check")
+    session.run("pibench", "check-results")
 
 
 @nox.session
 def check_results(session: nox.Session) -> None:
     """Say whether the committed records are fit to be cited; `-- --sign` signs them off."""
     install(session)
-    session.run("python", "-m", "pibench.results.signature", *session.posargs)
+    session.run("pibench", "check-results", *session.posargs)
 
 
 @nox.session
@@ -191,5 +157,5 @@ def lint(session: nox.Session) -> None:
 def tables(session: nox.Session) -> None:
     """Rebuild all tables and figures from the committed records."""
     install(session, "figures")
-    session.run("python", "-m", "pibench.results.tables", *(session.posargs or [*PAGES, CLAIMS]))
-    session.run("python", "-m", "pibench.results.figures")
+    session.run("pibench", "tables", *(session.posargs or [*PAGES, CLAIMS]))
+    session.run("pibench", "figures")

@@ -9,6 +9,7 @@ import pytest
 from pibench.errors import InputError
 from pibench.measure.plan import Cell
 from pibench.measure.run import CellFailed, describe
+from pibench.measure.stages import served
 from pibench.measure.workbench import Workbench
 from pibench.methods.contract import Skip
 from pibench.model.module import Model
@@ -31,7 +32,7 @@ def finish(run: Callable[[], Record]) -> Record:
 def model_of(bench: Workbench, cell: Cell) -> Model:
     """Return the cell's model, or end the test with the reason why there is none."""
     try:
-        model = bench.compressed(cell)
+        model = served(bench, cell)
     except Exception as error:
         pytest.fail(f"failed: {describe(error)}", pytrace=False)
     if isinstance(model, Skip):

@@ -1,21 +1,16 @@
-"""Bytes and rounds of every architecture between two real parties; a cell fails where the ledger disagrees."""
+"""Bytes and rounds of every architecture between real parties; a cell fails where they are not as predicted."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from benchmarks.outcome import finish, model_of
-from pibench.measure.cost import Runner, blank_cost, communication
+from pibench.measure.cost import blank_cost, measure_cost, of_text, runner_of
 from pibench.measure.plan import Cell
 from pibench.measure.run import run_cell
 from pibench.measure.workbench import Workbench
 
 
 def test_communication(bench: Workbench, cell: Cell) -> None:
-    model, lowering = model_of(bench, cell), cell.variant.lowering
-
-    def measure() -> dict[str, Any]:
-        runner = Runner(bench, cell, model, lowering)
-        return communication(runner.run(), runner.ledger)
-
-    finish(lambda: run_cell(bench, blank_cost(bench, model, lowering), measure))
+    sample = of_text(model_of(bench, cell), bench.task(cell.task, cell.seed), bench.plan.seq_len)
+    own = runner_of(bench, cell.engine, sample)
+    blank = blank_cost(bench, cell.engine, sample)
+    finish(lambda: run_cell(bench, blank, lambda: measure_cost(bench.engine(cell.engine), own)))

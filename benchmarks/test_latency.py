@@ -1,15 +1,17 @@
-"""Latency of every architecture against the dense model, interleaved between two real parties."""
+"""Latency of every architecture against the dense model on the lean engine, interleaved between real parties."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from benchmarks.outcome import finish, model_of
-from pibench.measure.cost import Runner, blank_cost, communication, latency
-from pibench.measure.plan import Cell
+from pibench.measure.cost import blank_cost, measure_cost, of_text, runner_of
+from pibench.measure.plan import HEADLINE, Cell
 from pibench.measure.run import run_cell
+from pibench.measure.stages import dense
 from pibench.measure.workbench import Workbench
 from pibench.results.records import Record
 
@@ -19,21 +21,17 @@ def is_timed(record: Record) -> bool:
 
 
 def test_latency(bench: Workbench, cell: Cell, request: pytest.FixtureRequest) -> None:
-    model, lowering = model_of(bench, cell), cell.variant.lowering
-    own = Runner(bench, cell, model, lowering)
-    dense = Runner(bench, cell, bench.dense(cell), "fair")
-
-    def pair() -> None:
-        """Run both, taking turns at who goes first, so that drift divides out."""
-        first, second = (own, dense) if len(own.runs) % 2 else (dense, own)
-        first.timed()
-        second.timed()
+    task, seq_len = bench.task(cell.task, cell.seed), bench.plan.seq_len
+    sample = of_text(model_of(bench, cell), task, seq_len)
+    own = runner_of(bench, cell.engine, sample)
+    baseline = runner_of(bench, HEADLINE, of_text(dense(bench, cell).model, task, seq_len))
 
     def measure() -> dict[str, Any]:
         benchmark = request.getfixturevalue("benchmark")  # an architecture is timed once, for all its cells
-        own.run()
-        dense.run()
-        benchmark.pedantic(pair, rounds=bench.plan.profile.pairs, iterations=1)
-        return communication(own.runs[0], own.ledger) | latency(own, dense)
 
-    finish(lambda: run_cell(bench, blank_cost(bench, model, lowering), measure, is_timed))
+        def repeat(pair: Callable[[], object], times: int) -> None:
+            benchmark.pedantic(pair, rounds=times, iterations=1)
+
+        return measure_cost(bench.engine(cell.engine), own, baseline, bench.plan.profile.pairs, repeat)
+
+    finish(lambda: run_cell(bench, blank_cost(bench, cell.engine, sample), measure, is_timed))

@@ -9,7 +9,9 @@ import pytest
 import torch
 from hypothesis import settings
 
-from pibench.engines.lean.parties import Parties
+from pibench.engines.crypten.engine import CryptenParties
+from pibench.engines.engine import Session
+from pibench.engines.lean.parties import LeanParties
 from pibench.model.architecture import Architecture, Layer
 from pibench.model.module import Embeddings, Model
 from pibench.model.operators.activation import MPCFORMER_QUAD
@@ -89,6 +91,12 @@ def need_crypten() -> None:
 
 
 @pytest.fixture(scope="session")
-def parties(need_crypten: None) -> Iterator[Parties]:
-    with Parties(deadline=120) as running:
+def parties() -> Iterator[LeanParties]:
+    with LeanParties(Session(deadline=120)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def crypten(need_crypten: None) -> Iterator[CryptenParties]:
+    with CryptenParties(Session(deadline=120)) as running:
         yield running

@@ -9,15 +9,16 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from pibench.engines.crypten.audit import watch_crypten
 from pibench.engines.crypten.compat import import_crypten
+from pibench.engines.crypten.settings import FAIR
 from pibench.engines.lean import audit
-from pibench.engines.lean.ledger import predict
-from pibench.engines.lean.parties import Parties
 from pibench.engines.lean.protocol import SERVER, Beaver
 from pibench.engines.lean.shares import Shared
 from pibench.engines.lean.switches import LEAN
+from pibench.measure.setups import Setup
 from tests.conftest import MakeModel
-from tests.test_crypten import ENGINES, IDS, run, wires
+from tests.test_lean import IDS, bound_of, run, wires
 from tests.two_parties import both, fix_private_randomness
 
 RING = 2**64
@@ -88,7 +89,7 @@ def test_counts_at_crypten_s_own_division_and_takes_itself_out(
         return ArithmeticSharedTensor.from_shares(torch.tensor([2**63 - 1, 65536 * 5])).div_(65536)
 
     own = counter([2**63 - 1, -3])
-    with audit.watch_crypten(own):
+    with watch_crypten(own):
         assert own.wraps == 0
         assert divide().share.tolist() == [2**47 - 1, 5]
         divide()
@@ -127,13 +128,12 @@ def test_small_products_have_no_wraps() -> None:
 
 
 @pytest.mark.mpc
-@pytest.mark.parametrize("engine", ["lean", "crypten"])
+@pytest.mark.parametrize(("engine", "settings"), [("parties", LEAN), ("crypten", FAIR)], ids=["lean", "crypten"])
 def test_a_real_run_of_small_values_has_none_and_costs_the_same(
-    parties: Parties, make_model: MakeModel, engine: str
+    request: pytest.FixtureRequest, make_model: MakeModel, engine: str, settings: Any
 ) -> None:
     model = make_model(layers=1)
-    views, error = run(parties, model, ENGINES[engine], audit=True)
-    assert [view.wraps for view in views] == [0, 0]
-    assert error < ENGINES[engine].bound
-    predicted = predict(model.architecture, *IDS.shape, ENGINES[engine].ledger()).costs
-    assert wires(views[SERVER].costs) == wires(predicted)
+    seen, error = run(request.getfixturevalue(engine), model, settings, audit=True)
+    assert seen.wraps == 0
+    assert error < bound_of(settings)
+    assert wires(seen.costs) == wires(Setup("", model.architecture, settings, *IDS.shape).predict().costs)

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from pibench.engines.lean.protocol import CLIENT, SERVER, Beaver
 from pibench.engines.lean.shares import Shared
-from pibench.engines.lean.switches import LEAN, NAMES, NEED_DIRECT_SHARES, Switches
+from pibench.engines.lean.switches import LEAN, NAMES, Switches
 from tests.conftest import MakeModel
 from tests.two_parties import (
     ADDEND,
@@ -23,7 +23,7 @@ from tests.two_parties import (
 
 BITS = LEAN.fraction_bits
 ULP = 2.0**-BITS
-OFF = sorted(set(NEED_DIRECT_SHARES) - {"prefetch"})
+OFF = sorted(set(NAMES) - {"prefetch"})
 OPENED = 16
 """Bytes of an opened element."""
 

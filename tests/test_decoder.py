@@ -2,20 +2,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from transformers import BertConfig, GPT2Config, GPT2LMHeadModel
 
+from pibench.engines.crypten.settings import STOCK
 from pibench.engines.lean.fixed_point import FixedPoint
 from pibench.engines.lean.ledger import predict
-from pibench.engines.lean.parties import Parties
-from pibench.engines.lean.party import SWITCHES
 from pibench.engines.lean.switches import LEAN
 from pibench.errors import InputError
-from pibench.measure.cost import checked, predicted
-from pibench.methods.contract import Lowering
+from pibench.measure.cost import checked
+from pibench.measure.setups import Setup
 from pibench.model.architecture import Architecture, Layer
 from pibench.model.backbones.gpt2 import from_gpt2, load_gpt2
 from pibench.model.forward import forward
@@ -136,7 +136,7 @@ def test_ledger_books_a_decoder_s_parts() -> None:
 
 
 @pytest.mark.mpc
-@pytest.mark.parametrize("lowering", ["fair", "stock"])
+@pytest.mark.parametrize(("engine", "settings"), [("parties", LEAN), ("crypten", STOCK)], ids=["lean", "crypten"])
 @pytest.mark.parametrize(
     "operators",
     [{}, {"norm": "none", "activation": "identity", "ffn_size": 0, "scaled": True, "temperatures": POSITIONS}],
@@ -144,14 +144,11 @@ def test_ledger_books_a_decoder_s_parts() -> None:
 )
 @torch.no_grad()
 def test_two_parties_reveal_the_next_word_s_logits(
-    parties: Parties, operators: dict[str, object], lowering: Lowering
+    request: pytest.FixtureRequest, operators: dict[str, object], engine: str, settings: Any
 ) -> None:
-    model = make_decoder(**operators)
+    model, parties = make_decoder(**operators), request.getfixturevalue(engine)
     ids, segments, keep = inputs(2, 8)
-    parties.load(f"{model.fingerprint()}-{lowering}", model, lowering)
-    views = parties.infer(f"{model.fingerprint()}-{lowering}", model.embeddings(ids, segments).numpy(), keep.numpy())
-    goal = model(ids, segments, keep).logits[:, -1:].numpy()
-    for view in views:
-        np.testing.assert_allclose(view.logits, goal, atol=0.06)
-    ledger = predicted(model.architecture, lowering, SWITCHES[lowering], 2, 8)
-    checked(views, ledger)
+    parties.load(model.fingerprint(), model)
+    seen = parties.infer(model.fingerprint(), model.embeddings(ids, segments).numpy(), keep.numpy())
+    np.testing.assert_allclose(seen.logits, model(ids, segments, keep).logits[:, -1:].numpy(), atol=0.06)
+    checked(seen, Setup("", model.architecture, settings, 2, 8).predict())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from baselines.aero.paper import REPORTED
-from pibench.measure.spu import alone, crypten_cost, summed
+from pibench.measure.spu import alone, lean_cost, summed
 from pibench.model.architecture import Architecture, Layer
 from pibench.results import records
 from pibench.results.records import Record
@@ -77,10 +77,10 @@ def test_aero_s_ratios_are_within_the_paper_and_within_the_suite() -> None:
 def test_a_model_costs_what_its_layers_cost() -> None:
     layers = (Layer(2, 8, 32), Layer(1, 8, 32, softmax="two_quad"), Layer(2, 8, 32))
     model = Architecture(16, layers, 2)
-    found = {layer.key: crypten_cost(layer, 8) for layer in alone(model)}
+    found = {layer.key: lean_cost(layer, 8) for layer in alone(model)}
     assert len(found) == 2
     total = summed(found, model)
-    first, second = (crypten_cost(layer, 8) for layer in alone(model)[:2])
+    first, second = (lean_cost(layer, 8) for layer in alone(model)[:2])
     assert total["bytes_total"] == 2 * first["bytes_total"] + second["bytes_total"]
     assert total["rounds"] == 2 * first["rounds"] + second["rounds"]
 

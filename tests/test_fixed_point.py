@@ -8,14 +8,12 @@ import torch
 from torch.nn import functional
 
 from pibench.engines.lean.fixed_point import FixedPoint, predict_fixed
-from pibench.engines.lean.switches import CRYPTEN, CRYPTEN_STEPS, Switches
+from pibench.engines.lean.switches import LEAN, PLAIN, Switches
 from pibench.model.floats import TorchInterpreter
 from pibench.training.finetune import predict
 from tests.conftest import MakeModel, MakeSplit
 
 ONE = 2**16
-ENGINES = {"crypten": CRYPTEN, "ours": CRYPTEN_STEPS}
-BOTH = pytest.mark.parametrize("engine", ENGINES)
 
 
 def full(value: float, count: int) -> torch.Tensor:
@@ -26,26 +24,23 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def two_parties(z: int, divisor: int, count: int, engine: str = "crypten", seed: int = 0) -> torch.Tensor:
-    """Share the ring integer z, let each party divide its own share, add up; both engines' divisions."""
+def two_parties(z: int, divisor: int, count: int, seed: int = 0) -> torch.Tensor:
+    """Share the ring integer z, let each party divide its own share, add up."""
     x = torch.empty(count, dtype=torch.int64)
     x.random_(-(2**63), None, generator=torch.Generator().manual_seed(seed))
     y = z - x
-    if engine == "crypten":
-        return x.div(divisor, rounding_mode="trunc") + y.div(divisor, rounding_mode="trunc")
     return x.div(divisor, rounding_mode="floor") - (-y).div(divisor, rounding_mode="floor")
 
 
-def fixed(engine: str = "crypten", bits: int = 16, **options: bool) -> FixedPoint:
-    return FixedPoint(replace(ENGINES[engine], fraction_bits=bits), seed=1, **options)
+def fixed(bits: int = 16, **options: bool) -> FixedPoint:
+    return FixedPoint(replace(PLAIN, fraction_bits=bits), seed=1, **options)
 
 
-@BOTH
 @pytest.mark.parametrize(("a", "b"), [(45_875, 13_107), (-45_875, 13_107), (-3, 2), (7 * ONE + 1, -5), (ONE, 77)])
-def test_rounding_is_that_of_two_parties(engine: str, a: int, b: int) -> None:
+def test_rounding_is_that_of_two_parties(a: int, b: int) -> None:
     count, goal = 100_000, a * b / ONE
-    real = two_parties(a * b, ONE, count, engine).double()
-    own = fixed(engine).mul(full(a / ONE, count), full(b / ONE, count)) * ONE
+    real = two_parties(a * b, ONE, count).double()
+    own = fixed().mul(full(a / ONE, count), full(b / ONE, count)) * ONE
     share = goal % 1
     error = (share * (1 - share) / count) ** 0.5
     for rounded in (real, own):
@@ -54,17 +49,14 @@ def test_rounding_is_that_of_two_parties(engine: str, a: int, b: int) -> None:
     assert abs(float(real.var() - own.var())) <= 7 * error
 
 
-@BOTH
 @pytest.mark.parametrize("constant", [1 / 384, 0.5, -0.3, 1.7, 0.76431926 / 256])
-def test_scaling_by_a_public_constant(engine: str, constant: float) -> None:
+def test_scaling_by_a_public_constant(constant: float) -> None:
     count, a = 50_000, 3.3
-    ops = fixed(engine)
+    ops = fixed()
     on_grid = float(ops.encode(full(a, 1)))
     out = ops.scale(full(on_grid, count), constant)
-    # CrypTen cuts a constant to the grid, toward zero, unless it is the inverse of an integer.
-    cut = np.trunc(constant * ONE) / ONE if engine == "crypten" and round(1 / constant) not in (384, 2) else constant
     spread = 0.5 / ONE / count**0.5
-    assert abs(float(out.mean()) - on_grid * cut) <= 5 * spread + 2**-17 * abs(on_grid * cut)
+    assert abs(float(out.mean()) - on_grid * constant) <= 5 * spread + 2**-17 * abs(on_grid * constant)
     assert float(out.max() - out.min()) <= 1 / ONE
 
 
@@ -87,13 +79,12 @@ def test_every_result_lies_on_the_grid() -> None:
         assert torch.equal(value * 2**9, (value * 2**9).round())
 
 
-@BOTH
 @pytest.mark.parametrize("sign", [1, -1])
-def test_products_wrap_as_often_as_two_parties_do(engine: str, sign: int) -> None:
-    count, z, ops = 400_000, sign * 2**56, fixed(engine)
+def test_products_wrap_as_often_as_two_parties_do(sign: int) -> None:
+    count, z, ops = 400_000, sign * 2**56, fixed()
     with ops.scope("large"):
         own = ops.mul(full(sign * 2.0**12, count), full(2.0**12, count)) - z / 2**32
-    real = two_parties(z, ONE, count, engine) / ONE - z / 2**32
+    real = two_parties(z, ONE, count) / ONE - z / 2**32
     expected = count * 2**56 / 2**64
     assert ops.expected_wraps == {"large": pytest.approx(expected, rel=1e-6)}
     for error in (real, own):
@@ -104,24 +95,22 @@ def test_products_wrap_as_often_as_two_parties_do(engine: str, sign: int) -> Non
 
 
 def test_divisions_wrap_as_often_as_two_parties_do() -> None:
-    count, value, ops = 400_000, 2.0**40, fixed()
-    own = ops.scale(full(value, count), 1 / 384) - value / 384
-    real = two_parties(2**56, 384, count) / ONE - value / 384
-    expected = count / 2**8
+    count, value, ops = 400_000, 2.0**24, fixed()
+    factor, bits = 92_275, 23  # of 0.011: as many significant bits as a number has fractional ones
+    own = ops.scale(full(value, count), 0.011) - value * 0.011
+    real = two_parties(2**40 * factor, 2**bits, count) / ONE - value * 0.011
+    expected = count * factor / 2**24
     assert ops.expected_wraps[""] == pytest.approx(expected, rel=1e-6)
     for error in (real, own):
         hit = error.abs() > 1
         assert abs(int(hit.sum()) - expected) <= 5 * expected**0.5
-        torch.testing.assert_close(error[hit].float(), full(-(2.0**48) / 384, int(hit.sum())).float())
+        torch.testing.assert_close(error[hit].float(), full(-(2.0 ** (48 - bits)), int(hit.sum())).float())
 
 
-def test_our_engine_s_constants_have_more_bits_and_so_wrap_sooner() -> None:
-    x = full(1.0, 100)
-    ours, crypten = fixed("ours"), fixed("crypten")
-    for ops in (ours, crypten):
-        ops.scale(x, 0.011)
-    assert ours.expected_wraps[""] == pytest.approx(100 * 0.011 * 2**16 * 2**23 / 2**64, rel=1e-4)
-    assert crypten.expected_wraps[""] == pytest.approx(100 * 720 * 2**16 / 2**64)
+def test_a_small_constant_has_more_bits_and_so_wraps_sooner() -> None:
+    ops = fixed()
+    ops.scale(full(1.0, 100), 0.011)
+    assert ops.expected_wraps[""] == pytest.approx(100 * 0.011 * 2**16 * 2**23 / 2**64, rel=1e-4)
 
 
 def test_wraps_hit_the_large_elements() -> None:
@@ -164,25 +153,23 @@ def test_a_linear_layer_s_error_shrinks_with_the_bits() -> None:
     x, weight, bias = normal(200, 64), normal(32, 64, seed=1), normal(32, seed=2)
     errors = []
     for bits in (8, 12, 16):
-        ops = fixed("ours", bits)
+        ops = fixed(bits)
         own = ops.linear(ops.encode(x), ops.encode(weight), ops.encode(bias))
         errors.append(float((own - functional.linear(x, weight, bias)).std()))
     assert errors[0] / errors[1] == pytest.approx(16, rel=0.05)
     assert errors[1] / errors[2] == pytest.approx(16, rel=0.05)
 
 
-@BOTH
 @pytest.mark.parametrize(("bits", "limit"), [(16, 3e-3), (24, 7.1e-4)])
-def test_gelu_error(engine: str, bits: int, limit: float) -> None:
+def test_gelu_error(bits: int, limit: float) -> None:
     """7e-4 is the formula's; at 16 bits the eight squarings make as much of the rounding."""
-    ops = fixed(engine, bits, inject=False)
+    ops = fixed(bits, inject=False)
     x = ops.encode(torch.linspace(-34, 34, 5001))
     assert float((ops.gelu(x) - functional.gelu(x)).abs().max()) <= limit
 
 
-@BOTH
-def test_softmax_error(engine: str) -> None:
-    ops, keep = fixed(engine, inject=False), torch.ones(2, 1, 1, 32, dtype=torch.int64)
+def test_softmax_error() -> None:
+    ops, keep = fixed(inject=False), torch.ones(2, 1, 1, 32, dtype=torch.int64)
     keep[1, ..., 20:] = 0
     scores = ops.encode(3 * normal(2, 4, 8, 32))
     own = ops.normalise(*ops.softmax(scores, keep))
@@ -191,9 +178,8 @@ def test_softmax_error(engine: str) -> None:
     assert float(own[1, ..., 20:].abs().max()) <= 2 / ONE
 
 
-@BOTH
-def test_layer_norm_error(engine: str) -> None:
-    ops = fixed(engine, inject=False)
+def test_layer_norm_error() -> None:
+    ops = fixed(inject=False)
     x, weight, bias = ops.encode(3 * normal(50, 64)), torch.ones(64).double(), torch.zeros(64).double()
     own, goal = ops.layer_norm(x, weight, bias, 1e-12), functional.layer_norm(x, (64,), weight, bias, 1e-12)
     assert bool(((own - goal).abs() <= 1.6e-3 * goal.abs() + 1e-3).all())
@@ -208,18 +194,17 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
 
 def test_weights_are_put_on_the_grid_once_and_coefficients_stay(make_model: MakeModel) -> None:
     model = make_model(activation="quadratic")
-    for engine, tolerance in (("crypten", 1 / ONE), ("ours", 0.5 / ONE)):
-        weights = fixed(engine).quantise(model.weights())
-        for name, value in weights.layers[0].items():
-            original = model.layer_weights[0][name].detach()
-            if name == "activation_coefficients":
-                assert torch.equal(value, original)
-            else:
-                assert torch.equal(value * ONE, (value * ONE).round())
-                assert 0 < float((value - original).abs().max()) <= tolerance
+    weights = fixed().quantise(model.weights())
+    for name, value in weights.layers[0].items():
+        original = model.layer_weights[0][name].detach()
+        if name == "activation_coefficients":
+            assert torch.equal(value, original)
+        else:
+            assert torch.equal(value * ONE, (value * ONE).round())
+            assert 0 < float((value - original).abs().max()) <= 0.5 / ONE
 
 
-@pytest.mark.parametrize("switches", [CRYPTEN, replace(CRYPTEN_STEPS, fraction_bits=20)], ids=["crypten", "ours"])
+@pytest.mark.parametrize("switches", [PLAIN, replace(LEAN, fraction_bits=20)], ids=["plain", "lean"])
 @pytest.mark.parametrize("kind", [{}, {"softmax": "two_quad"}, {"activation": "quadratic"}, {"outputs": 1}], ids=str)
 def test_logits_of_a_tiny_model(
     make_model: MakeModel, make_split: MakeSplit, kind: dict[str, str], switches: Switches

@@ -11,13 +11,13 @@ from numpy.polynomial import polynomial
 from torch.nn import functional
 
 from pibench.engines.lean.fixed_point import FixedPoint
-from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.parties import LeanParties
 from pibench.engines.lean.switches import LEAN
 from pibench.model.floats import TorchInterpreter
 from pibench.model.operators.activation import ACTIVATION
 from pibench.model.operators.gelu import SHAFT_WAVES, motzkin
 from tests.conftest import MakeModel
-from tests.test_crypten import ENGINES, check
+from tests.test_lean import check
 
 STATED = {"puma": 0.020, "bolt": 0.0094, "secformer": 0.020, "shaft": 0.0045, "gelu_tanh": 5e-4, "hard_gelu": 0.069}
 """The largest distance from GELU anywhere."""
@@ -77,5 +77,5 @@ def test_waves_are_the_fourier_series_of_their_function() -> None:
 
 @pytest.mark.mpc
 @pytest.mark.parametrize("name", STATED)
-def test_two_parties_compute_it_at_the_predicted_cost(parties: Parties, make_model: MakeModel, name: str) -> None:
-    check(parties, make_model(layers=1, activation=name), ENGINES["lean"])
+def test_two_parties_compute_it_at_the_predicted_cost(parties: LeanParties, make_model: MakeModel, name: str) -> None:
+    check(parties, make_model(layers=1, activation=name))

@@ -6,19 +6,18 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pibench.engines.crypten.ledger import StockLedger
-from pibench.engines.lean.ledger import Cost, Ledger, predict, secret_shapes, session_bytes
+from pibench.engines.crypten.ledger import STEPS, CryptenLedger, StockLedger
+from pibench.engines.engine import Cost
+from pibench.engines.lean.ledger import Ledger, predict, secret_shapes, session_bytes
 from pibench.engines.lean.protocol import private_inference
 from pibench.engines.lean.shares import Known, Mask, Opening, Shared
-from pibench.engines.lean.switches import CRYPTEN_STEPS, LEAN, NEED_DIRECT_SHARES, Switches
+from pibench.engines.lean.switches import LEAN, NAMES, Switches
 from pibench.model.architecture import Architecture, Layer
 from tests.conftest import MakeModel
 
 MINILM_LAYER = Architecture(384, (Layer(heads=12, head_size=32, ffn_size=1536),), outputs=2)
 MakeLedger = Callable[[], Ledger]
-LEDGERS = pytest.mark.parametrize(
-    "ledger", [Ledger, lambda: Ledger(CRYPTEN_STEPS), StockLedger], ids=["lean", "crypten", "stock"]
-)
+LEDGERS = pytest.mark.parametrize("ledger", [Ledger, CryptenLedger, StockLedger], ids=["lean", "crypten", "stock"])
 
 
 def shape(*sizes: int, opened: bool = False) -> Shared:
@@ -27,7 +26,7 @@ def shape(*sizes: int, opened: bool = False) -> Shared:
 
 
 def crypten() -> Ledger:
-    return Ledger(CRYPTEN_STEPS)
+    return CryptenLedger()
 
 
 def layer_cost(architecture: Architecture, switches: Switches) -> Cost:
@@ -165,7 +164,7 @@ def test_input_and_reveal(ledger: MakeLedger) -> None:
 
 
 def test_one_layer_keeps_within_the_bounds() -> None:
-    before, lean = (layer_cost(MINILM_LAYER, switches) for switches in (CRYPTEN_STEPS, LEAN))
+    before, lean = (layer_cost(MINILM_LAYER, switches) for switches in (STEPS, LEAN))
     assert before.bytes <= 320e6
     assert before.rounds <= 170
     assert lean.bytes <= 65e6
@@ -178,7 +177,7 @@ FREE = {"prefetch", "fused_qkv", "two_products", "squares", "quadratic_exp"}
 """Switches that save time or errors; where values are opened once, so are the operands of a square."""
 
 
-@pytest.mark.parametrize("name", NEED_DIRECT_SHARES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_other_switch_saves_bytes_or_rounds_of_the_layer(name: str) -> None:
     lean, off = layer_cost(MINILM_LAYER, LEAN), layer_cost(MINILM_LAYER, LEAN.without(name))
     if name in FREE:
@@ -189,7 +188,7 @@ def test_every_other_switch_saves_bytes_or_rounds_of_the_layer(name: str) -> Non
 
 @pytest.mark.parametrize("off", ["squares", "fused_qkv"])
 def test_crypten_steps_without_what_its_tensors_do_not_share(off: str) -> None:
-    with_it, without = crypten(), Ledger(CRYPTEN_STEPS.without(off))
+    with_it, without = crypten(), Ledger(STEPS.without(off))
     for ledger in (with_it, without):
         a = shape(2, 4)
         ledger.linear(ledger.square(a), shape(6, 4), shape(6), parts=3)

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from pibench.engines.lean.ledger import Cost
+from pibench.engines.engine import Cost
 from pibench.engines.lean.messages import packed, unpacked
-from pibench.engines.lean.party import Inference
+from pibench.engines.lean.party import PartyView
 from pibench.engines.lean.switches import LEAN
 from pibench.errors import InputError
 from pibench.model.architecture import Architecture, Layer
@@ -43,8 +43,8 @@ def test_arrays_survive(value: np.ndarray) -> None:
 
 def test_what_the_parties_exchange_survives() -> None:
     architecture = Architecture(16, (Layer(2, 8, 32), Layer(1, 8, 0, norm="none")), 2)
-    seen = Inference(np.ones((2, 2)), 1.5, 1.0, {"layer0": Cost(8, 1)}, {"layer0": (1.0, 0.5)}, 1024, None, 3)
-    value = ["load", ["name", architecture, "fair", LEAN, None], Failure(1.0, "what"), seen]
+    seen = PartyView(np.ones((2, 2)), 1.5, 1.0, {"layer0": Cost(8, 1)}, {"layer0": (1.0, 0.5)}, 1024, None, 3)
+    value = ["load", ["name", architecture, LEAN, None], Failure(1.0, "what"), seen]
     command, arguments, failure, found = unpacked(packed(value))
     assert (command, arguments, failure) == (value[0], value[1], value[2])
     assert (found.costs, found.seconds, found.wraps) == (seen.costs, seen.seconds, seen.wraps)

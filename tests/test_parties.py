@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 
 import pibench
+from pibench.engines import registry
 from pibench.engines.crypten import compat
-from pibench.engines.lean.parties import Parties
+from pibench.engines.engine import Session
+from pibench.engines.lean.parties import LeanParties
 from pibench.errors import InputError
 from pibench.net.processes import PartyFailed, PartyTimeout, free_port
 from tests.conftest import MakeModel
@@ -29,10 +31,9 @@ KEEP = np.ones((8, 40), dtype=np.int64)
 
 
 @mpc
-@pytest.mark.usefixtures("need_crypten")
 @pytest.mark.parametrize(("rank", "name"), [(0, "party 0 (server)"), (1, "party 1 (client)")])
 def test_a_killed_party_is_named_with_its_signal(make_model: MakeModel, rank: int, name: str) -> None:
-    with Parties(deadline=120) as running:
+    with LeanParties(Session(deadline=120)) as running:
         running.load("model", make_model(layers=8))
         process = running.processes[rank]
         assert process.pid is not None
@@ -51,16 +52,17 @@ def test_a_killed_party_is_named_with_its_signal(make_model: MakeModel, rank: in
 
 
 @mpc
-@pytest.mark.usefixtures("need_crypten")
 def test_a_party_that_raises_is_named_with_its_words() -> None:
-    with Parties(deadline=120) as running, pytest.raises(PartyFailed, match=r"party [01] .*KeyError: 'no such'"):
+    with (
+        LeanParties(Session(deadline=120)) as running,
+        pytest.raises(PartyFailed, match=r"party [01] .*KeyError: 'no such'"),
+    ):
         running.infer("no such", EMBEDDED, KEEP)
 
 
 @mpc
-@pytest.mark.usefixtures("need_crypten")
 def test_a_stopped_party_misses_the_deadline_and_is_named(make_model: MakeModel) -> None:
-    with Parties(deadline=120) as running:
+    with LeanParties(Session(deadline=120)) as running:
         running.load("model", make_model())
         client = running.processes[1].pid
         assert client is not None
@@ -74,37 +76,33 @@ def test_a_stopped_party_misses_the_deadline_and_is_named(make_model: MakeModel)
 
 
 @mpc
-@pytest.mark.usefixtures("need_crypten")
 def test_starting_has_a_deadline_and_leaves_no_process() -> None:
-    running = Parties(deadline=0.05)
+    running = LeanParties(Session(deadline=0.05))
     with pytest.raises(PartyTimeout, match=r"party 0 \(server\), party 1 \(client\) gave no answer"):
         running.__enter__()
     assert not any(process.is_alive() for process in running.processes)
 
 
 @mpc
-@pytest.mark.usefixtures("need_crypten")
 def test_the_same_port_can_be_used_again_at_once() -> None:
     port = free_port(None)
     for _ in range(2):
-        with Parties(deadline=120, port=port) as running:
+        with LeanParties(Session(deadline=120, port=port)) as running:
             assert all(process.is_alive() for process in running.processes)
 
 
-@pytest.mark.usefixtures("need_crypten")
 def test_a_busy_port_is_refused_in_one_sentence() -> None:
     with socket.socket() as busy:
         busy.bind(("127.0.0.1", 0))
         busy.listen()
         port = busy.getsockname()[1]
         with pytest.raises(InputError, match=f"^port {port} on 127.0.0.1 is busy or invalid; choose another[^\n]*$"):
-            Parties(port=port)
+            LeanParties(Session(port=port))
 
 
-@pytest.mark.usefixtures("need_crypten")
 def test_only_the_models_loaded_last_are_kept(make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[tuple[str, str]] = []
-    running = Parties(models_at_once=2)
+    running = LeanParties(Session(models_at_once=2))
     monkeypatch.setattr(running._running, "call", lambda messages: commands.append((messages[1][0], messages[1][1][0])))
     model = make_model()
     for name in ("a", "b", "a", "c", "a"):
@@ -123,7 +121,7 @@ def test_missing_crypten_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(sys, "meta_path", [Blocker(), *sys.meta_path])
     with pytest.raises(InputError) as caught:
-        Parties()
+        registry.get("crypten").check(Session())
     assert compat.INSTALL in str(caught.value)
     assert "'crypten' is missing" in str(caught.value)
     assert "onnx" not in sys.modules

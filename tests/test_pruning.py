@@ -5,8 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pibench.engines.crypten.ledger import STEPS
 from pibench.engines.lean.ledger import Ledger, predict
-from pibench.engines.lean.switches import CRYPTEN_STEPS, LEAN, Switches
+from pibench.engines.lean.switches import LEAN, Switches
 from pibench.methods.surgery.pruning import prune_heads
 from tests.conftest import MakeModel
 
@@ -57,7 +58,7 @@ def test_refuses_to_empty_a_layer(make_model: MakeModel) -> None:
 
 
 WHERE_HEADS_COUNT = {
-    "crypten": (CRYPTEN_STEPS, {"qkv", "scores", "softmax", "context", "output"}),
+    "crypten": (STEPS, {"qkv", "scores", "softmax", "context", "output"}),
     # A weight opened once a session costs nothing later, and the input of qkv is as wide as before.
     "lean": (LEAN, {"scores", "softmax", "context", "output"}),
 }

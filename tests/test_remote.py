@@ -19,6 +19,8 @@ import torch
 import trustme
 
 from pibench.cli import main as command
+from pibench.engines.crypten.engine import Crypten
+from pibench.engines.engine import Session
 from pibench.engines.lean.ledger import predict
 from pibench.engines.lean.remote import Listener, RemoteParties, follow, parse_address
 from pibench.errors import InputError
@@ -172,7 +174,6 @@ def start_client(listener: Listener, folders: Folders) -> Iterator[Start]:
 
 
 @mpc
-@pytest.mark.usefixtures("need_crypten")
 def test_two_processes_compute_over_tls_what_the_floats_do(
     listener: Listener, start_client: Start, make_model: MakeModel
 ) -> None:
@@ -180,38 +181,33 @@ def test_two_processes_compute_over_tls_what_the_floats_do(
     inputs = torch.from_numpy(EMBEDDED), torch.from_numpy(KEEP).float()
     expected = forward(TorchInterpreter(), model.architecture, model.weights(), *inputs).logits.detach().numpy()
     for _ in range(2):  # the client comes back for a second session
-        with RemoteParties(listener, deadline=60) as running:
+        with RemoteParties(Session(deadline=60), listener) as running:
             running.load("model", model)
-            views = running.infer("model", EMBEDDED, KEEP, audit=True)
-        for view in views:
-            np.testing.assert_allclose(view.logits, expected, atol=0.02)
-        assert checked(views, predict(model.architecture, *EMBEDDED.shape[:2])).wraps == 0
-    assert listener.peer == machine()
+            seen = running.infer("model", EMBEDDED, KEEP, audit=True)
+        np.testing.assert_allclose(seen.logits, expected, atol=0.02)
+        assert checked(seen, predict(model.architecture, *EMBEDDED.shape[:2]).prediction()).wraps == 0
+    assert running.peer == machine()
     listener.close()
     output, errors = client.communicate(timeout=60)
     assert client.returncode == 0, errors
     assert "2 sessions served" in output
 
 
-@mpc
-@pytest.mark.usefixtures("need_crypten")
-def test_the_stock_lowering_is_refused(listener: Listener, start_client: Start, make_model: MakeModel) -> None:
-    start_client()
-    with RemoteParties(listener, deadline=60) as running, pytest.raises(InputError, match="no TLS"):
-        running.load("model", make_model(), "stock")
+def test_crypten_runs_on_one_machine(need_crypten: None) -> None:
+    with pytest.raises(InputError, match="leave --listen out"):
+        Crypten().check(Session(listen="192.0.2.7:7000"))
 
 
 @mpc
-@pytest.mark.usefixtures("need_crypten")
 def test_a_client_that_is_gone_is_named(listener: Listener, start_client: Start, make_model: MakeModel) -> None:
     client = start_client()
-    with RemoteParties(listener, deadline=60) as running:
+    with RemoteParties(Session(deadline=60), listener) as running:
         running.load("model", make_model())
         subprocess.run(["pkill", "-9", "-P", str(client.pid)], check=True)
         with pytest.raises(PartyFailed, match=r"^party 1 \(client\) failed: (closed its|cannot be)"):
             running.infer("model", EMBEDDED, KEEP)
     assert not any(process.is_alive() for process in running.processes)
-    with RemoteParties(listener, deadline=60) as running:  # its next session
+    with RemoteParties(Session(deadline=60), listener) as running:  # its next session
         running.load("model", make_model())
 
 
@@ -273,7 +269,6 @@ def test_nothing_older_than_tls_1_3_is_spoken(folders: Folders) -> None:
 
 
 @mpc
-@pytest.mark.usefixtures("need_crypten")
 @pytest.mark.skipif(bool(available()), reason=str(available()))
 def test_the_two_commands_run_a_cell_between_two_network_namespaces(folders: Folders, tmp_path: Path) -> None:
     program = "import sys; from pibench.net.emulation import enter_namespace; enter_namespace(sys.argv.pop(1)); "

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from pibench.errors import InputError
-from pibench.measure.plan import PROFILES, Plan
+from pibench.measure.options import defaults
+from pibench.measure.plan import Plan
 from pibench.measure.run import CellFailed, run_cell
 from pibench.measure.workbench import Workbench
 from pibench.net.processes import PartyFailed, PartyTimeout
@@ -19,21 +20,7 @@ BLANK = DONE | {"status": "failed", "float": None}
 
 
 def workbench(output: Path, resume: bool = False) -> Workbench:
-    plan = Plan(
-        PROFILES["quick"],
-        PROFILES["quick"].budget,
-        32,
-        "minilm",
-        "crypten",
-        8,
-        None,
-        "sample",
-        output,
-        resume,
-        None,
-        60.0,
-    )
-    return Workbench(plan)
+    return Workbench(Plan.from_options(defaults(engine="lean", data="sample", output=output, resume=resume)))
 
 
 def stored(output: Path) -> dict[str, Any]:
@@ -108,7 +95,7 @@ def test_a_disk_that_takes_nothing_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_folder_with_other_cells_is_refused_and_one_with_studies_is_not(tmp_path: Path) -> None:
     bench, folder = workbench(tmp_path), tmp_path / "records"
-    own = {"backbone": "minilm", "seq_len": 32, "data": "sample", "security": bench.plan.security}
+    own = {"backbone": "minilm", "seq_len": 32, "data": "sample", "security": bench.plan.security("lean")}
     foreign = {"security": {"parties": 3}}
     for record in (DONE | own, study("spu_layers", [{"layer": 1}]) | foreign):
         records.write(record, folder / records.file_name(record))

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from pibench.engines.lean.lookup import TANH_DOMAIN, Table
+from pibench.engines.lean.lookup import TANH_DOMAIN, LookupTable
 from pibench.engines.lean.lowering import INVERSE_SQRT_DOMAIN, QUADRATIC_EXP_DOMAIN, Read, SecretSharing
-from pibench.engines.lean.switches import CRYPTEN, LEAN, Switches
+from pibench.engines.lean.switches import LEAN, PLAIN, Switches
 from pibench.model.floats import TorchInterpreter
 from pibench.model.primitives import MASK_VALUE
 
@@ -38,7 +38,7 @@ class Plain(SecretSharing):
     def is_negative(self, a: torch.Tensor) -> torch.Tensor:
         return (a < 0).to(a.dtype)
 
-    def lookup(self, a: torch.Tensor, tables: Sequence[Table]) -> list[Read]:
+    def lookup(self, a: torch.Tensor, tables: Sequence[LookupTable]) -> list[Read]:
         reads = []
         for table in tables:
             index = (a / table.step).floor() + (0 if self._below else 1)
@@ -46,9 +46,9 @@ class Plain(SecretSharing):
         return reads
 
 
-OPS, LEAN_OPS = Plain(CRYPTEN), Plain(LEAN)
+OPS, LEAN_OPS = Plain(PLAIN), Plain(LEAN)
 EITHER = pytest.mark.parametrize("lean", [LEAN_OPS, Plain(LEAN, below=True)], ids=["above", "below"])
-BOTH = pytest.mark.parametrize("ops", [OPS, LEAN_OPS], ids=["crypten", "lean"])
+BOTH = pytest.mark.parametrize("ops", [OPS, LEAN_OPS], ids=["plain", "lean"])
 
 
 def grid(low: float, high: float, count: int = 20_001) -> torch.Tensor:
@@ -195,7 +195,7 @@ def test_linear_is_torchs_own() -> None:
 
 # A softmax with one key against many that lie log(keys) below it: from 1 + a / 256, their exponentials are 4 % low.
 # LayerNorm has the error of its inverse square root.
-@pytest.mark.parametrize(("ops", "bound"), [(OPS, 0.015), (LEAN_OPS, 6e-4)], ids=["crypten", "lean"])
+@pytest.mark.parametrize(("ops", "bound"), [(OPS, 0.015), (LEAN_OPS, 6e-4)], ids=["plain", "lean"])
 @settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), keys=st.integers(2, 130), spread=st.floats(0, 10), peak=st.floats(0, 10))
 def test_softmax_error(ops: Plain, bound: float, seed: int, keys: int, spread: float, peak: float) -> None:
@@ -212,7 +212,7 @@ def test_softmax_error(ops: Plain, bound: float, seed: int, keys: int, spread: f
     assert (own[1, ..., 1 + keys // 2 :].abs() <= 1e-9 + 1.1 * shifted).all()
 
 
-@pytest.mark.parametrize(("ops", "bound"), [(OPS, 1.6e-3), (LEAN_OPS, 1.5e-4)], ids=["crypten", "lean"])
+@pytest.mark.parametrize(("ops", "bound"), [(OPS, 1.6e-3), (LEAN_OPS, 1.5e-4)], ids=["plain", "lean"])
 @settings(max_examples=30)
 @given(seed=st.integers(0, 10_000), spread=st.floats(0.5, 10), shift=st.floats(-5, 5))
 def test_layer_norm_error(ops: Plain, bound: float, seed: int, spread: float, shift: float) -> None:

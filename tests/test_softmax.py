@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from pibench.engines.lean.fixed_point import FixedPoint
-from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.parties import LeanParties
 from pibench.engines.lean.switches import LEAN
 from pibench.model.floats import TorchInterpreter
 from pibench.model.operators.norm import NORM
 from pibench.model.operators.softmax import SOFTMAX
 from tests.conftest import MakeModel
-from tests.test_crypten import ENGINES, check
+from tests.test_lean import check
 from tests.test_operators import SHAPE, attention, masks, scores_in
 
 KEYS = 128
@@ -140,6 +140,6 @@ def test_norms_fail_outside_their_domain(name: str, variance: float) -> None:
     ids=lambda operators: next(iter(operators.values())),
 )
 def test_two_parties_compute_it_at_the_predicted_cost(
-    parties: Parties, make_model: MakeModel, operators: dict[str, str]
+    parties: LeanParties, make_model: MakeModel, operators: dict[str, str]
 ) -> None:
-    check(parties, make_model(layers=1, **operators), ENGINES["lean"])
+    check(parties, make_model(layers=1, **operators))

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from pibench.engines.crypten.engine import Crypten
+from pibench.engines.engine import Session
 from pibench.engines.lean.dealer import secure_words
 from pibench.engines.lean.ledger import predict
-from pibench.engines.lean.parties import Parties
+from pibench.engines.lean.parties import LeanParties
 from pibench.engines.lean.switches import LEAN, Switches
 from pibench.errors import InputError
 from pibench.measure.cost import checked
@@ -60,15 +62,14 @@ def test_its_words_are_fresh_and_follow_from_the_key_alone() -> None:
 
 
 @pytest.fixture
-def running() -> Parties:
-    return Parties(deadline=60, dealer="third-party")
+def running() -> LeanParties:
+    return LeanParties(Session(deadline=60, dealer="third-party"))
 
 
 @mpc
-@pytest.mark.usefixtures("need_crypten")
 @pytest.mark.parametrize("prefetch", [True, False])
 def test_three_processes_compute_what_floats_do_for_the_ledger_s_bytes(
-    running: Parties, make_model: MakeModel, prefetch: bool
+    running: LeanParties, make_model: MakeModel, prefetch: bool
 ) -> None:
     model = make_model(activation="quad")
     switches = LEAN if prefetch else LEAN.without("prefetch")
@@ -76,20 +77,21 @@ def test_three_processes_compute_what_floats_do_for_the_ledger_s_bytes(
     with torch.no_grad():
         goal = forward(TorchInterpreter(), model.architecture, model.weights(), *inputs).logits.numpy()
     with running:
-        running.load("model", model, switches=switches)
+        running.load("model", model, switches)
         for _ in range(2):  # the second one under the session's masks of weights
-            seen = checked(running.infer("model", EMBEDDED, KEEP), predict(model.architecture, *KEEP.shape))
+            seen = checked(
+                running.infer("model", EMBEDDED, KEEP), predict(model.architecture, *KEEP.shape).prediction()
+            )
             assert np.allclose(seen.logits, goal, atol=0.02)
         running.load("second", make_model(seed=1))
         running.load("third", make_model(seed=2))  # drops the first
-        assert len(running.infer("third", EMBEDDED, KEEP)) == 2
+        assert np.isfinite(running.infer("third", EMBEDDED, KEEP).logits).all()
     assert len(running.processes) == 3
     assert not any(process.is_alive() for process in running.processes)
 
 
 @mpc
-@pytest.mark.usefixtures("need_crypten")
-def test_a_killed_dealer_is_named(running: Parties, make_model: MakeModel) -> None:
+def test_a_killed_dealer_is_named(running: LeanParties, make_model: MakeModel) -> None:
     with running:
         running.load("model", make_model(layers=8))
         threading.Timer(0.5, os.kill, (running.processes[2].pid, signal.SIGKILL)).start()
@@ -100,8 +102,7 @@ def test_a_killed_dealer_is_named(running: Parties, make_model: MakeModel) -> No
 
 
 @mpc
-@pytest.mark.usefixtures("need_crypten")
-def test_a_stopped_dealer_misses_the_deadline(running: Parties, make_model: MakeModel) -> None:
+def test_a_stopped_dealer_misses_the_deadline(running: LeanParties, make_model: MakeModel) -> None:
     with running:
         running.load("model", make_model())
         os.kill(running.processes[2].pid, signal.SIGSTOP)
@@ -113,6 +114,6 @@ def test_a_stopped_dealer_misses_the_deadline(running: Parties, make_model: Make
     assert not any(process.is_alive() for process in running.processes)
 
 
-def test_crypten_s_own_tensors_are_refused(running: Parties, make_model: MakeModel) -> None:
-    with pytest.raises(InputError, match="--dealer first-party"):
-        running.load("model", make_model(), "stock")
+def test_crypten_has_its_own_dealer(need_crypten: None) -> None:
+    with pytest.raises(InputError, match="leave --dealer third-party out"):
+        Crypten().check(Session(dealer="third-party"))

@@ -12,22 +12,21 @@ import numpy as np
 import pytest
 import torch
 
-from pibench.engines.lean.parties import Parties
+from pibench.engines.crypten.engine import CryptenParties
+from pibench.engines.crypten.settings import FAIR
+from pibench.engines.lean.parties import LeanParties, TwoParties
 from pibench.engines.lean.protocol import CLIENT, SERVER
-from pibench.engines.lean.switches import LEAN, Switches
 from pibench.model.architecture import Architecture, Layer
 from pibench.model.module import Embeddings, Model
 from pibench.net.processes import Processes
 from tests.conftest import MakeModel
-from tests.test_crypten import IDS, KEEP, SEGMENTS, run
+from tests.test_lean import IDS, KEEP, SEGMENTS, run
 
 pytestmark = pytest.mark.mpc
 
-Infer = Callable[[Switches], int]
-
 
 @pytest.fixture
-def big(parties: Parties) -> Infer:
+def big(parties: LeanParties, crypten: CryptenParties) -> Callable[[str], int]:
     """Return a function that runs a model, whose inference sends megabytes, and returns its counted bytes."""
     architecture = Architecture(64, (Layer(heads=4, head_size=16, ffn_size=64),), outputs=2)
     with torch.random.fork_rng():
@@ -35,37 +34,38 @@ def big(parties: Parties) -> Infer:
         model = Model(architecture, Embeddings(5, 128, 2, 64, 1e-12))
     embedded = np.random.default_rng(0).normal(size=(1, 128, 64)).astype(np.float32)
 
-    def infer(switches: Switches) -> int:
-        parties.load(f"big-{switches}", model, "fair", switches)
-        view = parties.infer(f"big-{switches}", embedded, np.ones((1, 128), dtype=np.int64))[SERVER]
-        return sum(cost.bytes for cost in view.costs.values())
+    def infer(engine: str) -> int:
+        running: TwoParties = parties
+        if engine == "lean":
+            parties.load("big", model)
+        else:
+            running = crypten
+            crypten.load("big", model, FAIR)
+        return sum(running.infer("big", embedded, np.ones((1, 128), dtype=np.int64)).bytes_sent)
 
     return infer
 
 
-GLOO = LEAN.without("raw_sockets").without("weight_masks")
-
-
 @pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="no Linux counters of a process")
-def test_bytes_are_what_the_processes_wrote(parties: Parties, big: Infer) -> None:
+def test_bytes_are_what_the_processes_wrote(crypten: CryptenParties, big: Callable[[str], int]) -> None:
     """With gloo alone: what Python's sockets send is not among the bytes that Linux counts as written."""
 
     def written() -> np.ndarray:
-        pids = [process.pid for process in parties.processes]
+        pids = [process.pid for process in crypten.processes]
         counters = [Path(f"/proc/{pid}/io").read_text(encoding="ascii").split() for pid in pids]
         return np.array([int(values[values.index("wchar:") + 1]) for values in counters])
 
-    assert big(GLOO) > 5e6
+    assert big("crypten") > 5e6
     before = written()
-    counted = big(GLOO)
+    counted = big("crypten")
     overheads = 2 * (written() - before) / counted
     assert overheads.min() >= 1.0
     assert overheads.max() <= 1.05
 
 
 @pytest.mark.skipif(not Path("/sys/class/net/lo").exists(), reason="no Linux loopback counters")
-@pytest.mark.parametrize("switches", [LEAN, Switches()], ids=["lean", "crypten"])
-def test_bytes_are_what_the_loopback_interface_sent(big: Infer, switches: Switches) -> None:
+@pytest.mark.parametrize("engine", ["lean", "crypten"])
+def test_bytes_are_what_the_loopback_interface_sent(big: Callable[[str], int], engine: str) -> None:
     def sent() -> int:
         return int(Path("/sys/class/net/lo/statistics/tx_bytes").read_text(encoding="ascii"))
 
@@ -74,11 +74,11 @@ def test_bytes_are_what_the_loopback_interface_sent(big: Infer, switches: Switch
         time.sleep(0.1)
         return sent() - before < 20_000
 
-    assert big(switches) > 5e6
+    assert big(engine) > 3e6
     overheads = []
     for _ in range(5):
         quiet, before = idle(), sent()
-        counted = big(switches)
+        counted = big(engine)
         overhead = (sent() - before) / counted
         assert overhead >= 1.0
         if quiet and idle():
@@ -91,7 +91,7 @@ def test_bytes_are_what_the_loopback_interface_sent(big: Infer, switches: Switch
 
 
 def test_neither_party_is_given_the_other_ones_secrets(
-    parties: Parties, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+    parties: LeanParties, make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages: dict[tuple[str, int], tuple[Any, ...]] = {}
     call = Processes.call

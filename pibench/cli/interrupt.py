@@ -1,4 +1,4 @@
-"""Ctrl-C before the first cell, while libraries and data load: one sentence; importing this module sees to it."""
+"""Ctrl-C before the first cell, while libraries and data load: one sentence."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise SystemExit(SENTENCE)
 
 
+def watch() -> None:
+    """From now on, answer an interrupt with one sentence."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _stop)
+
+
 def leave() -> None:
     """Let an interrupt be a ``KeyboardInterrupt`` again: from now on somebody else sees to it."""
     if signal.getsignal(signal.SIGINT) is _stop:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, _stop)

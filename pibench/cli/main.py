@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from pibench import __version__  # first: the rest takes seconds to load
-from pibench.cli import interrupt  # first: the rest takes seconds to load
+from pibench import __version__
+from pibench.cli import interrupt
 from pibench.errors import InputError, reader_is_gone
 
 MODULES = {
@@ -22,6 +22,12 @@ MODULES = {
     "plan": "plan",
     "doctor": "doctor",
     "party": "party",
+    "tables": "delegate",
+    "figures": "delegate",
+    "report": "delegate",
+    "claims": "delegate",
+    "check-results": "delegate",
+    "check-plugin": "delegate",
 }
 """Where each command is: only the one that is asked for is loaded."""
 
@@ -31,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     ``pibench run`` ends with pytest's own: 1 for failed cells, 2 where it was stopped, 4 for bad input.
     """
+    interrupt.watch()
     given = sys.argv[1:] if arguments is None else list(arguments)
     parser = argparse.ArgumentParser("pibench", description="Benchmarks of private transformer inference.")
     parser.add_argument("--version", action="version", version=f"pibench {__version__}")

@@ -109,10 +109,11 @@ def checked(seen: Inference, prediction: Prediction) -> Inference:
     return seen
 
 
-def runner(engine: Engine, parties: Callable[[], Parties], sample: Sample) -> Runner:
-    """Return what runs a sample on an engine, as that is set."""
-    batch, seq_len = sample.keep.shape
-    return Runner(sample, parties, engine.predict(sample.model.architecture, batch, seq_len), engine.round_trips)
+def runner_of(bench: Workbench, engine: str, sample: Sample) -> Runner:
+    """Return what runs a sample on an engine of the run, as that is set."""
+    runs_on, (batch, seq_len) = bench.engine(engine), sample.keep.shape
+    prediction = runs_on.predict(sample.model.architecture, batch, seq_len)
+    return Runner(sample, lambda: bench.parties(engine), prediction, runs_on.round_trips)
 
 
 def measure_cost(

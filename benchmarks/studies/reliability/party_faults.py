@@ -13,7 +13,7 @@ from pathlib import Path
 
 import trustme
 
-from benchmarks.reliability.runs import TRACEBACK, Outcome, Run, bench, found, party
+from benchmarks.studies.reliability.runs import TRACEBACK, Outcome, Run, bench, found, party
 from pibench.net.processes import free_port
 
 Fault = Callable[[Path, Path, random.Random], Outcome]

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from benchmarks.studies import Save
 from pibench.engines.lean.protocol import CLIENT, SERVER, Beaver
 from pibench.engines.lean.shares import Shared
+from pibench.measure.study import Log, Save
 from tests.conftest import tiny_model
 from tests.transcripts import (
     Transcripts,
@@ -28,7 +28,7 @@ RUNS = 200
 ALPHA = 1e-3
 
 
-def test_transcripts(save: Save, log: Callable[[str], None]) -> None:
+def test_transcripts(save: Save, log: Log) -> None:
     """Whole runs on one text, on another, and on texts that grow with a number; the smallest p of all messages."""
     scales = np.random.default_rng(0).uniform(-3, 3, RUNS)
     texts = (([0.0] * RUNS, 0), ([3.0] * RUNS, 10_000), (scales, 20_000))

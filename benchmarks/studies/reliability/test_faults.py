@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.reliability.machine_faults import machine_faults
-from benchmarks.reliability.party_faults import PARTY_FAULTS
-from benchmarks.reliability.runs import summary, with_others
-from benchmarks.studies import Save
+from benchmarks.studies.reliability.machine_faults import machine_faults
+from benchmarks.studies.reliability.party_faults import PARTY_FAULTS
+from benchmarks.studies.reliability.runs import summary, with_others
+from pibench.measure.study import Log, Save
 
 
 def test_faults(
@@ -20,7 +20,7 @@ def test_faults(
     fresh: Callable[[], Path],
     draw: random.Random,
     save: Save,
-    log: Callable[[str], None],
+    log: Log,
 ) -> None:
     """The failed cell says why, the next one runs, and no process stays."""
     own, missing = machine_faults(fresh())

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.spu.conftest import Costs
-from benchmarks.studies import Save
+from benchmarks.studies.spu.conftest import Costs
 from pibench.engines.security import in_words
 from pibench.engines.spu.protocols import PROTOCOLS, Protocol
 from pibench.measure.spu import alone, summed
+from pibench.measure.study import Save
 from pibench.methods import registry
 
 RUNGS = ("SM+LN+G", "SM+LN+R", "SM+ScFFN", "SM+ScFuFFN")
@@ -33,4 +33,4 @@ def test_aero(save: Save, protocols: list[Protocol], costs: Costs) -> None:
         for name, architecture in (("GPT-2", decoder), ("BERT-base layer", encoder)):
             reported = asdict(row) if name == "GPT-2" else None
             rows.append({"model": name, "rung": row.rung, "reported": reported} | summed(found, architecture))
-    save("aero_cheetah", rows, "spu", {protocol.name: in_words(protocol.security)})
+    save("aero_cheetah", rows, "spu", {f"spu-{protocol.name}": in_words(protocol.security)})

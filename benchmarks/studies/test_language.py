@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from typing import Any
 import pytest
 
 import pibench
-from benchmarks.conftest import CELLS
-from benchmarks.studies import Save
+from benchmarks.conftest import PLAN
 from pibench.disk import save_text
 from pibench.errors import InputError
+from pibench.measure.study import Log, Save
 from pibench.methods import registry
 from pibench.tasks.text import TextData, load_corpus, tokenise
 from pibench.training.language import LanguageBudget
@@ -40,10 +39,10 @@ def text(request: pytest.FixtureRequest) -> TextData:
         pytest.exit(f"error: {error}", returncode=2)
 
 
-def test_language(text: TextData, save: Save, log: Callable[[str], None], request: pytest.FixtureRequest) -> None:
+def test_language(text: TextData, save: Save, log: Log, request: pytest.FixtureRequest) -> None:
     option = request.config.getoption
     budget = BUDGETS[option("profile")]
-    seeds = list(dict.fromkeys(cell.seed for cell in request.config.stash[CELLS]))
+    seeds = list(dict.fromkeys(cell.seed for cell in request.config.stash[PLAN].cells))
     rows = []
     for name in registry.names():
         method = registry.get(name)

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from pibench.disk import Cache
 from pibench.engines.spu.parties import import_spu
 from pibench.engines.spu.protocols import PROTOCOLS, Protocol
 from pibench.errors import InputError, pick
 from pibench.measure.spu import layer_costs
+from pibench.measure.study import Log
 from pibench.model.architecture import Architecture
 
-KEPT = Path("runs/spu")
+CACHE = Cache(Path("runs/spu"))
 Costs = Callable[[Protocol, Iterable[Architecture], int], dict[str, dict[str, Any]]]
 
 
@@ -34,6 +36,6 @@ def protocols(request: pytest.FixtureRequest) -> list[Protocol]:
 
 
 @pytest.fixture
-def costs(log: Callable[[str], None]) -> Costs:
+def costs(log: Log) -> Costs:
     """Return what measures the layers it is given, each once: finished ones are kept for the next run."""
-    return lambda protocol, layers, seq_len: layer_costs(protocol, layers, seq_len, KEPT, log)
+    return lambda protocol, layers, seq_len: layer_costs(protocol, layers, seq_len, CACHE, log)

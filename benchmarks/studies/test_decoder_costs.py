@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
-from benchmarks.studies import Save
-from pibench.engines.lean.ledger import Cost, predict
-from pibench.engines.lean.parties import Parties
-from pibench.measure.engine import Setup, interleaved
+from pibench.engines.engine import Cost
+from pibench.engines.lean.ledger import predict
+from pibench.measure.setups import Setup, interleaved, sessions
+from pibench.measure.study import Log, Save
 from pibench.methods import registry
 from pibench.model.architecture import Architecture, Layer
 from pibench.results.cost import group_megabytes
@@ -17,7 +16,7 @@ from pibench.results.cost import group_megabytes
 ROUNDS = 5
 
 
-def test_decoder_costs(save: Save, log: Callable[[str], None]) -> None:
+def test_decoder_costs(save: Save, log: Log) -> None:
     rows = []
     for name in registry.names():
         reported = getattr(registry.get(name), "reported_costs", ())
@@ -25,7 +24,7 @@ def test_decoder_costs(save: Save, log: Callable[[str], None]) -> None:
             own = [row for row in reported if row.seq_len == seq_len]
             layers = one_layer_each(own)
             log(f"{name}: {len(layers)} layers of {seq_len} tokens")
-            with Parties(models_at_once=len(layers)) as parties:
+            with sessions(layers) as parties:
                 timed = interleaved(parties, layers, ROUNDS, log)
             rows += [whole(row, name) for row in own]
             rows += [{"method": name, "whole": False} | one.row(timed[0]) for one in timed]

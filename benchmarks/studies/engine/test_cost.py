@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.studies import Save
-from pibench.engines.lean.parties import Parties
-from pibench.engines.lean.switches import CRYPTEN
-from pibench.measure.engine import MINILM_LAYER, RECIPE_LAYER, Setup, Timed, ablation, interleaved, layers, profile
+from pibench.engines.crypten.settings import FAIR, STOCK
+from pibench.measure.setups import (
+    MINILM_LAYER,
+    RECIPE_LAYER,
+    Setup,
+    Timed,
+    ablation,
+    interleaved,
+    layers,
+    profile,
+    sessions,
+)
+from pibench.measure.study import Log, Save
 
-Log = Callable[[str], None]
 MODEL_ROUNDS = {1: 8, 8: 3}
 SCALING_ROUNDS = 3
 
@@ -19,7 +26,7 @@ SCALING_ROUNDS = 3
 def test_ablation(save: Save, log: Log) -> None:
     setups = ablation()
     setups.append(Setup("IG-3D's recipe: 6 heads, quad, quadratic", layers(RECIPE_LAYER)))
-    with Parties(models_at_once=len(setups)) as parties:
+    with sessions(setups) as parties:
         timed = interleaved(parties, setups, log=log)
     save("ablation", _rows(timed))
 
@@ -28,9 +35,9 @@ def test_profile(save: Save, log: Log) -> None:
     setups = [
         Setup("lean", layers(MINILM_LAYER)),
         Setup("IG-3D's recipe", layers(RECIPE_LAYER)),
-        Setup("CrypTen, fair lowering", layers(MINILM_LAYER), "fair", CRYPTEN),
+        Setup("CrypTen, fair lowering", layers(MINILM_LAYER), FAIR),
     ]
-    with Parties(models_at_once=len(setups)) as parties:
+    with sessions(setups) as parties:
         timed = interleaved(parties, setups, log=log)
     save("profile", [row for one in timed for row in profile(one)])
 
@@ -42,12 +49,12 @@ def test_whole_model(save: Save, log: Log) -> None:
         setups = [
             Setup("lean", dense, batch=batch),
             Setup("IG-3D's recipe, lean", layers(RECIPE_LAYER, 6), batch=batch),
-            Setup("CrypTen, fair, dealer in the clock", dense, "fair", CRYPTEN.without("prefetch"), batch),
+            Setup("CrypTen, fair, dealer in the clock", dense, replace(FAIR, prefetch=False), batch),
         ]
         if batch == 1:  # CrypTen's tuples for more do not fit into memory
-            setups.append(Setup("CrypTen, fair lowering", dense, "fair", CRYPTEN))
-            setups.append(Setup("CrypTen, stock lowering", dense, "stock", CRYPTEN))
-        with Parties(models_at_once=len(setups)) as parties:
+            setups.append(Setup("CrypTen, fair lowering", dense, FAIR))
+            setups.append(Setup("CrypTen, stock lowering", dense, STOCK))
+        with sessions(setups) as parties:
             rows += _rows(interleaved(parties, setups, rounds, log))
     save("model", rows)
 
@@ -59,7 +66,7 @@ def test_scaling(save: Save, log: Log) -> None:
     rows = []
     for point in points:
         log(f"{point.name}, batch {point.batch}, length {point.seq_len}")
-        with Parties() as parties:  # a fresh pair, so that peak memory is this point's own
+        with sessions([point]) as parties:  # a fresh pair, so that peak memory is this point's own
             rows += [timed.row() for timed in interleaved(parties, [point], SCALING_ROUNDS)]
     save("scaling", rows)
 

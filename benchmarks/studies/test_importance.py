@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from benchmarks.conftest import CELLS
-from benchmarks.studies import Save
+from benchmarks.conftest import PLAN
+from pibench.measure.stages import dense
+from pibench.measure.study import Log, Save
 from pibench.measure.workbench import Workbench
 from pibench.methods import registry
 
 
-def test_importance(bench: Workbench, save: Save, log: Callable[[str], None], request: pytest.FixtureRequest) -> None:
-    cells = {(cell.task, cell.seed): cell for cell in request.config.stash[CELLS]}
+def test_importance(bench: Workbench, save: Save, log: Log, request: pytest.FixtureRequest) -> None:
+    cells = {(cell.task, cell.seed): cell for cell in request.config.stash[PLAN].cells}
     studied = [method for name in registry.names() if hasattr(method := registry.get(name), "importance_study")]
     rows = []
     for task in dict.fromkeys(task for task, _ in cells):
         own = [replace(cell, method="dense") for (name, _), cell in cells.items() if name == task]
         log(f"{task}: {len(own)} seeds")
-        dense, data = [bench.dense(cell) for cell in own], [bench.task(task, cell.seed).data for cell in own]
-        rows += [row for method in studied for row in method.importance_study(dense, data)]
+        models, data = [dense(bench, cell).model for cell in own], [bench.task(task, cell.seed).data for cell in own]
+        rows += [row for method in studied for row in method.importance_study(models, data)]
     save("importance", rows)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 
-from benchmarks.studies import Save
 from pibench.errors import InputError
+from pibench.measure.study import Log, Save
 from tests.readers import Reader, readers
 
 
-def test_inputs(request: pytest.FixtureRequest, tmp_path: Path, save: Save, log: Callable[[str], None]) -> None:
+def test_inputs(request: pytest.FixtureRequest, tmp_path: Path, save: Save, log: Log) -> None:
     """A value comes out, or our own error in one sentence, or a command ends with status 2."""
     rows = []
     for name, reader in readers(tmp_path).items():

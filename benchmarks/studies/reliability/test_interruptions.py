@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.reliability.runs import TRACEBACK, Outcome, bench, found, lost, measured, summary, with_others
-from benchmarks.studies import Save
+from benchmarks.studies.reliability.runs import TRACEBACK, Outcome, bench, found, lost, measured, summary, with_others
+from pibench.measure.study import Log, Save
 
 Cells = dict[str, dict[str, Any]]
 Fresh = Callable[[], Path]
@@ -21,7 +21,7 @@ Fresh = Callable[[], Path]
 
 def test_interruptions(
     request: pytest.FixtureRequest, backbone: Path, fresh: Fresh, draw: random.Random, save: Save,
-    log: Callable[[str], None],
+    log: Log,
 ) -> None:  # fmt: skip
     """Kill with SIGKILL, and press Ctrl-C, at moments spread over a run; run twice at once."""
     kills, times = request.config.getoption("kills"), request.config.getoption("times")

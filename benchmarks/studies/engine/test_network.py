@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from statistics import median
 from typing import Any
 
 import pytest
 
-from benchmarks.studies import Save
-from pibench.engines.lean.ledger import Cost
-from pibench.engines.lean.parties import Parties
-from pibench.engines.lean.switches import CRYPTEN
-from pibench.measure.engine import MINILM_LAYER, RECIPE_LAYER, Setup, interleaved, layers
+from pibench.engines.crypten.settings import FAIR
+from pibench.measure.setups import MINILM_LAYER, RECIPE_LAYER, Setup, interleaved, layers, sessions
+from pibench.measure.study import Log, Save
 from pibench.net.emulation import available, emulated_link
 from pibench.net.profiles import NETWORKS, latency
 from pibench.results.cost import PARTIES
@@ -25,36 +22,36 @@ ROUNDS = 5
 SETUPS = (
     Setup("lean", layers(MINILM_LAYER)),
     Setup("IG-3D's recipe, lean", layers(RECIPE_LAYER)),
-    Setup("CrypTen, fair lowering", layers(MINILM_LAYER), "fair", CRYPTEN),
-    Setup("CrypTen, IG-3D's recipe", layers(RECIPE_LAYER), "fair", CRYPTEN),
+    Setup("CrypTen, fair lowering", layers(MINILM_LAYER), FAIR),
+    Setup("CrypTen, IG-3D's recipe", layers(RECIPE_LAYER), FAIR),
 )
 
 
-def test_latency_model(save: Save, log: Callable[[str], None]) -> None:
+def test_latency_model(save: Save, log: Log) -> None:
     if reason := available():
         pytest.skip(reason)
-    with Parties(models_at_once=len(SETUPS)) as parties:
+    with sessions(SETUPS) as parties:
         local = interleaved(parties, SETUPS, ROUNDS)
-    compute = {timed.setup.name: median(run.compute_seconds for run in timed.runs) for timed in local}
+    compute = {timed.setup.name: median(run.compute_seconds or 0.0 for run in timed.runs) for timed in local}
     rows: list[dict[str, Any]] = []
     for link in LINKS:
         log(f"{link}: {NETWORKS[link].bandwidth / 1e6:g} Mbit/s, {NETWORKS[link].rtt * 1e3:g} ms")
-        with emulated_link(NETWORKS[link]) as ends, Parties(models_at_once=len(SETUPS), ends=ends) as parties:
+        with emulated_link(NETWORKS[link]) as ends, sessions(SETUPS, ends) as parties:
             for timed in interleaved(parties, SETUPS, ROUNDS):
-                total = sum(timed.runs[0].costs.values(), Cost())
+                first = timed.runs[0]
                 modelled = latency(
                     NETWORKS[link],
                     compute[timed.setup.name],
-                    total.bytes / PARTIES,
-                    total.rounds,
-                    timed.setup.switches.round_trips,
+                    sum(first.bytes_sent) / PARTIES,
+                    first.rounds or 0,
+                    timed.setup.round_trips,
                 )
                 rows.append(
                     {
                         "link": link,
                         "setup": timed.setup.name,
-                        "bytes_total": total.bytes,
-                        "rounds": total.rounds,
+                        "bytes_total": sum(first.bytes_sent),
+                        "rounds": first.rounds,
                         "seconds": [run.seconds for run in timed.runs],
                         "modelled": modelled,
                     }

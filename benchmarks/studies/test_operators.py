@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.studies import Save
 from pibench.measure.operators import rows
+from pibench.measure.study import Save
 
 
 def test_operators(save: Save) -> None:

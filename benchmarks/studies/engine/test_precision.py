@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.conftest import CELLS
-from benchmarks.studies import Save
+from benchmarks.conftest import PLAN
 from pibench.engines.lean.fixed_point import predict_fixed
 from pibench.engines.lean.switches import LEAN
+from pibench.measure import stages
 from pibench.measure.plan import Cell
+from pibench.measure.study import Log, Save
 from pibench.measure.workbench import Workbench
 from pibench.tasks.metrics import answers, score
 from pibench.training.finetune import predict
@@ -21,13 +21,13 @@ from pibench.training.finetune import predict
 BITS = (8, 9, 10, 11, 12, 13, 14, 16)
 
 
-def test_precision(bench: Workbench, save: Save, log: Callable[[str], None], request: pytest.FixtureRequest) -> None:
-    dense = {cell.task: cell for cell in request.config.stash[CELLS] if cell.method == "dense"}
+def test_precision(bench: Workbench, save: Save, log: Log, request: pytest.FixtureRequest) -> None:
+    dense = {cell.task: cell for cell in request.config.stash[PLAN].cells if cell.method == "dense"}
     save("precision", [row for cell in dense.values() for row in against_precision(bench, cell, log)])
 
 
-def against_precision(bench: Workbench, cell: Cell, log: Callable[[str], None]) -> list[dict[str, Any]]:
-    model, data = bench.dense(cell), bench.task(cell.task, cell.seed).data
+def against_precision(bench: Workbench, cell: Cell, log: Log) -> list[dict[str, Any]]:
+    model, data = stages.dense(bench, cell).model, bench.task(cell.task, cell.seed).data
     floats = predict(model, data.selection, data.pad_id)
     labels = data.selection.labels.numpy()
 

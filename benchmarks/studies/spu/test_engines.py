@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.spu.conftest import Costs
-from benchmarks.studies import Save
-from pibench.engines.security import SECURITY, in_words
+from benchmarks.studies.spu.conftest import Costs
+from pibench.engines.security import in_words, two_parties
 from pibench.engines.spu.protocols import Protocol
-from pibench.measure.spu import alone, crypten_cost, summed
+from pibench.measure.spu import alone, lean_cost, summed
+from pibench.measure.study import Save
 from pibench.model.architecture import Architecture
 from pibench.results.records import read_all
 
@@ -22,18 +22,20 @@ def test_engines(request: pytest.FixtureRequest, save: Save, protocols: list[Pro
         (record["method"], record["variant"]): Architecture.from_spec(record["architecture_spec"])
         for record in read_all(request.config.getoption("studies"))
         if record["kind"] == "accuracy"
-        and (record["task"], record["seed"], record["lowering"], record["status"]) == (task, 0, "fair", "ok")
+        and (record["task"], record["seed"], record["engine"], record["status"]) == (task, 0, "lean", "ok")
     }
     layers = [layer for architecture in models.values() for layer in alone(architecture)]
-    measured = {"crypten": {layer.key: crypten_cost(layer, SEQ_LEN) for layer in layers}}
-    measured |= {protocol.name: costs(protocol, layers, SEQ_LEN) for protocol in protocols}
+    measured = {"lean": {layer.key: lean_cost(layer, SEQ_LEN) for layer in layers}}
+    measured |= {f"spu-{protocol.name}": costs(protocol, layers, SEQ_LEN) for protocol in protocols}
     rows = [
         {"task": task, "method": method, "variant": variant, "engine": engine} | summed(found, architecture)
         for engine, found in measured.items()
         for (method, variant), architecture in models.items()
     ]
-    security = {"crypten": SECURITY["crypten"]} | {protocol.name: protocol.security for protocol in protocols}
-    offline = {"crypten": "not counted: dealer"} | {protocol.name: protocol.offline for protocol in protocols}
+    security = {"lean": two_parties("first-party")} | {
+        f"spu-{protocol.name}": protocol.security for protocol in protocols
+    }
+    offline = {"lean": "not counted: dealer"} | {f"spu-{protocol.name}": protocol.offline for protocol in protocols}
     save(
         "engines",
         [row | {"offline": offline[row["engine"]]} for row in rows],

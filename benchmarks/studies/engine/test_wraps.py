@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks.studies import Save
-from pibench.engines.lean.parties import Parties
+from pibench.engines.engine import Session
+from pibench.engines.lean.parties import LeanParties
 from pibench.engines.lean.switches import LEAN
-from pibench.measure.engine import MINILM_LAYER, Setup, example, layers
+from pibench.measure.cost import at_random
+from pibench.measure.setups import MINILM_LAYER, Setup, layers
+from pibench.measure.study import Log, Save
 
 DEPTH = 6
 BATCH = 16
@@ -21,23 +22,23 @@ WRONG = 0.5
 """Logits that differ by more are called wrong."""
 
 
-def test_wraps(save: Save, log: Callable[[str], None], request: pytest.FixtureRequest) -> None:
+def test_wraps(save: Save, log: Log, request: pytest.FixtureRequest) -> None:
     count = request.config.getoption("inferences")
     rows = []
-    with Parties() as parties:
+    with LeanParties(Session()) as parties:
         for bits, part in ((LEAN.fraction_bits, 1.0), (16, 0.2)):
             switches = replace(LEAN, fraction_bits=bits)
-            setup = Setup(f"{bits} bits", layers(MINILM_LAYER, DEPTH), switches=switches, batch=BATCH, seq_len=LENGTH)
+            setup = Setup(f"{bits} bits", layers(MINILM_LAYER, DEPTH), switches, BATCH, LENGTH)
             batches = -(-int(count * part) // (DEPTH * BATCH))
             rows.append({"fraction_bits": bits} | audit(parties, setup, batches, log))
     save("wraps", rows)
     assert not any(row["undetected"] for row in rows)
 
 
-def audit(parties: Parties, setup: Setup, batches: int, log: Callable[[str], None]) -> dict[str, float]:
+def audit(parties: LeanParties, setup: Setup, batches: int, log: Log) -> dict[str, float]:
     """Run ``batches`` audited batches and compare every logit with float."""
-    model, *_ = example(setup)
-    parties.load(setup.name, model, setup.lowering, setup.switches)
+    model = at_random(setup.architecture, setup.batch, setup.seq_len).model
+    parties.load(setup.name, model, setup.settings)
     wraps = corrupted = wrong = undetected = 0
     largest = 0.0
     for number in range(batches):
@@ -48,7 +49,7 @@ def audit(parties: Parties, setup: Setup, batches: int, log: Callable[[str], Non
         with torch.no_grad():
             embedded = model.embeddings(ids, torch.zeros_like(ids))
             floats = model(ids, torch.zeros_like(ids), keep).logits.numpy()
-        seen = parties.infer(setup.name, embedded.numpy(), keep.numpy(), audit=True)[0]
+        seen = parties.infer(setup.name, embedded.numpy(), keep.numpy(), audit=True)
         difference = np.abs(seen.logits - floats).max(axis=1)
         bad = int((difference > WRONG).sum())
         wraps += seen.wraps or 0

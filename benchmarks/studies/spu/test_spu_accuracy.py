@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from benchmarks.conftest import CELLS, PLAN
-from benchmarks.studies import Save
+from benchmarks.conftest import PLAN
 from pibench.engines.security import in_words
 from pibench.engines.spu.parties import SpuParties
 from pibench.engines.spu.protocols import PROTOCOLS
 from pibench.measure.plan import Cell
-from pibench.measure.spu import DEADLINE, score_on_spu
+from pibench.measure.spu import SESSION, score_on_spu
+from pibench.measure.stages import served
+from pibench.measure.study import Log, Save
 from pibench.measure.workbench import Workbench
 from pibench.methods import registry
 from pibench.model.module import Model
@@ -20,19 +19,19 @@ from pibench.model.module import Model
 MODELS = {"dense": "exact", "ig3d": "within_2.3", "aero": "SM+ScFuFFN"}
 
 
-def test_spu_accuracy(request: pytest.FixtureRequest, save: Save, log: Callable[[str], None]) -> None:
+def test_spu_accuracy(request: pytest.FixtureRequest, save: Save, log: Log) -> None:
     """``--mpc-examples`` of each of ``--tasks``; models are trained here, or taken from ``runs/models`` to resume."""
     plan, protocol, rows = request.config.stash[PLAN], PROTOCOLS["semi2k"], []
     bench = Workbench(plan)
-    with SpuParties(protocol, DEADLINE) as parties:
-        for task in dict.fromkeys(cell.task for cell in request.config.stash[CELLS]):
+    with SpuParties(protocol, SESSION) as parties:
+        for task in plan.tasks:
             for method, name in MODELS.items():
                 variant = next(one for one in registry.get(method).info.variants if one.name == name)
                 cell = Cell(task, method, variant, 0)
-                model = bench.compressed(cell)
+                model = served(bench, cell)
                 assert isinstance(model, Model)
                 found = score_on_spu(parties, model, bench.task(task, 0), plan.mpc_examples, plan.profile.mpc_batch)
                 log(f"{cell.name}: {found['mpc']:.1f} on SPU, {found['float_on_subset']:.1f} in floats")
-                about = {"task": task, "method": method, "variant": name, "engine": protocol.name}
+                about = {"task": task, "method": method, "variant": name, "engine": f"spu-{protocol.name}"}
                 rows.append(about | {"weights_hash": model.fingerprint()} | found)
-    save("spu_accuracy", rows, "spu", {protocol.name: in_words(protocol.security)})
+    save("spu_accuracy", rows, "spu", {f"spu-{protocol.name}": in_words(protocol.security)})

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from benchmarks.conftest import CELLS
-from benchmarks.studies import Save
-from pibench.engines.lean.ledger import Cost, predict
+from benchmarks.conftest import PLAN
+from pibench.engines.engine import Cost
+from pibench.engines.lean.ledger import predict
 from pibench.measure.accuracy import float_scores
 from pibench.measure.plan import Cell
+from pibench.measure.stages import compressed, dense
+from pibench.measure.study import Log, Save
 from pibench.measure.workbench import Workbench
 from pibench.methods import registry
 from pibench.model.module import Model
@@ -23,16 +24,16 @@ EXAMPLES_SHARE = 4
 """Ablations are compared with each other, ten of them a method: a quarter of the examples is enough for that."""
 
 
-def test_ablation(bench: Workbench, save: Save, log: Callable[[str], None], request: pytest.FixtureRequest) -> None:
-    tasks = {(cell.task, cell.seed): cell for cell in request.config.stash[CELLS]}
+def test_ablation(bench: Workbench, save: Save, log: Log, request: pytest.FixtureRequest) -> None:
+    tasks = {(cell.task, cell.seed): cell for cell in request.config.stash[PLAN].cells}
     rows = []
     for cell in tasks.values():
-        score, cost = measured(bench, cell, bench.dense(cell))
-        dense = {"dense_float": score, "dense_bytes_total": cost.bytes}
+        score, cost = measured(bench, cell, dense(bench, cell).model)
+        whole = {"dense_float": score, "dense_bytes_total": cost.bytes}
         for name in registry.names():
             for variant in registry.get(name).info.ablations:
                 log(f"{cell.task}: {name}, {variant.name}")
-                rows.append(dense | measure(bench, replace(cell, method=name, variant=variant)))
+                rows.append(whole | measure(bench, replace(cell, method=name, variant=variant)))
     save("methods_ablation", rows)
 
 
@@ -51,7 +52,7 @@ def ablation_budget(bench: Workbench, cell: Cell) -> Budget:
 
 def measure(bench: Workbench, cell: Cell) -> dict[str, Any]:
     budget = ablation_budget(bench, cell)
-    model = bench.compressed(cell, budget)
+    model = compressed(bench, cell, budget)
     assert isinstance(model, Model)
     score, cost = measured(bench, cell, model)
     stages = model.notes["stages"]

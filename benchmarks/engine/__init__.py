@@ -1,1 +1,0 @@
-"""What ``nox -s engine`` runs: studies of the CrypTen engine itself."""
