@@ -18,6 +18,7 @@ MODULES = {
     "compare": "compare",
     "explain": "compare",
     "cost": "cost",
+    "costs": "costs",
     "compress": "compress",
     "plan": "plan",
     "doctor": "doctor",

@@ -1,0 +1,47 @@
+"""``pibench costs``: measure what records of accuracy lack, the costs of their architectures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pibench.cli.arguments import at_least
+from pibench.cli.run import nothing_more
+
+
+def add(commands: Any) -> None:
+    """Add the command to the parser's."""
+    costs = commands.add_parser(
+        "costs",
+        help="measure the costs that records lack",
+        description="Each architecture that an accuracy record has and no cost record measures is run between real "
+        "parties, with random weights of its shapes, beside the dense model.",
+    )
+    costs.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="the folder that holds records/")
+    costs.add_argument("--seq-len", type=at_least(3), default=128, help="tokens (%(default)s)")
+    costs.add_argument("--pairs", type=at_least(1, 1000), default=8, help="interleaved pairs of runs (%(default)s)")
+    costs.set_defaults(run=_costs)
+
+
+def _costs(chosen: argparse.Namespace, rest: list[str]) -> int:
+    nothing_more(chosen, rest)
+    from pibench.measure.missing import measure_missing, missing
+    from pibench.measure.options import defaults
+    from pibench.measure.plan import Plan
+    from pibench.measure.workbench import Workbench
+    from pibench.results.records import read_all
+
+    records = read_all(chosen.output / "records")
+    engines = {engine for _, engine in missing(records, chosen.seq_len)} or {"lean"}
+    plan = Plan.from_options(defaults(engine=",".join(sorted(engines)), output=chosen.output, seq_len=chosen.seq_len))
+    for engine in plan.running.values():
+        engine.check(plan.session)
+    bench, done = Workbench(plan), 0
+    try:
+        for _ in measure_missing(bench, records, chosen.pairs, lambda line: print(line, flush=True)):
+            done += 1
+    finally:
+        bench.stop_parties()
+    print(f"{done} costs measured in {plan.records}")
+    return 0

@@ -1,0 +1,59 @@
+"""Costs that accuracy records lack: measured with random weights, since a cost depends on shapes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from pibench.errors import InputError
+from pibench.measure.cost import at_random, blank_cost, measure_cost, runner_of
+from pibench.measure.plan import HEADLINE
+from pibench.measure.run import run_cell
+from pibench.measure.workbench import Workbench
+from pibench.model.architecture import Architecture
+from pibench.results.records import Record
+
+Wanted = tuple[Architecture, str]
+"""An architecture, and the engine that it is to run on."""
+
+
+def missing(records: Iterable[Record], seq_len: int) -> list[Wanted]:
+    """Return what accuracy records refer to and no cost record of that sequence length measures."""
+    finished = [record for record in records if record["status"] == "ok" and record.get("seq_len") == seq_len]
+    there = {(record["architecture"], record["engine"]) for record in finished if record["kind"] == "cost"}
+    wanted = {
+        (record["architecture"], record["engine"]): record["architecture_spec"]
+        for record in finished
+        if record["kind"] == "accuracy" and record["architecture"]
+    }
+    return [(Architecture.from_spec(spec), key[1]) for key, spec in sorted(wanted.items()) if key not in there]
+
+
+def dense_like(records: Iterable[Record], architecture: Architecture) -> Architecture:
+    """Return the dense architecture that an architecture's times are taken beside.
+
+    Raises:
+        InputError: no dense model with as many outputs was recorded.
+    """
+    for record in records:
+        if record["kind"] == "accuracy" and (record["method"], record["engine"]) == ("dense", HEADLINE):
+            dense = Architecture.from_spec(record["architecture_spec"])
+            if dense.outputs == architecture.outputs:
+                return dense
+    raise InputError("these records have no dense model to compare with: run --methods dense first")
+
+
+def measure_missing(
+    bench: Workbench, records: list[Record], pairs: int, log: Callable[[str], None]
+) -> Iterator[Record]:
+    """Measure every missing cost beside the dense model in so many pairs; yield each record, which is written."""
+    seq_len = bench.plan.seq_len
+    for architecture, engine in missing(records, seq_len):
+        log(f"{architecture.key} on {engine}")
+        sample = at_random(architecture, seq_len=seq_len)
+        own = runner_of(bench, engine, sample)
+        beside = runner_of(bench, HEADLINE, at_random(dense_like(records, architecture), seq_len=seq_len))
+        yield run_cell(
+            bench,
+            blank_cost(bench, engine, sample),
+            lambda own=own, beside=beside, engine=engine: measure_cost(bench.engine(engine), own, beside, pairs),  # type: ignore[misc]
+        )
