@@ -205,7 +205,7 @@ def test_a_cell_out_of_time_is_a_timeout_and_the_next_one_runs(backbone: Path, t
 
 def test_studies_of_methods_write_their_records(backbone: Path, tmp_path: Path) -> None:
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
-    studies = [str(ROOT / "benchmarks" / name) for name in ("test_importance.py", "test_ablation.py")]
+    studies = [str(ROOT / "benchmarks" / "studies" / name) for name in ("test_importance.py", "test_ablation.py")]
     options = ["--tasks=sst2", "--methods=dense", "--output=out", "--studies=studies"]
     command = [sys.executable, "-m", "pytest", *studies, *arguments(backbone, *options)[1:]]
     done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)
