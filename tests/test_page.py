@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from pibench.results import page
+from pibench.errors import InputError
+from pibench.results import charts, page
 from pibench.results.build import headline
 from pibench.results.choice import choice as choice_table
+from pibench.results.field import field
 from pibench.results.join import join
-from pibench.results.records import file_name, read_all
+from pibench.results.page_data import AXES, page_data
+from pibench.results.records import Record, file_name, read_all
 from pibench.results.tables import all_tables, with_claims
+from tests.made_up import accuracy_record, cost_record
 from tests.test_tables import rows as csv_rows
-from tests.test_tables import study
 
 ROOT = Path(__file__).resolve().parents[1]
 RECORDS = ROOT / "results" / "v1" / "records"
+DRAWN = """
+return [...document.querySelectorAll(arguments[0])].map((mark) => {
+  const item = mark.__data__, box = mark.getBoundingClientRect();
+  return {...item.datum, x: item.x, y: item.y, width: item.width, fill: item.fill, text: item.text,
+          opacity: item.opacity, box: [box.left, box.top, box.right, box.bottom]};
+});
+"""
+"""A script that returns what Vega drew for a selector: the datum of each mark, and where and how it stands."""
+
+
+@pytest.fixture(scope="module")
+def records() -> list[Record]:
+    return read_all(RECORDS)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +57,7 @@ def browser() -> Iterator[Any]:
     options = webdriver.ChromeOptions()
     for option in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1280,900"):
         options.add_argument(option)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     options.binary_location = str(shutil.which("chromium"))
     driver = webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
     driver.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})  # no other window takes it
@@ -49,7 +68,21 @@ def browser() -> Iterator[Any]:
 @pytest.fixture
 def shown(browser: Any, report: Path) -> Any:
     browser.get(report.as_uri())
+    wait(browser, lambda: all(chart.text for chart in browser.find_elements("css selector", "[id^=chart-]")))
     return browser
+
+
+def wait(browser: Any, condition: Callable[[], Any]) -> Any:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(browser, 20, 0.1).until(lambda _: condition())
+
+
+def choose_axis(browser: Any, key: str) -> None:
+    from selenium.webdriver.support.ui import Select
+
+    Select(browser.find_element("id", "axis")).select_by_value(key)
+    wait(browser, lambda: AXES[key][0] in browser.find_element("id", "chart-frontier").text)
 
 
 def column(browser: Any, index: int) -> list[str]:
@@ -57,15 +90,20 @@ def column(browser: Any, index: int) -> list[str]:
     return [row.find_elements("css selector", "td")[index].text for row in rows if row.is_displayed()]
 
 
-def test_it_needs_nothing_from_elsewhere(report: Path) -> None:
-    text = report.read_text()
-    assert "<link" not in text and "src=" not in text and "@import" not in text
-    assert "<!-- " not in text.split("</style>")[0]
+def made_up_points(**more: Any) -> pd.DataFrame:
+    points = pd.DataFrame({"name": ["a", "b", "c", "d"], "seeds": 2, "loss": [0.0, 1.0, 1.0, 30.0]})
+    return points.assign(**(dict.fromkeys(AXES) | {"megabytes": [4.0, 1.0, 2.0, 1.5], "rounds": 7} | more))
 
 
-def test_every_row_of_the_headline_is_there_with_its_records(report: Path) -> None:
-    text, records = report.read_text(), read_all(RECORDS)
-    found = join(records)
+def test_it_fetches_nothing(shown: Any) -> None:
+    assert shown.execute_script("return performance.getEntriesByType('resource').map((one) => one.name)") == []
+    assert shown.get_log("browser") == []
+    shown.execute_script("return fetch('https://example.org').catch(() => null)")
+    assert "Content Security Policy" in shown.get_log("browser")[0]["message"]
+
+
+def test_every_row_of_the_headline_is_there_with_its_records(report: Path, records: list[Record]) -> None:
+    text, found = report.read_text(), join(records)
     assert all(f"{method}/{variant}".replace("'", "&#39;") in text for method, variant in found.rows)
     for cell in headline(records).rows[0][2:8]:
         assert f'data-value="{cell}"' in text
@@ -74,9 +112,19 @@ def test_every_row_of_the_headline_is_there_with_its_records(report: Path) -> No
 
 
 def test_made_up_text_stays_text() -> None:
-    made_up = [record | ({"method": "<b>bold"} if record.get("method") == "ig3d" else {}) for record in study()]
+    made_up = [
+        accuracy_record("rte", "dense", "exact", 60.0),
+        accuracy_record("rte", "</script><b>bold", "fair", 58.0),
+        cost_record("dense", [4_000_000] * 2, [4.0, 4.0]),
+    ]
     text = page.page(made_up, all_tables(made_up))
-    assert "<b>bold" not in text and "&lt;b&gt;bold" in text
+    assert "<b>bold" not in text and "&lt;b&gt;bold" in text and "\\u003cb\\u003ebold" in text
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(InputError, match=r"the report needs vl_convert: run `pip install 'pibench\[report\]'`"):
+        page.page([], [])
 
 
 def test_headings_sort_and_say_so(shown: Any) -> None:
@@ -96,11 +144,11 @@ def test_the_field_filters_and_counts(shown: Any) -> None:
     assert shown.find_element("id", "count-glue").text.startswith("2 of ")
 
 
-def test_the_chooser_answers_from_the_measurements(shown: Any) -> None:
+def test_the_chooser_answers_from_the_measurements(shown: Any, records: list[Record]) -> None:
     from selenium.webdriver.common.keys import Keys
 
     choice = shown.find_element("id", "choice")
-    wan = {row["budget"]: row["wan"] for row in csv_rows(choice_table(read_all(RECORDS)))}
+    wan = {row["budget"]: row["wan"] for row in csv_rows(choice_table(records))}
     budget = shown.find_element("id", "budget")
     for points, named in wan.items():
         budget.clear()
@@ -113,27 +161,27 @@ def test_the_chooser_answers_from_the_measurements(shown: Any) -> None:
     assert choice.text == "No method that was measured loses so little."
 
 
-def test_marks_can_be_read_without_a_mouse_and_the_axis_changes(shown: Any) -> None:
-    from selenium.webdriver.common.keys import Keys
-    from selenium.webdriver.support.ui import Select
+def test_the_frontier_shows_the_numbers_of_the_table(shown: Any, records: list[Record]) -> None:
+    rows = {f"{row['method']}/{row['variant']}": row for row in csv_rows(field(records)) if row["megabytes"]}
+    for key, cost in (("megabytes", "megabytes"), ("wan", "seconds_wan")):
+        choose_axis(shown, key)
+        marks = {mark["name"]: mark for mark in shown.execute_script(DRAWN, "#chart-frontier .points_marks path")}
+        assert len(marks) > 10
+        for name, mark in marks.items():
+            losses = [float(rows[name][loss]) for loss in ("loss", "loss_fixed") if rows[name][loss]]
+            assert (mark["cost"], mark["loss"]) == pytest.approx((float(rows[name][cost]), max(losses)))
+        drawn = pd.DataFrame(marks.values())
+        assert drawn["x"].corr(np.log(drawn["cost"])) == pytest.approx(1)
+        within = drawn[drawn["loss"] < 4]
+        assert within["y"].corr(within["loss"]) == pytest.approx(-1)
 
-    assert len(shown.find_elements("css selector", "#chart g[tabindex='0']")) > 10
-    axis = shown.find_element("id", "axis")
-    axis.send_keys(Keys.TAB)
-    told = shown.switch_to.active_element.get_attribute("aria-label")
-    assert "points" in told and shown.find_element("id", "detail").text == told
-    Select(axis).select_by_value("wan")
-    assert "WAN" in shown.find_element("id", "chart").text
 
-
-def test_what_is_filled_is_beaten_by_nothing_on_the_axis_shown(shown: Any) -> None:
-    from selenium.webdriver.support.ui import Select
-
-    points = json.loads(shown.find_element("id", "points").get_attribute("textContent"))
-    for key in ("megabytes", "cheetah"):
-        Select(shown.find_element("id", "axis")).select_by_value(key)
-        filled = [one.get_attribute("aria-label") for one in shown.find_elements("css selector", "#chart .frontier")]
-        measured = [point for point in points if point[key] is not None and point["loss"] < 8]
+def test_what_is_filled_is_beaten_by_nothing_on_the_axis_shown(shown: Any, records: list[Record]) -> None:
+    points = page_data(records).points
+    for key in ("megabytes", "spu-cheetah"):
+        choose_axis(shown, key)
+        marks = shown.execute_script(DRAWN, "#chart-frontier .points_marks path")
+        measured = points[points[key].notna()].to_dict("records")
         best = {
             one["name"]
             for one in measured
@@ -144,26 +192,117 @@ def test_what_is_filled_is_beaten_by_nothing_on_the_axis_shown(shown: Any) -> No
                 for other in measured
             )
         }
-        assert {label.split(":")[0] for label in filled} == best
+        assert {mark["name"] for mark in marks} == {one["name"] for one in measured}
+        assert {mark["name"] for mark in marks if mark["fill"] != "transparent"} == best
+
+
+@pytest.mark.parametrize("key", ["megabytes", "loopback", "spu-semi2k"])
+def test_names_cover_neither_marks_nor_names(shown: Any, key: str) -> None:
+    choose_axis(shown, key)
+    names = [one for one in shown.execute_script(DRAWN, "#chart-frontier .names_marks text") if one["opacity"]]
+    marks = shown.execute_script(DRAWN, "#chart-frontier .points_marks path")
+    assert len(names) > 2
+    for name in names:
+        left, top, right, bottom = name["box"]
+        middles = [((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) for box in (one["box"] for one in marks)]
+        assert not any(left < x < right and top < y < bottom for x, y in middles)
+        others = [other["box"] for other in names if other is not name]
+        assert not any(box[0] < (left + right) / 2 < box[2] and box[1] < (top + bottom) / 2 < box[3] for box in others)
+
+
+def test_marks_can_be_read_without_a_mouse_on_every_axis(shown: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    for key in ("megabytes", "wan"):
+        choose_axis(shown, key)
+        marks = shown.find_elements("css selector", "#chart-frontier .points_marks path")
+        wait(shown, lambda marks=marks: all(mark.get_attribute("tabindex") == "0" for mark in marks))
+        shown.find_element("id", "axis").send_keys(Keys.TAB)
+        told = shown.switch_to.active_element.get_attribute("aria-label")
+        assert "loses" in told and shown.find_element("id", "detail").text == told
+
+
+def test_a_mark_has_a_tooltip(shown: Any) -> None:
+    from selenium.webdriver import ActionChains
+
+    mark = shown.find_element("css selector", "#chart-frontier .points_marks path")
+    ActionChains(shown).move_to_element(mark).perform()
+    tooltip = wait(shown, lambda: shown.find_element("id", "vg-tooltip-element").text)
+    assert mark.get_attribute("aria-label").split(":")[0] in tooltip
+
+
+def test_the_bars_add_up_to_the_table_s_megabytes(shown: Any, records: list[Record]) -> None:
+    parts = pd.DataFrame(shown.execute_script(DRAWN, "#chart-bytes .mark-rect path"))
+    total = {f"{row['method']}/{row['variant']}": row["megabytes"] for row in csv_rows(headline(records))}
+    for name, part in parts.groupby("name"):
+        assert part["megabytes"].sum() == pytest.approx(float(total[name]))
+    assert len(parts) > 50
+    scale = (parts["width"] / parts["megabytes"])[parts["megabytes"] > 0]
+    assert scale.to_numpy() == pytest.approx(scale.iloc[0])
+
+
+def test_heat_maps_show_every_head(shown: Any, records: list[Record]) -> None:
+    studies = {record["name"]: record["rows"] for record in records if record["kind"] == "study"}
+    for index, row in enumerate(studies["importance"]):
+        cells = shown.execute_script(DRAWN, f"#chart-importance-{index} .mark-text.role-mark text")
+        largest = max(map(abs, row["heads"]))
+        assert [cell["percent"] for cell in cells] == pytest.approx([100 * head / largest for head in row["heads"]])
+        assert [cell["text"] for cell in cells] == [f"{cell['percent']:.0f}" for cell in cells]
+    first = next(row for row in studies["language"] if row["entropies"])
+    cells = shown.execute_script(DRAWN, "#chart-entropies-0 .mark-text.role-mark text")
+    percents = [100 * head for layer in first["entropies"] for head in layer]
+    assert [cell["percent"] for cell in cells] == pytest.approx(percents)
+
+
+def test_intervals_are_drawn_where_there_are_some(browser: Any, report: Path) -> None:
+    plain = charts.frontier(charts.by_axis(made_up_points()))
+    ranged = charts.frontier(charts.by_axis(made_up_points(low=[-0.5, 0.8, 0.9, 20.0], high=[0.5, 1.4, 1.2, 40.0])))
+    assert not [layer for layer in plain["layer"] if layer["mark"]["type"] == "errorbar"]
+    browser.get(report.as_uri())
+    script = "const done = arguments[1]; vegaEmbed('#chart-bytes', arguments[0]).then(() => done(''), done)"
+    assert browser.execute_async_script(script, ranged) == ""
+    bars = browser.execute_script(DRAWN, "#chart-bytes .mark-rule.role-mark line")
+    assert sorted((bar["low"], bar["high"]) for bar in bars) == [(-0.5, 0.5), (0.8, 1.4), (0.9, 1.2), (20.0, 40.0)]
+    names = browser.execute_script(DRAWN, "#chart-bytes .names_marks text")
+    assert {name["text"] for name in names if name["opacity"]} == {"a", "b"}
+
+
+def test_rows_are_placed_on_each_axis() -> None:
+    found = charts.by_axis(made_up_points()).set_index(["axis", "name"])
+    places = found.loc["megabytes", "place"].to_dict()
+    assert places == {"a": "on the frontier", "b": "on the frontier", "c": "behind b", "d": "behind b"}
+    assert found.loc[("megabytes", "d"), "standing"] == charts.STANDINGS[2]
+    assert found.loc[("rounds", "b"), "sentence"] == "b: loses 1.00 points; 1.0 MB in 7 rounds; 2 seeds; behind a."
+    assert set(found.index.get_level_values("axis")) == {"megabytes", "rounds"}
 
 
 def test_latex_is_copied_or_shown_for_copying(shown: Any) -> None:
-    from selenium.webdriver.support.ui import WebDriverWait
-
     button = shown.find_element("css selector", "[data-copies=tex-glue]")
     button.click()
-    assert WebDriverWait(shown, 10, 0.1).until(lambda _: button.text in ("Copied", "Press Ctrl-C"))
+    assert wait(shown, lambda: button.text in ("Copied", "Press Ctrl-C"))
     area = shown.find_element("id", "tex-glue")
     assert "\\toprule" in area.get_attribute("value")
 
 
 @pytest.mark.parametrize("width", [320, 1280])
-def test_nothing_is_wider_than_the_screen(shown: Any, width: int, tmp_path: Path) -> None:
+def test_nothing_is_wider_than_the_screen(shown: Any, width: int) -> None:
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     shown.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    edges = "return [...document.querySelectorAll('.chart svg')].map((one) => one.getBoundingClientRect().right)"
+    wait(shown, lambda: max(shown.execute_script(edges)) <= width)
     assert shown.execute_script("return document.documentElement.scrollWidth") <= width
-    assert shown.save_screenshot(str(tmp_path / "page.png"))
     shown.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_without_javascript_the_numbers_stay(browser: Any, report: Path) -> None:
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.get(report.as_uri())
+    for name in ("frontier", "bytes", "importance", "entropies"):
+        browser.find_element("css selector", f"#table-numbers-{name} summary").click()
+        rows = browser.find_elements("css selector", f"#t-numbers-{name} tbody tr")
+        assert len(rows) > 10 and rows[0].text
+    assert "need JavaScript" in browser.find_element("tag name", "header").text
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
 def test_claims_stand_on_the_page_where_there_are_some(report: Path) -> None:

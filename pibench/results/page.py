@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
-from statistics import fmean
 from typing import Any
+
+import pandas as pd
 
 from pibench.disk import save_text
 from pibench.errors import InputError, one_sentence
-from pibench.results import notes, rows
-from pibench.results.cost import GROUPS, group_megabytes
-from pibench.results.frontier import Frontier
-from pibench.results.join import HEADLINE, Row, Study, join
-from pibench.results.records import RESULTS, Record, file_name, read_all
+from pibench.results.cost import GROUPS
+from pibench.results.page_data import AXES, PageData, numbers, page_data, shown
+from pibench.results.records import RESULTS, Record, read_all
 from pibench.results.refusal import add_draft, refuse
-from pibench.results.render import Cell, Column, Table, markdown_cell, render
+from pibench.results.render import Table
 
-_SECTIONS = [
-    ("choose", "Which method?"),
-    ("frontier", "Accuracy against cost"),
-    ("bytes", "Where the bytes go"),
-    ("importance", "Head importance"),
-    ("entropies", "AERO's entropies"),
-    ("tables", "Tables"),
-    ("provenance", "Records"),
-]
-_AXES = [
-    ("megabytes", "Bytes on the lean engine", "MB"),
-    ("rounds", "Rounds on the lean engine", "rounds"),
-    ("loopback", "Latency on loopback, measured", "s"),
-    ("lan", "Latency on a LAN, modelled", "s"),
-    ("wan", "Latency on a WAN, modelled", "s"),
-    ("spu-semi2k", "Bytes on SEMI2K, layers of CoLA's models", "MB"),
-    ("spu-aby3", "Bytes on ABY3, layers of CoLA's models", "MB"),
-    ("spu-cheetah", "Bytes on CHEETAH, layers of CoLA's models", "MB"),
-]
-_OPEN = ("glue",)
+_MAPS = {
+    "importance": (
+        "Head importance",
+        "How much each head matters, in percent of the largest in its map, by layer (down) and head (across).",
+    ),
+    "entropies": (
+        "AERO's entropies",
+        "Mean attention entropy of each head in percent of log T, first seed: a head at 0 attends to one word, a head "
+        "at 100 to all words alike.",
+    ),
+}
 _FIRST = ("glue", "accuracy", "latency", "communication", "field", "claims")
 
 
@@ -48,158 +36,70 @@ def page(records: Sequence[Record], tables: Sequence[Table]) -> str:
     """Return the page.
 
     Raises:
-        InputError: jinja2 is missing, or the records do not belong together.
+        InputError: A library is missing, or the records do not belong together.
     """
     try:
-        from jinja2 import Environment, StrictUndefined
+        import altair
+        import jinja2
+        import vl_convert
+        from markupsafe import Markup
     except ModuleNotFoundError as error:
-        raise InputError("the report needs jinja2: run `pip install 'pibench[report]'`") from error
-    web = files("pibench.results").joinpath("web")
-    texts = {name: web.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")}
-    study = join(records)
-    comparable = study.comparable
-    tasks = rows.averaged_tasks(comparable)
-    frontier = Frontier(comparable, tasks)
-    studies = {record["name"]: record for record in records if record["kind"] == "study"}
-    bars = [bar for row in frontier.ordered if (bar := _bar(comparable, row, tasks))]
-    heatmaps = _heatmaps(studies)
-    absent = {"importance", "entropies"} - {heatmap[0] for heatmap in heatmaps}
+        raise InputError(f"the report needs {error.name}: run `pip install 'pibench[report]'`") from error
+
+    data = page_data(records)
+    maps = {name: frame for name in _MAPS if len(frame := getattr(data, name))}
     ordered = sorted(tables, key=lambda table: _FIRST.index(table.name) if table.name in _FIRST else len(_FIRST))
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(texts["page.html"])
-    return template.render(
-        css=_Safe(texts["page.css"]),
-        js=_Safe(texts["page.js"]),
+    version = altair.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0]
+    web = jinja2.PackageLoader("pibench.results", "web")
+    environment = jinja2.Environment(loader=web, autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.get_template("page.html").render(
         suite=RESULTS.name,
-        sections=[section for section in _SECTIONS if section[0] not in absent],
-        intro=_intro(study),
-        axes=_AXES,
-        axes_json=_json(_AXES),
-        points=_json(_points(frontier, studies.get("engines"))),
-        seeds_note=notes.seeds(comparable),
-        headline_title=ordered[0].title,
-        groups=GROUPS,
-        bars=bars,
-        widest=max((bar["total"] for bar in bars), default=1.0),
-        heatmaps=heatmaps,
-        tables=[_table(table) for table in ordered],
-        provenance=[
-            *(_provenance(study, row) for row in frontier.ordered),
-            {"name": "studies", "records": [_origin(record) for record in studies.values()]},
-        ],
-        footer="Everything on this page is computed from the records named above; nothing is typed in.",
+        vega=Markup(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", version)),
+        data=data,
+        axes=AXES,
+        charts=_charts(data, maps),
+        numbers={name: shown(table) for name, table in _numbers(data, maps).items()},
+        maps={name: (*_MAPS[name], list(frame["map"].unique())) for name, frame in maps.items()},
+        unmeasured=_unmeasured(data.points),
+        tables=[shown(table) for table in ordered],
     )
 
 
-class _Safe(str):
-    """Our own text, which goes into the page as it is."""
+def _charts(data: PageData, maps: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return the specification of each chart, by its name in the page."""
+    from pibench.results import charts
 
-    __slots__ = ()
-
-    def __html__(self) -> str:
-        return str(self)
-
-
-def _json(value: Any) -> _Safe:
-    return _Safe(json.dumps(value, ensure_ascii=False).replace("<", "\\u003c"))
-
-
-def _intro(study: Study) -> str:
-    record = study.accuracy[0]
-    return (
-        f"{len(study.rows)} rows, one for each method and variant, on {', '.join(study.tasks)}; backbone "
-        f"{record['backbone']}, sequence length {record['seq_len']}. Accuracy is in floats and in fixed point on whole "
-        "validation splits, costs are of real two-party computation."
-    )
-
-
-def _points(frontier: Frontier, engines: Record | None) -> list[dict[str, Any]]:
-    entries = engines["rows"] if engines else []
-    layers = {(row["method"], row["variant"], row["engine"]): row["bytes_total"] for row in entries}
-    found = []
-    for row in frontier.ordered:
-        if row in frontier.points:
-            elsewhere = {name: layers.get((*row, name)) for name in ("spu-semi2k", "spu-aby3", "spu-cheetah")}
-            found.append(_point(frontier, row) | {name: size and size / 1e6 for name, size in elsewhere.items()})
-    return found
-
-
-def _point(frontier: Frontier, row: Row) -> dict[str, Any]:
-    named = {"name": "/".join(row), "seeds": rows.seeds(frontier.study, row), "loss": frontier.points[row].loss}
-    return named | frontier.prices(row)
-
-
-def _bar(study: Study, row: Row, tasks: Sequence[str]) -> dict[str, Any] | None:
-    """Return the megabytes of a row of the headline engine by operator group, mean over tasks and then over seeds."""
-    if any(record["engine"] != HEADLINE for record in study.of(row)):
-        return None
-    by_task = [[study.cost_of(record) for record in study.of(row, task)] for task in tasks]
-    found = [[group_megabytes(cost) for cost in costs if cost and cost["status"] == "ok"] for costs in by_task]
-    if not found or not all(found) or any(one["linear"] is None for costs in found for one in costs):
-        return None
-    groups = {group: fmean(fmean(one[group] or 0.0 for one in costs) for costs in found) for group in GROUPS}
-    return {"name": "/".join(row), "groups": groups, "total": sum(groups.values())}
-
-
-def _heatmaps(studies: dict[str, Record]) -> list[tuple[str, str, str, list[dict[str, Any]]]]:
-    found = []
-    if record := studies.get("importance"):
-        maps = [
-            _map(f"{row['task']}, {row['importance'].replace('_', ' ')}", _reshaped(row["heads"], row["layers"]))
-            for row in record["rows"]
-        ]
-        note = "How much each head matters, over the largest of its map, by layer (down) and head (across)."
-        found.append(("importance", "Head importance", note, maps))
-    if record := studies.get("language"):
-        seed = record["rows"][0]["seed"]
-        entries = [row for row in record["rows"] if row["seed"] == seed and row["entropies"] is not None]
-        maps = [_map(row["rung"], row["entropies"], 1.0) for row in entries]
-        note = "Mean attention entropy over log T of every head, first seed: 0 attends to one word, 1 to all alike."
-        found.append(("entropies", "AERO's entropy maps", note, maps))
-    return found
-
-
-def _reshaped(heads: Sequence[float], layers: int) -> list[list[float]]:
-    across = len(heads) // layers
-    return [list(heads[layer * across : (layer + 1) * across]) for layer in range(layers)]
-
-
-def _map(name: str, values: Sequence[Sequence[float]], top: float | None = None) -> dict[str, Any]:
-    largest = top or max(abs(value) for row in values for value in row) or 1.0
-    cells = [
-        [{"share": max(0.0, value / largest), "text": f"{value / largest:.2f}"} for value in row] for row in values
-    ]
-    return {"name": name, "rows": cells}
-
-
-def _table(table: Table) -> dict[str, Any]:
-    columns = [{"title": column.title, "numeric": column.decimals is not None} for column in table.columns]
-    cells = [[_cell(cell, column) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
-    own = {"name": table.name, "title": table.title, "open": table.name in _OPEN, "notes": table.notes}
-    return own | {"columns": columns, "rows": cells, "tex": render(table, "tex")}
-
-
-def _cell(cell: Cell, column: Column) -> dict[str, Any]:
-    raw = None if cell is None or isinstance(cell, str) else cell
-    return {"text": markdown_cell(cell, column), "raw": raw}
-
-
-def _provenance(study: Study, row: Row) -> dict[str, Any]:
-    accuracy = study.of(row)
-    costs = {id(cost): cost for record in accuracy if (cost := study.cost_of(record))}
-    return {"name": "/".join(row), "records": [_origin(record) for record in (*accuracy, *costs.values())]}
-
-
-def _origin(record: Record) -> dict[str, str]:
-    machine = record["environment"]["machine"]
-    score = record.get("float")
-    return {
-        "path": file_name(record),
-        "day": record["started_utc"][:10],
-        "commit": (record["environment"]["commit"] or "unversioned")[:12],
-        "machine": ", ".join(filter(None, [machine["cpu_model"], machine.get("gpu_model")])) or "unknown",
-        "float": "" if score is None else f"{score:.2f}",
-        "weights": (record.get("weights_hash") or "")[:12],
+    found = {
+        "frontier": charts.frontier(charts.by_axis(data.points)),
+        "bytes": charts.stacked_bars(data.sizes, GROUPS),
     }
+    for name, frame in maps.items():
+        for index, (title, shares) in enumerate(frame.groupby("map", sort=False)):
+            found[f"{name}-{index}"] = charts.heat_map(shares, str(title))
+    return found
+
+
+def _numbers(data: PageData, maps: dict[str, pd.DataFrame]) -> dict[str, Table]:
+    """Return the numbers of each section's charts as a table, by the section's name."""
+    titles = {key: f"{title} ({unit})" for key, (title, unit) in AXES.items()}
+    sizes = data.sizes.pivot_table("megabytes", "name", "group", sort=False).reindex(columns=GROUPS)
+    frames = {
+        "frontier": data.points.rename(columns=titles | {"name": "method", "loss": "points lost"}),
+        "bytes": sizes.assign(MB=sizes.sum(axis=1)).reset_index(names="method"),
+    }
+    for name, frame in maps.items():
+        heads = frame.pivot_table("percent", ["map", "layer"], "head", sort=False)
+        frames[name] = heads.rename(columns="head {}".format).reset_index()
+    return {name: numbers(f"numbers-{name}", frame) for name, frame in frames.items()}
+
+
+def _unmeasured(points: pd.DataFrame) -> list[str]:
+    """Return one sentence for all rows that lack the same costs."""
+    lacking: dict[str, list[str]] = {}
+    for key, (title, _) in AXES.items():
+        if names := ", ".join(points["name"][points[key].isna()]):
+            lacking.setdefault(names, []).append(title)
+    return [f"Not measured for {names}: {'; '.join(titles)}." for names, titles in lacking.items()]
 
 
 @one_sentence
