@@ -18,15 +18,15 @@ from pibench.errors import InputError, pick
 from pibench.measure.options import listed, seeds
 from pibench.measure.plan import ENGINES, PROFILES, Cell, Plan, Profile
 from pibench.measure.workbench import Workbench
-from pibench.methods import registry
 from pibench.methods.contract import Variant
+from pibench.methods.registry import METHODS
 from pibench.net.profiles import NETWORKS, Network, parse_network
 from pibench.results.build import accuracy, communication, latency, modelled_latency
 from pibench.results.cost import LINKS
 from pibench.results.records import RESULTS, read_all
 from pibench.results.render import Table, render
 from pibench.results.tables import write_tables
-from pibench.tasks.glue import get_task
+from pibench.tasks.registry import TASKS
 from pibench.training.budget import Recovery
 
 STUDIES = (
@@ -129,10 +129,9 @@ def _default_output(config: pytest.Config, profile: Profile) -> Path:
 
 def _cells(config: pytest.Config, plan: Plan) -> list[Cell]:
     """Return all cells, after loading what they need, so that bad input ends the run before it starts."""
-    tasks = [get_task(name).name for name in listed("tasks", config.getoption("tasks"))]
+    tasks = [pick("task", name, TASKS) for name in listed("tasks", config.getoption("tasks"))]
     asked = config.getoption("methods")
-    methods = registry.names() if asked == "all" else listed("methods", asked)
-    methods = [pick("method", name, registry.names()) for name in methods]
+    methods = list(METHODS) if asked == "all" else [pick("method", name, METHODS) for name in listed("methods", asked)]
     chosen = seeds(config.getoption("seeds"))
     return [
         Cell(task, method, variant, seed)
@@ -147,7 +146,7 @@ def _cells(config: pytest.Config, plan: Plan) -> list[Cell]:
 def _variants(method: str) -> tuple[Variant, ...]:
     """Return a method's variants; a broken plugin gets one, whose cell then fails with the reason."""
     try:
-        return registry.get(method).info.variants
+        return METHODS[method].info.variants
     except InputError:
         return (Variant("unknown"),)
 

@@ -14,7 +14,8 @@ from pibench.engines.lean.ledger import Cost, predict
 from pibench.measure.accuracy import float_scores
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
-from pibench.methods import registry
+from pibench.methods.registry import METHODS
+from pibench.methods.trajectory import Trajectory
 from pibench.model.module import Model
 from pibench.training.budget import Budget
 from pibench.training.finetune import predict as predict_floats
@@ -29,8 +30,8 @@ def test_ablation(bench: Workbench, save: Save, log: Callable[[str], None], requ
     for cell in tasks.values():
         score, cost = measured(bench, cell, bench.dense(cell))
         dense = {"dense_float": score, "dense_bytes_total": cost.bytes}
-        for name in registry.names():
-            for variant in registry.get(name).info.ablations:
+        for name, method in METHODS.items():
+            for variant in method.info.ablations:
                 log(f"{cell.task}: {name}, {variant.name}")
                 rows.append(dense | measure(bench, replace(cell, method=name, variant=variant)))
     save("methods_ablation", rows)
@@ -54,19 +55,20 @@ def measure(bench: Workbench, cell: Cell) -> dict[str, Any]:
     model = bench.compressed(cell, budget)
     assert isinstance(model, Model)
     score, cost = measured(bench, cell, model)
-    stages = model.notes["stages"]
+    trajectory = Trajectory.of(model.notes)
+    stages = trajectory.stages if trajectory else ()
     return {
         "task": cell.task,
         "seed": cell.seed,
         "method": cell.method,
         "ablation": cell.variant.name,
         "float": score,
-        "selection": model.notes["chosen"]["score"],
-        "dense_selection": model.notes["dense_score"],
+        "selection": trajectory and trajectory.chosen.score,
+        "dense_selection": trajectory and trajectory.dense_score,
         "bytes_total": cost.bytes,
         "rounds": cost.rounds,
-        "stage_megabytes": [stage["megabytes"] for stage in stages],
-        "stage_scores": [stage["score"] for stage in stages],
+        "stage_megabytes": [stage.megabytes for stage in stages],
+        "stage_scores": [stage.score for stage in stages],
         "epochs": budget.epochs,
         "examples": budget.examples,
     }

@@ -15,10 +15,9 @@ from pibench.engines.crypten.overrides import plain_config
 from pibench.engines.crypten.tensors import SIGMOID_GELU
 from pibench.engines.lean.ledger import Cost, Ledger, predict
 from pibench.engines.lean.parties import Parties
-from pibench.engines.lean.party import Inference
+from pibench.engines.lean.party import Inference, Lowering
 from pibench.engines.lean.protocol import CLIENT, SERVER
 from pibench.engines.lean.switches import CRYPTEN, CRYPTEN_STEPS, LEAN, NAMES, Switches
-from pibench.methods.contract import Lowering
 from pibench.methods.surgery.pruning import prune_heads
 from pibench.model.architecture import Architecture, Layer
 from pibench.model.floats import TorchInterpreter

@@ -4,8 +4,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
+from pibench import plugins as registries
 from pibench.errors import InputError
-from pibench.model.operators import operator
 from pibench.model.operators.activation import ACTIVATION
 from pibench.model.operators.operator import Operator
 from pibench.model.operators.softmax import SOFTMAX
@@ -21,7 +21,9 @@ def plug(monkeypatch: pytest.MonkeyPatch, kind: str, **plugins: str) -> None:
     points = [
         EntryPoint(name, value, f"pibench.{kind}") for name, all_of in plugins.items() for value in all_of.split()
     ]
-    monkeypatch.setattr(operator, "registered", lambda group: [point for point in points if point.group == group])
+    monkeypatch.setattr(registries, "registered", lambda group: [point for point in points if point.group == group])
+    for operators in (SOFTMAX, ACTIVATION):
+        monkeypatch.setattr(operators, "_loaded", {})
 
 
 def test_a_plugin_s_operator_is_one_of_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:

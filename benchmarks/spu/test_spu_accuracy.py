@@ -14,7 +14,7 @@ from pibench.engines.spu.protocols import PROTOCOLS
 from pibench.measure.plan import Cell
 from pibench.measure.spu import DEADLINE, score_on_spu
 from pibench.measure.workbench import Workbench
-from pibench.methods import registry
+from pibench.methods.registry import METHODS
 from pibench.model.module import Model
 
 MODELS = {"dense": "exact", "ig3d": "within_2.3", "aero": "SM+ScFuFFN"}
@@ -27,7 +27,7 @@ def test_spu_accuracy(request: pytest.FixtureRequest, save: Save, log: Callable[
     with SpuParties(protocol, DEADLINE) as parties:
         for task in dict.fromkeys(cell.task for cell in request.config.stash[CELLS]):
             for method, name in MODELS.items():
-                variant = next(one for one in registry.get(method).info.variants if one.name == name)
+                variant = next(one for one in METHODS[method].info.variants if one.name == name)
                 cell = Cell(task, method, variant, 0)
                 model = bench.compressed(cell)
                 assert isinstance(model, Model)

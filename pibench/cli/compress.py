@@ -13,10 +13,10 @@ from pibench.measure.accuracy import float_scores
 from pibench.measure.options import at_least
 from pibench.measure.plan import PROFILES, Cell, Plan
 from pibench.measure.workbench import Workbench, writable
-from pibench.methods import registry
 from pibench.methods.contract import Skip, Variant
+from pibench.methods.registry import METHODS
 from pibench.model.pretrained import PrivateModel
-from pibench.tasks.glue import get_task
+from pibench.tasks.registry import TASKS
 from pibench.training.finetune import predict
 
 
@@ -43,7 +43,7 @@ def add(commands: Any) -> None:
 
 def _compress(chosen: argparse.Namespace, rest: list[str]) -> int:
     nothing_more(chosen, rest)
-    cell = Cell(get_task(chosen.task).name, chosen.method, _variant(chosen), chosen.seed)
+    cell = Cell(TASKS[chosen.task].name, chosen.method, _variant(chosen), chosen.seed)
     bench = Workbench(_plan(chosen))
     writable(chosen.save)
     model = bench.compressed(cell)
@@ -68,7 +68,7 @@ def _compress(chosen: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _variant(chosen: argparse.Namespace) -> Variant:
-    variants = {variant.name: variant for variant in registry.get(chosen.method).info.variants}
+    variants = {variant.name: variant for variant in METHODS[chosen.method].info.variants}
     return variants[pick("variant", chosen.variant or next(iter(variants)), variants)]
 
 

@@ -42,7 +42,7 @@ def predicted(backbone: str, batch: int, seq_len: int, operators: Mapping[str, s
     from pibench.engines.lean.ledger import Cost, predict
     from pibench.engines.lean.switches import LEAN
     from pibench.model.architecture import Architecture
-    from pibench.model.backbones.bert import dense_shape
+    from pibench.model.backbones.backbone import dense_shape
     from pibench.net.profiles import NETWORKS, latency
     from pibench.results.cost import GROUPS, PARTIES, operator_group
 

@@ -8,9 +8,9 @@ import subprocess
 from typing import Any
 
 from pibench.cli.executors import PIBENCH, Dask, Executor, Local, Slurm, stages
-from pibench.errors import InputError
+from pibench.errors import InputError, pick
 from pibench.measure.options import at_least, listed, seeds
-from pibench.tasks.glue import get_task
+from pibench.tasks.registry import TASKS
 
 EXECUTORS = ("local", "slurm", "dask")
 
@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
 
 
 def _submit(chosen: argparse.Namespace, rest: list[str]) -> int:
-    tasks = [get_task(name).name for name in listed("tasks", chosen.tasks)]
+    tasks = [pick("task", name, TASKS) for name in listed("tasks", chosen.tasks)]
     planned = stages(tasks, seeds(chosen.seeds), rest)
     _refuse_bad_options(chosen, rest)
     total, done, worst = sum(map(len, planned)), 0, 0

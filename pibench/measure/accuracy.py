@@ -12,20 +12,20 @@ import torch
 import pibench
 from pibench.engines.lean.calibrate import calibrate
 from pibench.engines.lean.fixed_point import predict_fixed
-from pibench.engines.lean.party import SWITCHES
+from pibench.engines.lean.party import SWITCHES, Lowering
 from pibench.engines.lean.protocol import SERVER
 from pibench.engines.lean.switches import Switches
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
-from pibench.methods import registry
-from pibench.methods.contract import Lowering, Skip
+from pibench.methods.contract import Skip
+from pibench.methods.registry import METHODS
 from pibench.model.module import Model
 from pibench.results.records import SCHEMA_VERSION, Record
 from pibench.tasks.batches import pad
 from pibench.tasks.data import Split
 from pibench.tasks.encode import EncodedTask
-from pibench.tasks.glue import Task
 from pibench.tasks.metrics import answers, majority_score, score
+from pibench.tasks.task import Task
 from pibench.training.finetune import predict
 
 
@@ -140,7 +140,7 @@ def blank_accuracy(bench: Workbench, cell: Cell) -> Record:
 
 def _version(method: str) -> str:
     try:
-        return registry.get(method).info.version
+        return METHODS[method].info.version
     except Exception:
         return "unknown"
 

@@ -11,14 +11,13 @@ import numpy as np
 import pibench
 from pibench.engines.crypten.ledger import StockLedger
 from pibench.engines.lean.ledger import Cost, Ledger, predict
-from pibench.engines.lean.party import SWITCHES, Inference
+from pibench.engines.lean.party import SWITCHES, Inference, Lowering
 from pibench.engines.lean.protocol import SERVER
 from pibench.engines.lean.switches import CRYPTEN_STEPS, Switches
 from pibench.engines.security import DEALER, SCOPE
 from pibench.measure.accuracy import embed
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
-from pibench.methods.contract import Lowering
 from pibench.model.architecture import Architecture
 from pibench.model.module import Model
 from pibench.results.records import SCHEMA_VERSION, Record

@@ -15,10 +15,9 @@ import torch
 
 from pibench.engines.lean.ledger import Cost, Ledger
 from pibench.engines.lean.parties import Parties
-from pibench.engines.lean.party import Inference
+from pibench.engines.lean.party import Inference, Lowering
 from pibench.engines.lean.switches import CRYPTEN, LEAN, NEED_DIRECT_SHARES, Switches
 from pibench.measure.cost import checked, predicted
-from pibench.methods.contract import Lowering
 from pibench.model.architecture import Architecture, Layer
 from pibench.model.module import DecoderEmbeddings, Embeddings, Model
 

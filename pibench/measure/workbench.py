@@ -23,15 +23,16 @@ from pibench.engines.lean.rescale import rescaled
 from pibench.errors import InputError
 from pibench.measure.plan import Cell, Plan
 from pibench.measure.provenance import environment
-from pibench.methods import registry
 from pibench.methods.contract import Skip
+from pibench.methods.registry import METHODS
 from pibench.model.architecture import Architecture
-from pibench.model.backbones.bert import Backbone, build_model, load_backbone
+from pibench.model.backbones.backbone import Backbone, build_model, load_backbone
 from pibench.model.module import Model
 from pibench.net.processes import free_port
 from pibench.results.records import read_all
 from pibench.tasks.encode import EncodedTask, encode_task
-from pibench.tasks.glue import RawTask, load
+from pibench.tasks.load import load
+from pibench.tasks.task import RawTask
 from pibench.training.budget import Budget
 from pibench.training.tune import Grid, Tuned, tune
 
@@ -173,7 +174,7 @@ class Workbench:
 
         Public factors keep it inside the engine's domains, as far as they can.
         """
-        method, spent = registry.get(cell.method), budget or self.budget(cell)
+        method, spent = METHODS[cell.method], budget or self.budget(cell)
         dense = self.dense(cell)
 
         def make() -> Model | Skip:
@@ -182,7 +183,7 @@ class Workbench:
 
         parts = [self._dense_key(cell), asdict(spent), method.info.version, dict(cell.variant.options)]
         made = self._cached(_key(cell, cell.method, cell.variant.name, parts), make)
-        if isinstance(made, Skip) or cell.variant.lowering != "fair":
+        if isinstance(made, Skip):
             return made
         data = self.task(cell.task, cell.seed).data
         return rescaled(made, data.selection, data.pad_id)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from pibench.tasks.glue import Task
+from pibench.tasks.task import Task
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,11 @@ from pibench.engines.lean.audit import WrapCounter, watch_crypten
 from pibench.engines.lean.dealer import Dealer
 from pibench.engines.lean.link import Link
 from pibench.engines.lean.meter import Meter
-from pibench.engines.lean.party import Inference, LeanParty, Served
+from pibench.engines.lean.party import Inference, LeanParty, Lowering, Served
 from pibench.engines.lean.protocol import CLIENT, SERVER, Beaver
 from pibench.engines.lean.sockets import GlooLink, connect
 from pibench.engines.lean.switches import Switches
 from pibench.engines.lean.third_party import dealt_by
-from pibench.methods.contract import Lowering
 from pibench.model.forward import PUBLIC_SUFFIX, forward
 from pibench.net.emulation import End, enter_namespace
 from pibench.net.processes import serve

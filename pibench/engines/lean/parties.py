@@ -15,12 +15,11 @@ import numpy as np
 from pibench.engines.crypten.compat import import_crypten
 from pibench.engines.crypten.party import main
 from pibench.engines.lean.dealer import DealerKind
-from pibench.engines.lean.party import SWITCHES, Inference
+from pibench.engines.lean.party import SWITCHES, Inference, Lowering
 from pibench.engines.lean.protocol import CLIENT, SERVER
 from pibench.engines.lean.switches import Switches
 from pibench.engines.lean.third_party import main as deal
 from pibench.errors import InputError
-from pibench.methods.contract import Lowering
 from pibench.model.forward import PUBLIC_SUFFIX
 from pibench.model.module import Model
 from pibench.net.emulation import End

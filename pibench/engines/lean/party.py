@@ -12,7 +12,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,12 +26,12 @@ from pibench.engines.lean.meter import Meter
 from pibench.engines.lean.protocol import SERVER, Beaver, private_inference
 from pibench.engines.lean.sockets import SocketLink
 from pibench.engines.lean.switches import CRYPTEN, LEAN, Switches
-from pibench.methods.contract import Lowering
 from pibench.model.architecture import Architecture
 from pibench.model.forward import PUBLIC_SUFFIX, Weights
 from pibench.model.module import blank
 from pibench.model.primitives import Interpreter
 
+Lowering = Literal["fair", "stock"]
 SWITCHES: dict[Lowering, Switches] = {"fair": LEAN, "stock": CRYPTEN}
 """How a lowering runs unless it is told otherwise."""
 

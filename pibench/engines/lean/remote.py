@@ -20,11 +20,10 @@ import torch
 
 from pibench.engines.lean.messages import Channel
 from pibench.engines.lean.parties import Parties
-from pibench.engines.lean.party import LeanParty
+from pibench.engines.lean.party import LeanParty, Lowering
 from pibench.engines.lean.protocol import CLIENT, SERVER
 from pibench.engines.lean.switches import Switches
 from pibench.errors import InputError
-from pibench.methods.contract import Lowering
 from pibench.model.module import Model
 from pibench.net.processes import Failure, PartyTimeout, serve
 from pibench.net.tls import PeerGone, PeerRefused, shake_hands, tls_context

@@ -15,10 +15,9 @@ import torch
 
 from pibench.engines.lean.dealer import Dealer, Delivery, Drawn, Maker, secure_words
 from pibench.engines.lean.link import ShapesLink
-from pibench.engines.lean.party import SWITCHES, Served, serve_model
+from pibench.engines.lean.party import SWITCHES, Lowering, Served, serve_model
 from pibench.engines.lean.protocol import SERVER, Beaver, private_inference
 from pibench.engines.lean.switches import Switches
-from pibench.methods.contract import Lowering
 from pibench.model.architecture import Architecture
 from pibench.net.processes import serve
 
