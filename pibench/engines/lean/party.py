@@ -32,6 +32,7 @@ from pibench.model.module import blank
 from pibench.model.primitives import Interpreter
 
 Lowering = Literal["fair", "stock"]
+"""How primitives become protocol steps: the best way we have, or what CrypTen ships with."""
 SWITCHES: dict[Lowering, Switches] = {"fair": LEAN, "stock": CRYPTEN}
 """How a lowering runs unless it is told otherwise."""
 
