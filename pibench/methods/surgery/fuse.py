@@ -1,4 +1,4 @@
-"""Merge what has nothing nonlinear in between: the two matrices of an FFN, and affine norms with the matrices around."""
+"""Merge what has nothing nonlinear in between: the two matrices of an FFN, or affine norms and the matrices around."""
 
 from __future__ import annotations
 
