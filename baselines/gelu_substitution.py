@@ -22,7 +22,7 @@ class GeluSubstitution:
             "with {MPC}}, author={Li, Dacheng and Shao, Rulin and Wang, Hongyi and Guo, Han and Xing, Eric P and "
             "Zhang, Hao}, booktitle={ICLR}, year={2023}}"
         ),
-        variants=(Variant("within_2.3", options={"tolerance": 2.3}),),
+        variants=(Variant("within_2.3", {"tolerance": 2.3}),),
     )
 
     def compress(self, dense: Model, data: TaskData, budget: Budget, variant: Variant) -> Model:

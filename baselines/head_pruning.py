@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from ig3d.importance import IMPORTANCE
 from ig3d.method import compress_by
 from pibench.methods.contract import MethodInfo, Variant
+from pibench.methods.importance import IMPORTANCE
 from pibench.methods.surgery.pruning import prune_heads
 from pibench.model.module import Model
 from pibench.tasks.data import TaskData
@@ -30,10 +30,10 @@ class HeadPruning:
             "Paul and Levy, Omer and Neubig, Graham}, booktitle={NeurIPS}, year={2019}}"
         ),
         variants=(
-            Variant("within_2.3", options={"tolerance": 2.3}),
-            Variant("half, gradient", options={"importance": "taylor"}),
-            Variant("half, magnitude", options={"importance": "magnitude"}),
-            Variant("half, random", options={"importance": "random"}),
+            Variant("within_2.3", {"tolerance": 2.3}),
+            Variant("half, gradient", {"importance": "taylor"}),
+            Variant("half, magnitude", {"importance": "magnitude"}),
+            Variant("half, random", {"importance": "random"}),
         ),
     )
 

@@ -28,10 +28,10 @@ class MPCFormer:
             "Zhang, Hao}, booktitle={ICLR}, year={2023}}"
         ),
         variants=(
-            Variant("Quad+2Quad", options={"softmax": "two_quad"}),
-            Variant("Quad+2ReLU", options={"softmax": "two_relu"}),
-            Variant("Quad+2Quad, two stages", options={"softmax": "two_quad", "recovery": "stages"}),
-            Variant("Quad+2Quad, no distillation", options={"softmax": "two_quad", "recovery": "labels"}),
+            Variant("Quad+2Quad", {"softmax": "two_quad"}),
+            Variant("Quad+2ReLU", {"softmax": "two_relu"}),
+            Variant("Quad+2Quad, two stages", {"softmax": "two_quad", "recovery": "stages"}),
+            Variant("Quad+2Quad, no distillation", {"softmax": "two_quad", "recovery": "labels"}),
         ),
         reported={
             "accuracy": (

@@ -21,7 +21,7 @@ class PolySoftmax:
             "@article{zimerman2024power, title={Power-Softmax: Towards Secure {LLM} Inference over Encrypted Data}, "
             "author={Zimerman, Itamar and others}, journal={arXiv:2410.09457}, year={2024}}"
         ),
-        variants=(Variant("within_2.3", options={"tolerance": 2.3}),),
+        variants=(Variant("within_2.3", {"tolerance": 2.3}),),
     )
 
     def compress(self, dense: Model, data: TaskData, budget: Budget, variant: Variant) -> Model:

@@ -26,8 +26,8 @@ class SecFormer:
             "Jiaqi and Mu, Xin and Wang, Hui and Yu, Yue and Xu, Zenglin}, booktitle={Findings of ACL}, year={2024}}"
         ),
         variants=(
-            Variant("paper", options={"norm": "goldschmidt"}),
-            Variant("engine's LayerNorm", options={"norm": "layer_norm"}),
+            Variant("paper", {"norm": "goldschmidt"}),
+            Variant("engine's LayerNorm", {"norm": "layer_norm"}),
         ),
         reported={
             "latency": "3.57x (base) and 3.58x (large) over PUMA",

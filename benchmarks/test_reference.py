@@ -14,7 +14,7 @@ from pibench.measure.accuracy import blank_accuracy, float_scores
 from pibench.measure.plan import Cell
 from pibench.measure.run import run_cell
 from pibench.measure.workbench import Workbench
-from pibench.model.backbones.bert import build_model, export_bert
+from pibench.model.backbones.backbone import build_model, export
 from pibench.model.floats import TorchInterpreter
 from pibench.model.module import Model
 from pibench.results.stats import paired_ratio
@@ -33,9 +33,9 @@ def test_reference(bench: Workbench, reference: Cell) -> None:
 def measure(bench: Workbench, cell: Cell) -> dict[str, Any]:
     task = bench.task(cell.task, cell.seed)
     ours = build_model(bench.backbone, task.data.task.outputs, cell.seed)
-    theirs = export_bert(ours, bench.backbone)
+    theirs = export(ours, bench.backbone)
     speed = training_speed(ours, theirs, bench, cell)
-    fresh = export_bert(build_model(bench.backbone, task.data.task.outputs, cell.seed), bench.backbone)
+    fresh = export(build_model(bench.backbone, task.data.task.outputs, cell.seed), bench.backbone)
     train(fresh, task.data, bench.budget(cell), transformers_loss, f"transformers on {cell.task}")
     return float_scores(task, predict(fresh, task.validation, task.data.pad_id)) | speed
 

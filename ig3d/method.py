@@ -30,13 +30,13 @@ BIBTEX = (
 TOLERANCE = 2.3
 ABLATIONS = (
     *(
-        Variant("+".join(dimensions), options={"tolerance": TOLERANCE, "dimensions": dimensions})
+        Variant("+".join(dimensions), {"tolerance": TOLERANCE, "dimensions": dimensions})
         for count in (1, 2, 3)
         for dimensions in combinations(DIMENSIONS, count)
     ),
-    Variant("separate thresholds", options={"tolerance": TOLERANCE, "joint": False}),
-    Variant("importance: taylor", options={"tolerance": TOLERANCE, "importance": "taylor"}),
-    Variant("importance: random", options={"tolerance": TOLERANCE, "importance": "random"}),
+    Variant("separate thresholds", {"tolerance": TOLERANCE, "joint": False}),
+    Variant("importance: taylor", {"tolerance": TOLERANCE, "importance": "taylor"}),
+    Variant("importance: random", {"tolerance": TOLERANCE, "importance": "random"}),
 )
 
 
@@ -50,8 +50,8 @@ class IG3D:
         paper="Sun et al., CMC 2026 (reconstructed from the abstract)",
         bibtex=BIBTEX,
         variants=(
-            Variant("within_2.3", options={"tolerance": TOLERANCE}),
-            Variant("within_1.0", options={"tolerance": 1.0}),
+            Variant("within_2.3", {"tolerance": TOLERANCE}),
+            Variant("within_1.0", {"tolerance": 1.0}),
         ),
         reported={
             "latency": "2.9x, average over GLUE; model, engine and network are not in the abstract",

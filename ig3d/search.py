@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -21,7 +20,8 @@ from ig3d.threshold import ModelPlan, Step, cut, megabytes, unchanged_plan
 from pibench.methods.surgery.activation import with_activation
 from pibench.methods.surgery.layers import observe
 from pibench.methods.surgery.pruning import prune_heads
-from pibench.methods.surgery.softmax import with_power
+from pibench.methods.surgery.softmax import with_softmax
+from pibench.methods.trajectory import Move, Point, Trajectory
 from pibench.model.module import Model
 from pibench.tasks.data import TaskData
 from pibench.training.budget import Budget
@@ -45,10 +45,9 @@ class Stage:
     model: Model
     score: float
 
-    def report(self) -> dict[str, Any]:
-        """Return the numbers of the stage, as plain JSON types."""
-        step = self.step
-        return {"tau": step.tau, "predicted_loss": step.loss, "megabytes": step.megabytes, "score": self.score}
+    def report(self) -> Point:
+        """Return the numbers of the stage."""
+        return Point(self.step.tau, self.step.loss, self.step.megabytes, self.score)
 
 
 class Search:
@@ -63,7 +62,7 @@ class Search:
     def within(self, tolerance: float) -> Model:
         """Return the cheapest model that loses no more than ``tolerance`` points, or else the best one, recovered.
 
-        The model's notes hold the trajectory.
+        The model's notes hold the :class:`Trajectory`.
         """
         stages = self._walked()
         tried: list[Stage] = []
@@ -74,14 +73,14 @@ class Search:
                 break
         good = [stage for stage in tried if self._loss(stage) <= tolerance]
         chosen = min(good, key=lambda stage: stage.step.megabytes) if good else min(tried, key=self._loss)
-        chosen.model.notes = {
-            "dense_score": self.dense_score,
-            "tolerance": tolerance,
-            "chosen": chosen.report(),
-            "stages": [stage.report() for stage in stages],
-            "recovered": [stage.report() for stage in tried],
-            "moves": [[s.layer, s.dimension, s.to, s.tau, s.loss, s.megabytes] for s in self._steps],
-        }
+        chosen.model.notes = Trajectory(
+            self.dense_score,
+            tolerance,
+            chosen.report(),
+            tuple(stage.report() for stage in stages),
+            tuple(stage.report() for stage in tried),
+            tuple(Move(s.layer, s.dimension, s.to, s.tau, s.loss, s.megabytes) for s in self._steps),
+        ).notes()
         return chosen.model
 
     def _loss(self, stage: Stage) -> float:
@@ -145,7 +144,7 @@ def advance(model: Model, old: ModelPlan, new: ModelPlan, data: TaskData, seed: 
             stay[index] = torch.tensor([head in after.heads for head in before.heads])
             model = prune_heads(model, stay)
         if before.softmax != after.softmax:
-            model = with_power(model, index, after.softmax, observe(model, data.selection, data.pad_id, seed))
+            model = with_softmax(model, index, after.softmax, observe(model, data.selection, data.pad_id, seed))
         if before.activation != after.activation:
             seen = observe(model, data.selection, data.pad_id, seed)
             model = with_activation(model, index, after.activation, seen)

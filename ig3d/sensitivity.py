@@ -1,8 +1,8 @@
 """The common currency of the three dimensions: what a move costs in accuracy, in nats of the true label.
 
 A move on one layer is priced by itself, on the dense model: the mean over examples of abs(F(changed) - F(dense)), with
-F as in :mod:`ig3d.importance`. A head's importance is in the same unit: it is the part of F that Integrated Gradients
-attributes to the head.
+F as in :mod:`pibench.methods.importance`. A head's importance is in the same unit: it is the part of F that Integrated
+Gradients attributes to the head.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import torch
 
-from ig3d.importance import IMPORTANCE, goal
+from pibench.methods.importance import IMPORTANCE, goal
 from pibench.methods.surgery.activation import with_activation
 from pibench.methods.surgery.layers import observe
-from pibench.methods.surgery.softmax import with_power
+from pibench.methods.surgery.softmax import with_softmax
 from pibench.model.module import Model
 from pibench.tasks.data import TaskData
 from pibench.training.finetune import predict
@@ -47,7 +47,7 @@ def measure(dense: Model, data: TaskData, dimensions: Sequence[str], importance:
     activation: list[dict[str, float]] = [{"gelu": 0.0} for _ in layers]
     for index in layers:
         if "softmax" in dimensions:
-            softmax[index] |= {name: loss(with_power(dense, index, name, seen)) for name in SOFTMAXES}
+            softmax[index] |= {name: loss(with_softmax(dense, index, name, seen)) for name in SOFTMAXES}
         if "gelu" in dimensions:
             activation[index] |= {name: loss(with_activation(dense, index, name, seen)) for name in ACTIVATIONS}
     heads = torch.zeros(len(layers), dense.architecture.layers[0].heads)

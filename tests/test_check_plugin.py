@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from baselines.dense import Dense
-from pibench.methods.check import CHECKS, Bench, Broken, _checked
+from pibench.checks.method import CHECKS, Bench, keeps_contract
+from pibench.errors import InputError
 from pibench.methods.contract import Skip, Variant
 from pibench.model.module import Model
 from pibench.tasks.data import TaskData
-from pibench.tasks.glue import load
+from pibench.tasks.load import load
 from pibench.training.budget import Budget
 from tests.conftest import MakeData, MakeModel
 
@@ -49,9 +50,7 @@ class DrawsFromAnywhere(Good):
 
 class ReadsTheTask(Good):
     def compress(self, dense: Model, data: TaskData, budget: Budget, variant: Variant) -> Any:
-        from pibench.tasks import glue
-
-        glue.load("sst2", source="sample")
+        load("sst2", source="sample")
         return relu(dense)
 
 
@@ -98,8 +97,8 @@ class HidesState(Good):
 
 def verdicts(method: Any, make_model: MakeModel, make_data: MakeData) -> tuple[bool, str]:
     lines: list[str] = []
-    bench = Bench(method, Variant("fair"), make_model(), make_data())
-    return _checked(bench, lines.append), "\n".join(lines)
+    bench = Bench(method, Variant("exact"), make_model(), make_data())
+    return keeps_contract(bench, lines.append), "\n".join(lines)
 
 
 @pytest.mark.mpc
@@ -117,7 +116,7 @@ def test_a_method_that_keeps_the_contract_passes_every_check(
     [
         (ChangesDense, "it changed the dense model"),
         (DrawsFromAnywhere, "draw from budget.seed alone"),
-        (ReadsTheTask, "could see the validation split"),
+        (ReadsTheTask, "the validation split must not be seen"),
         (ReturnsNothing, "it returned NoneType"),
         (Raises, "OSError: no licence found"),
         (SkipsSilently, "it skips without a reason"),
@@ -140,8 +139,8 @@ def test_a_skip_with_a_reason_is_fine(make_model: MakeModel, make_data: MakeData
 
 
 def test_tasks_can_be_loaded_again_after_a_check(make_model: MakeModel, make_data: MakeData) -> None:
-    bench = Bench(ReadsTheTask(), Variant("fair"), make_model(), make_data())
-    with pytest.raises(Broken):
+    bench = Bench(ReadsTheTask(), Variant("exact"), make_model(), make_data())
+    with pytest.raises(InputError):
         bench.compress()
     assert load("sst2", source="sample").task.name == "sst2"
 
@@ -162,7 +161,7 @@ def ran(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
 
 @pytest.mark.mpc
 def test_the_example_keeps_the_contract(need_crypten: None, example: dict[str, str]) -> None:
-    done = ran(example, "-m", "pibench.methods.check", "squared_relu")
+    done = ran(example, "-m", "pibench.checks.method", "squared_relu")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("  ok  ") == 2 * len(CHECKS)
 
@@ -171,14 +170,14 @@ def test_the_example_is_a_method_and_an_operator_like_the_suite_s_own(example: d
     done = ran(
         example,
         "-c",
-        "from pibench import registry; from pibench.model.operators.softmax import SOFTMAX\n"
-        "print(registry.names(), SOFTMAX['squared_relu'].paper)",
+        "from pibench.methods.registry import METHODS; from pibench.model.operators.softmax import SOFTMAX\n"
+        "print(list(METHODS), SOFTMAX['squared_relu'].paper)",
     )
     assert "'squared_relu'" in done.stdout and "made up for the documentation" in done.stdout
 
 
 def test_an_unknown_method_is_one_sentence() -> None:
-    done = ran(dict(os.environ), "-m", "pibench.methods.check", "squared_relus")
+    done = ran(dict(os.environ), "-m", "pibench.checks.method", "squared_relus")
     assert done.returncode == 2
     assert done.stderr.startswith("error: unknown method 'squared_relus'")
     assert done.stderr.count("\n") == 1

@@ -15,7 +15,7 @@ from pibench.cli.cost import predicted
 from pibench.cli.plan import planned
 from pibench.engines.lean.ledger import predict
 from pibench.errors import InputError, pick
-from pibench.methods import registry
+from pibench.methods.registry import METHODS
 from pibench.model.module import Model
 from pibench.results.join import join
 from tests.made_up import BUDGET, accuracy_record
@@ -40,10 +40,10 @@ def test_lists_name_what_there_is(capsys: pytest.CaptureFixture[str], kind: str,
 def test_a_broken_plugin_is_listed_with_its_reason(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(name: str) -> None:
+    def broken(methods: object, name: str) -> None:
         raise InputError(f"method {name!r} failed to import")
 
-    monkeypatch.setattr(registry, "get", broken)
+    monkeypatch.setattr(type(METHODS), "__getitem__", broken)
     assert {row["what"] for row in printed(capsys, "list")} >= {"method 'dense' failed to import"}
 
 

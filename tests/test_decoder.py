@@ -17,9 +17,11 @@ from pibench.errors import InputError
 from pibench.measure.cost import checked
 from pibench.measure.setups import Setup
 from pibench.model.architecture import Architecture, Layer
-from pibench.model.backbones.gpt2 import from_gpt2, load_gpt2
+from pibench.model.backbones.adapter import ADAPTERS
+from pibench.model.backbones.backbone import Backbone, build_model, export, load_backbone
 from pibench.model.forward import forward
 from pibench.model.module import DecoderEmbeddings, Model, blank
+from tests.test_backbone import save
 
 WORDS, POSITIONS = 40, 12
 SIZES = {"n_layer": 2, "n_head": 4, "n_embd": 16, "vocab_size": WORDS, "n_positions": POSITIONS}
@@ -32,6 +34,10 @@ def gpt2(**changes: object) -> GPT2LMHeadModel:
         for value in model.parameters():  # the initial zeros and ones would hide a mistake
             value.add_(0.1 * torch.randn_like(value))
     return model
+
+
+def ours(theirs: GPT2LMHeadModel) -> Model:
+    return build_model(Backbone("gpt2", ADAPTERS["gpt2"], theirs.transformer, None))
 
 
 def inputs(batch: int = 3, length: int = 9) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -55,7 +61,7 @@ def make_decoder(seed: int = 0, **operators: object) -> Model:
 def test_logits_are_those_of_transformers(activation: str) -> None:
     theirs = gpt2(activation_function=activation)
     ids, segments, keep = inputs()
-    own = from_gpt2(theirs)(ids, segments, keep).logits
+    own = ours(theirs)(ids, segments, keep).logits
     assert own.shape == (3, 9, WORDS)
     torch.testing.assert_close(own, theirs(input_ids=ids).logits, atol=1e-5, rtol=1e-5)
 
@@ -65,22 +71,26 @@ def test_gpt2_of_its_own_size_has_transformers_logits() -> None:
     torch.manual_seed(0)
     theirs = GPT2LMHeadModel(GPT2Config(n_layer=2, vocab_size=500)).eval()
     ids = torch.randint(500, (2, 64))
-    own = from_gpt2(theirs)(ids, torch.zeros_like(ids), torch.ones_like(ids)).logits
+    own = ours(theirs)(ids, torch.zeros_like(ids), torch.ones_like(ids)).logits
     assert float((own - theirs(input_ids=ids).logits).abs().max()) < 1e-4
 
 
 def test_a_checkpoint_loads_from_its_folder(tmp_path: Path) -> None:
     theirs = gpt2()
-    theirs.save_pretrained(tmp_path)
+    save(theirs, tmp_path)
     ids, segments, keep = inputs()
+    backbone = load_backbone(str(tmp_path), "decoder")
+    own = build_model(backbone)
     with torch.no_grad():
-        torch.testing.assert_close(load_gpt2(str(tmp_path))(ids, segments, keep).logits, theirs(input_ids=ids).logits)
+        torch.testing.assert_close(own(ids, segments, keep).logits, theirs(input_ids=ids).logits)
+        assert torch.equal(export(own, backbone)(input_ids=ids).logits, theirs(input_ids=ids).logits)
+    assert backbone.positions == POSITIONS
 
 
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        (BertConfig(), "only GPT-2 decoders"),
+        (BertConfig(), "is a bert model, an encoder: a decoder is needed"),
         (GPT2Config(activation_function="silu"), "activation 'silu'"),
         (GPT2Config(scale_attn_by_inverse_layer_idx=True), "1 / sqrt"),
         (GPT2Config(tie_word_embeddings=False), "tied"),
@@ -89,12 +99,12 @@ def test_a_checkpoint_loads_from_its_folder(tmp_path: Path) -> None:
 def test_what_our_decoder_lacks_is_refused(tmp_path: Path, config: BertConfig | GPT2Config, words: str) -> None:
     config.save_pretrained(tmp_path)
     with pytest.raises(InputError, match=words):
-        load_gpt2(str(tmp_path))
+        load_backbone(str(tmp_path), "decoder")
 
 
 def test_a_missing_checkpoint_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="could not be loaded"):
-        load_gpt2(str(tmp_path / "none"))
+        load_backbone(str(tmp_path / "none"), "decoder")
 
 
 @pytest.mark.parametrize("softmax", ["exact", "two_quad", "power4"])

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-
-from baselines.aero.paper import LINK_MBITS, REPORTED
 from benchmarks.test_decoder_costs import one_layer_each, whole
 from benchmarks.test_language import learned, outcome
+
+from baselines.aero.paper import LINK_MBITS, REPORTED
 from pibench.engines.lean.ledger import predict
 from pibench.results import figures, records
 from pibench.results.render import Table

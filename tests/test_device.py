@@ -9,8 +9,8 @@ from torch import nn
 
 from baselines.aero.entropy import EntropyRegulariser
 from baselines.privit import Switches
-from pibench.methods import registry
 from pibench.methods.contract import Skip, Variant
+from pibench.methods.registry import METHODS
 from pibench.model.floats import TorchInterpreter
 from pibench.model.module import Model
 from pibench.tasks.batches import pad
@@ -28,7 +28,7 @@ gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU
 
 
 def compressed(dense: Model, data: TaskData, name: str, variant: Variant) -> Model:
-    made = registry.get(name).compress(dense, data, BUDGET, variant)
+    made = METHODS[name].compress(dense, data, BUDGET, variant)
     if isinstance(made, Skip):
         pytest.skip(made.reason)
     return made
@@ -51,7 +51,7 @@ def test_modules_go_home_even_when_the_work_fails(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     ("name", "variant"),
-    [(name, variant) for name in registry.names() for variant in registry.get(name).info.variants],
+    [(name, variant) for name, method in METHODS.items() for variant in method.info.variants],
     ids=lambda value: value.name if isinstance(value, Variant) else value,
 )
 def test_every_method_computes_where_its_model_lies(

@@ -15,7 +15,7 @@ from pibench.engines.lean.parties import LeanParties
 from pibench.engines.lean.switches import LEAN
 from pibench.model.floats import TorchInterpreter
 from pibench.model.operators.activation import ACTIVATION
-from pibench.model.operators.gelu import SHAFT_WAVES, motzkin
+from pibench.model.operators.gelu import SHAFT_SINES, motzkin
 from tests.conftest import MakeModel
 from tests.test_lean import check
 
@@ -67,10 +67,10 @@ def test_motzkin_s_form_is_the_same_polynomial(low: list[float], lead: float) ->
     np.testing.assert_allclose(own * ((z + y + a2) * z + a3), polynomial.polyval(y, [*low, lead]), atol=1e-6, rtol=1e-6)
 
 
-def test_waves_are_the_fourier_series_of_their_function() -> None:
+def test_sines_are_the_fourier_series_of_their_function() -> None:
     y = torch.linspace(0, 4, 100_001, dtype=torch.float64)
     difference = functional.gelu(y) - y
-    for k, weight in enumerate(SHAFT_WAVES, 1):
+    for k, weight in enumerate(SHAFT_SINES, 1):
         exact = float(torch.trapezoid(difference * (2 * torch.pi * k * y / 8).sin(), y)) / 2
         assert weight == pytest.approx(exact, abs=6e-5)
 

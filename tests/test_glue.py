@@ -1,10 +1,13 @@
 import builtins
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pibench import plugins
 from pibench.errors import InputError
 from pibench.tasks import sources
-from pibench.tasks.glue import TASKS, Examples, RawTask, get_task, load
+from pibench.tasks.glue import REVISION, hub
+from pibench.tasks.load import load, sealed
+from pibench.tasks.registry import TASKS, in_order
+from pibench.tasks.task import Examples, Hub, RawTask, Task
 
 SENTENCES = ["a fine day", "day fine a", "he sleeps", "sleeps he"]
 LABELS = [1, 0, 1, 0]
@@ -27,8 +34,8 @@ REACHABLE = sources.reachable  # before the fixture below replaces it
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PIBENCH_GLUE_DIR", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(sources, "reachable", lambda: False)
-    monkeypatch.setattr(sources, "_download", lambda name: pytest.fail("asked the network"))
+    monkeypatch.setattr(sources, "reachable", lambda hub: False)
+    monkeypatch.setattr(sources, "_download", lambda hub: pytest.fail("asked the network"))
 
 
 def write(root: Path, name: str, **changes: Any) -> Path:
@@ -44,8 +51,51 @@ def write(root: Path, name: str, **changes: Any) -> Path:
     return root
 
 
+TENTH = Task("tenth", ("text",), 2, ("accuracy",), generate=lambda rng, label: (f"{label} {rng.random()}",), seeds=2)
+LIKE_COLA = Task("like_cola", ("sentence",), 2, ("matthews",))
+
+
+def plug(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Install tasks of this module beside GLUE's for the length of a test."""
+    own = [EntryPoint(name, f"tests.test_glue:{name.upper()}", TASKS.group) for name in names]
+    every = plugins.registered
+    monkeypatch.setattr(plugins, "registered", lambda group: [*every(group), *(own if group == TASKS.group else [])])
+    monkeypatch.setattr(TASKS, "_loaded", {})
+
+
+def test_a_tenth_task_is_an_entry_point(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    plug(monkeypatch, "tenth")
+    assert TASKS["tenth"] is TENTH
+    assert in_order(["unknown", "tenth", "rte", "cola", "rte"]) == ["cola", "rte", "tenth", "unknown"]
+    assert load("tenth", source="sample").source == "sample"
+    folder = tmp_path / "tenth"
+    folder.mkdir()
+    for split in ("train", "validation"):
+        pq.write_table(pa.table({"text": SENTENCES, "label": LABELS}), folder / f"{split}.parquet")
+    assert load("tenth", tmp_path).source == TENTH.suite
+    with pytest.raises(InputError, match="task 'tenth' is not on the hub: name a folder"):
+        load("tenth", source="hub")
+
+
+def test_a_task_without_data_has_no_sample_to_fall_back_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    plug(monkeypatch, "like_cola")
+    with pytest.raises(InputError, match="is not on the hub"):
+        load("like_cola")
+
+
+def test_listing_tasks_imports_none_of_them() -> None:
+    program = "import sys; from pibench.tasks.registry import TASKS; print(*TASKS, 'pibench.tasks.glue' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split()[-2:] == ["wnli", "False"]
+
+
+def test_nothing_is_loaded_where_it_is_sealed() -> None:
+    with sealed(), pytest.raises(InputError, match="the validation split must not be seen"):
+        load("rte", source="sample")
+
+
 def test_tasks_have_the_columns_and_metrics_of_glue() -> None:
-    assert list(TASKS) == ["cola", "sst2", "mrpc", "qqp", "stsb", "mnli", "qnli", "rte", "wnli"]
+    assert in_order(TASKS) == ["cola", "sst2", "mrpc", "qqp", "stsb", "mnli", "qnli", "rte", "wnli"]
     assert {name: len(task.columns) for name, task in TASKS.items() if len(task.columns) == 1} == {
         "cola": 1,
         "sst2": 1,
@@ -58,8 +108,8 @@ def test_tasks_have_the_columns_and_metrics_of_glue() -> None:
 
 @pytest.mark.parametrize(("name", "near"), [("SST-2", "sst2"), ("colla", "cola"), ("mnlii", "mnli")])
 def test_an_unknown_task_names_the_nearest_and_all(name: str, near: str) -> None:
-    with pytest.raises(InputError, match=f"did you mean '{near}'.*cola, sst2, .*wnli"):
-        get_task(name)
+    with pytest.raises(InputError, match=f"did you mean '{near}'.*cola, mnli, .*wnli"):
+        _ = TASKS[name]
 
 
 def test_a_name_near_to_nothing_gets_no_suggestion() -> None:
@@ -192,10 +242,10 @@ def test_without_datasets_comes_the_sample(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_failing_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(name: str) -> None:
+    def fail(hub: Hub) -> None:
         raise ConnectionError("reset")
 
-    monkeypatch.setattr(sources, "reachable", lambda: True)
+    monkeypatch.setattr(sources, "reachable", lambda hub: True)
     monkeypatch.setattr(sources, "_download", fail)
     with pytest.raises(InputError, match=r"hub failed \(ConnectionError\): connect"):
         load("rte", source="hub")
@@ -207,8 +257,8 @@ def test_the_hub_is_read_through_datasets_and_checked(monkeypatch: pytest.Monkey
     split = datasets.Dataset.from_dict(columns)
     unlabelled = datasets.Dataset.from_dict({**columns, "label": [-1] * 4})
     splits = {"train": split, "validation_matched": split, "test_matched": unlabelled}
-    monkeypatch.setattr(sources, "reachable", lambda: True)
-    monkeypatch.setattr(sources, "_download", lambda name: splits)
+    monkeypatch.setattr(sources, "reachable", lambda hub: True)
+    monkeypatch.setattr(sources, "_download", lambda hub: splits)
     raw = load("mnli")
     assert (raw.source, raw.train.labels, raw.validation.texts[3]) == (
         "glue",
@@ -226,7 +276,7 @@ def test_the_pinned_revision_is_read_from_the_cache(tmp_path: Path, monkeypatch:
 
     cache = tmp_path / "cache"
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", cache)
-    for revision, labels in ((sources.REVISION, LABELS), ("later", LABELS[::-1])):
+    for revision, labels in ((REVISION, LABELS), ("later", LABELS[::-1])):
         write(tmp_path, "rte", label=labels)
         files = {split: str(tmp_path / "rte" / f"{split}.parquet") for split in ("train", "validation")}
         builder = Parquet(dataset_name="glue", cache_dir=str(tmp_path), hash=revision, data_files=files)
@@ -235,11 +285,11 @@ def test_the_pinned_revision_is_read_from_the_cache(tmp_path: Path, monkeypatch:
     assert (raw.source, raw.train.labels) == ("glue", tuple(LABELS))
 
 
-class Hub(BaseHTTPRequestHandler):
+class LocalHub(BaseHTTPRequestHandler):
     status = 200
 
     def do_HEAD(self) -> None:
-        self.send_response(self.status if sources.REVISION in self.path else 404)
+        self.send_response(self.status if REVISION in self.path else 404)
         self.end_headers()
 
     def log_message(self, *args: object) -> None:
@@ -250,7 +300,7 @@ class Hub(BaseHTTPRequestHandler):
 def local_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     from huggingface_hub import constants
 
-    with HTTPServer(("127.0.0.1", 0), Hub) as server:
+    with HTTPServer(("127.0.0.1", 0), LocalHub) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
         yield
@@ -259,13 +309,13 @@ def local_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("local_hub")
 def test_a_hub_that_answers_is_reachable_unless_offline_mode_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert REACHABLE()
+    assert REACHABLE(hub("rte"))
     for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
         with monkeypatch.context() as patch:
             patch.setenv(name, "1")
-            assert not REACHABLE()
-    monkeypatch.setattr(Hub, "status", 503)
-    assert not REACHABLE()
+            assert not REACHABLE(hub("rte"))
+    monkeypatch.setattr(LocalHub, "status", 503)
+    assert not REACHABLE(hub("rte"))
 
 
 def test_an_unreachable_hub_is_given_up_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,7 +324,7 @@ def test_an_unreachable_hub_is_given_up_quickly(monkeypatch: pytest.MonkeyPatch)
     released = threading.Event()
     monkeypatch.setattr(huggingface_hub, "get_session", lambda: released.wait(30))
     start = time.monotonic()
-    assert not REACHABLE(seconds=0.2)
+    assert not REACHABLE(hub("rte"), seconds=0.2)
     assert time.monotonic() - start < 5
     released.set()
 

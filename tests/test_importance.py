@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from ig3d import importance
-from ig3d.importance import IMPORTANCE, agreement, attributions, gated, half_agreement, sample
+from ig3d.stability import agreement, half_agreement
+from pibench.methods import importance
+from pibench.methods.importance import IMPORTANCE, attributions, gated, sample
 from pibench.methods.surgery.pruning import prune_heads
 from pibench.model.module import Model
 from tests.conftest import MakeModel, MakeSplit

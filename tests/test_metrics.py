@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from pibench.errors import InputError
-from pibench.tasks.glue import TASKS
 from pibench.tasks.metrics import glue_metric, majority_score, score
+from pibench.tasks.registry import TASKS
 
 CLASSES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40)
 SCORES = st.lists(st.tuples(st.integers(-60, 60), st.integers(0, 50)), min_size=2, max_size=40)

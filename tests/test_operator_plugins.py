@@ -3,17 +3,25 @@ from __future__ import annotations
 from importlib.metadata import EntryPoint
 
 import pytest
+import torch
 
+from pibench import plugins as registries
+from pibench.engines.lean.rescale import rescaled
 from pibench.errors import InputError
-from pibench.model.operators import operator
+from pibench.methods.surgery.layers import observe
+from pibench.methods.surgery.softmax import with_softmax
+from pibench.model.module import Model
 from pibench.model.operators.activation import ACTIVATION
 from pibench.model.operators.operator import Operator
+from pibench.model.operators.power import POWERS
 from pibench.model.operators.softmax import SOFTMAX
+from tests.conftest import MakeModel, MakeSplit
 
 HERE = "tests.test_operator_plugins"
 HALF = Operator(lambda ops, x, coefficients: ops.scale(x, 0.5), "made up")
 LINE = Operator(lambda ops, x, c: ops.shift(ops.scale(x, c[1]), c[0]), "made up", coefficients=lambda layer: (2,))
 NO_OPERATOR = len
+FITTED = POWERS["power2"]
 
 
 def plug(monkeypatch: pytest.MonkeyPatch, kind: str, **plugins: str) -> None:
@@ -21,7 +29,9 @@ def plug(monkeypatch: pytest.MonkeyPatch, kind: str, **plugins: str) -> None:
     points = [
         EntryPoint(name, value, f"pibench.{kind}") for name, all_of in plugins.items() for value in all_of.split()
     ]
-    monkeypatch.setattr(operator, "registered", lambda group: [point for point in points if point.group == group])
+    monkeypatch.setattr(registries, "registered", lambda group: [point for point in points if point.group == group])
+    for operators in (SOFTMAX, ACTIVATION):
+        monkeypatch.setattr(operators, "_loaded", {})
 
 
 def test_a_plugin_s_operator_is_one_of_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,3 +68,27 @@ def test_a_bad_plugin_is_one_sentence(
 def test_a_collision_leaves_the_suite_s_own_operators_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch, "activation", relu=f"{HERE}:HALF")
     assert ACTIVATION["relu"] is not HALF
+
+
+def test_a_plugin_s_softmax_is_fitted_and_rescaled_like_the_suite_s_own(
+    monkeypatch: pytest.MonkeyPatch, make_model: MakeModel, make_split: MakeSplit
+) -> None:
+    plug(monkeypatch, "softmax", fitted=f"{HERE}:FITTED")
+    dense, split = make_model(), make_split(20)
+    made: dict[str, list[Model]] = {}
+    for name in ("power2", "fitted"):
+        model = with_softmax(dense, 0, name, observe(dense, split, 0))
+        strayed = with_softmax(dense, 0, name, observe(dense, split, 0))
+        with torch.no_grad():
+            strayed.layer_weights[0]["softmax_coefficients"].mul_(30)
+        made[name] = [model, rescaled(strayed, split, 0)]
+        assert made[name][1] is not strayed
+    for own, plugin in zip(made["power2"], made["fitted"], strict=True):
+        torch.testing.assert_close(plugin.state_dict(), own.state_dict(), rtol=0, atol=0)
+
+
+def test_a_softmax_without_a_fit_is_put_in_as_it_is(make_model: MakeModel, make_split: MakeSplit) -> None:
+    dense = make_model()
+    changed = with_softmax(dense, 1, "two_quad", observe(dense, make_split(20), 0))
+    assert [layer.softmax for layer in changed.architecture.layers] == ["exact", "two_quad"]
+    torch.testing.assert_close(changed.state_dict(), dense.state_dict(), rtol=0, atol=0)

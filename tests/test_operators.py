@@ -11,7 +11,8 @@ from torch.nn import functional
 from pibench.model.floats import TorchInterpreter
 from pibench.model.operators.activation import ACTIVATION, MPCFORMER_QUAD
 from pibench.model.operators.norm import NORM
-from pibench.model.operators.softmax import POWERS, SOFTMAX
+from pibench.model.operators.power import POWERS
+from pibench.model.operators.softmax import SOFTMAX
 from pibench.model.primitives import Interpreter
 
 OPS = TorchInterpreter()
@@ -62,8 +63,8 @@ def test_a_power_softmax_is_what_it_says_however_far_a_score_strays(
 ) -> None:
     offsets = torch.tensor([offset, 1.0, 0.5])
     own = attention(name, torch.from_numpy(scores).double(), torch.from_numpy(mask), offsets).numpy()
-    squarings, by_sum = POWERS[name]
-    powers = (scores + offsets.double().numpy()[:, None, None]) ** (2**squarings) * mask
+    degree, by_sum = int(name.removeprefix("power")[0]), not name.endswith("_length")
+    powers = (scores + offsets.double().numpy()[:, None, None]) ** degree * mask
     whole = powers.sum(-1, keepdims=True) if by_sum else mask.sum(-1, keepdims=True)
     defined = np.broadcast_to(whole > 1e-30, SHAPE)
     goal = np.divide(powers, whole, where=defined, out=np.zeros(SHAPE))

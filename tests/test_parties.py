@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 import pibench
-from pibench.engines import registry
 from pibench.engines.crypten import compat
 from pibench.engines.engine import Session
 from pibench.engines.lean.parties import LeanParties
+from pibench.engines.registry import ENGINES
 from pibench.errors import InputError
 from pibench.net.processes import PartyFailed, PartyTimeout, free_port
 from tests.conftest import MakeModel
@@ -121,7 +121,7 @@ def test_missing_crypten_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(sys, "meta_path", [Blocker(), *sys.meta_path])
     with pytest.raises(InputError) as caught:
-        registry.get("crypten").check(Session())
+        ENGINES["crypten"].check(Session())
     assert compat.INSTALL in str(caught.value)
     assert "'crypten' is missing" in str(caught.value)
     assert "onnx" not in sys.modules

@@ -16,9 +16,9 @@ from pibench.engines.lean.ledger import predict
 from pibench.engines.lean.switches import LEAN
 from pibench.methods.surgery.activation import fit_linear, fit_parabolas, with_activation
 from pibench.methods.surgery.layers import observe
-from pibench.methods.surgery.softmax import attention, fit_power, with_power
+from pibench.methods.surgery.softmax import attention, with_softmax
 from pibench.model.module import Model
-from pibench.model.operators.softmax import POWER_MEAN, POWERS
+from pibench.model.operators.power import POWER_MEAN, POWERS, fit_power
 from pibench.tasks.data import Split
 from pibench.training.finetune import predict as predict_floats
 from tests.conftest import MakeModel, MakeSplit
@@ -62,7 +62,7 @@ def test_no_power_nearby_is_much_closer_to_the_softmax(seed: int, spread: float,
 def test_the_model_attends_as_was_fitted(make_model: MakeModel, make_split: MakeSplit, name: str) -> None:
     model = make_model()
     seen = observe(model, make_split(24), 0)
-    changed = with_power(model, 0, name, seen)
+    changed = with_softmax(model, 0, name, seen)
     assert [layer.softmax for layer in changed.architecture.layers] == [name, "exact"]
     again = observe(changed, make_split(24), 0)
     keep = seen.keep[:, None, None, :].float()
@@ -72,7 +72,7 @@ def test_the_model_attends_as_was_fitted(make_model: MakeModel, make_split: Make
     gap = ((before - after).abs().sum(-1, keepdim=True) * queries).sum() / queries.sum() / before.shape[1]
     assert float(gap) < 1.0  # of at most 2, between two distributions
     assert bool((after >= 0).all())
-    if POWERS[name][1]:
+    if POWERS[name].rescale:
         torch.testing.assert_close(after.sum(-1), torch.ones_like(after.sum(-1)))
 
 
@@ -82,15 +82,15 @@ def test_a_score_outside_the_fitted_domain_cannot_explode(
 ) -> None:
     """Three times the scores seen: over their sum, weights still average values; over the length they grow as s**d."""
     model, split = make_model(), make_split(24)
-    changed = with_power(model, 0, name, observe(model, split, 0))
+    changed = with_softmax(model, 0, name, observe(model, split, 0))
     scores = observe(changed, split, 0).values["layer0.scores"][1]
     wide = attention(changed, 0, 3 * scores, torch.ones(1, 1, 1, scores.shape[-1]))
     assert bool(torch.isfinite(wide).all() and (wide >= 0).all())
-    if POWERS[name][1]:
+    if POWERS[name].rescale:
         assert float(wide.sum(-1).max()) == pytest.approx(1, abs=1e-4)
     else:
         offset = changed.layer_weights[0]["softmax_coefficients"].detach().abs().max()
-        assert float(wide.max()) <= float((3 * scores.abs().max() + offset) ** (2 ** POWERS[name][0]))
+        assert float(wide.max()) <= float((3 * scores.abs().max() + offset) ** (1 / POWERS[name].typical_scale))
     with torch.no_grad():
         changed.layer_weights[0]["qkv_weight"][: 2 * 16] *= 3**0.5
     assert np.isfinite(predict_fixed(changed, split, 0, LEAN, inject=False).logits).all()
@@ -100,7 +100,7 @@ def test_a_score_outside_the_fitted_domain_cannot_explode(
 def test_fixed_point_serves_the_fitted_model(make_model: MakeModel, make_split: MakeSplit, name: str) -> None:
     split = make_split(12)
     model = make_model(layers=1)
-    changed = with_power(model, 0, name, observe(model, split, 0))
+    changed = with_softmax(model, 0, name, observe(model, split, 0))
     emulated = predict_fixed(changed, split, 0, LEAN, inject=False)
     np.testing.assert_allclose(emulated.logits, predict_floats(changed, split, 0), atol=0.05)
     assert POWER_MEAN[0] < 1 < POWER_MEAN[1]

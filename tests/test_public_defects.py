@@ -15,7 +15,7 @@ from pibench.engines.lean.protocol import CLIENT, Beaver
 from pibench.engines.lean.switches import LEAN
 from pibench.model.floats import TorchInterpreter
 from pibench.model.operators.activation import ACTIVATION
-from pibench.model.operators.gelu import BOLT_QUARTIC, SECFORMER_WAVES
+from pibench.model.operators.gelu import BOLT_QUARTIC, SECFORMER_SINES
 from pibench.model.operators.norm import NORM
 from tests.conftest import MakeData, MakeModel
 from tests.test_gelu import error, gelu_of
@@ -46,8 +46,8 @@ def test_secformer_draws_the_mask_of_its_sines_once(monkeypatch: pytest.MonkeyPa
 
     def program(ops: Beaver) -> None:
         x = ops.secret(torch.linspace(-4, 4, 500), CLIENT)
-        ops.sines(x, SECFORMER_WAVES, 16.0)
-        ops.sines(x, SECFORMER_WAVES, 16.0)
+        ops.sines(x, SECFORMER_SINES, 16.0)
+        ops.sines(x, SECFORMER_SINES, 16.0)
 
     opened = [part for parts in meet(program).links[CLIENT].opened for part in parts]
     assert len(opened) == 2

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from baselines.dense import Dense
+from pibench import plugins as registries
 from pibench.errors import InputError
-from pibench.methods import registry
+from pibench.methods.registry import METHODS
 
 HERE = "tests.test_registry"
 
@@ -35,19 +36,20 @@ class NeedsArguments(Dense):
 
 def plug(monkeypatch: pytest.MonkeyPatch, **plugins: str) -> None:
     """Install entry points for the length of a test, ``name="module:Class"``, or several by spaces."""
-    points = [EntryPoint(name, value, registry.GROUP) for name, values in plugins.items() for value in values.split()]
-    monkeypatch.setattr(registry, "registered", lambda group: [p for p in points if p.group == group])
+    points = [EntryPoint(name, value, METHODS.group) for name, values in plugins.items() for value in values.split()]
+    monkeypatch.setattr(registries, "registered", lambda group: [p for p in points if p.group == group])
+    monkeypatch.setattr(METHODS, "_loaded", {})
 
 
 def refused(name: str) -> str:
     with pytest.raises(InputError) as caught:
-        registry.get(name)
+        _ = METHODS[name]
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_in_tree_methods_are_registered_dense_first() -> None:
-    names = registry.names()
+    names = list(METHODS)
     assert names[0] == "dense"
     assert names[1:] == sorted(names[1:])
     assert {"head_pruning", "poly_softmax", "gelu_substitution"} <= set(names)
@@ -65,8 +67,8 @@ def test_unknown_name_without_suggestion() -> None:
 
 def test_listing_imports_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch, dense="baselines.dense:Dense", broken="no_such_module:Method")
-    assert registry.names() == ["dense", "broken"]
-    assert isinstance(registry.get("dense"), Dense)
+    assert list(METHODS) == ["dense", "broken"]
+    assert isinstance(METHODS["dense"], Dense)
 
 
 @pytest.mark.parametrize(
@@ -97,13 +99,13 @@ def test_plugin_that_raises_on_import(
 def test_two_plugins_of_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch, dense=f"baselines.dense:Dense {HERE}:Misnamed")
     with pytest.raises(InputError, match=r"two plugins register the method 'dense'.*uninstall one"):
-        registry.names()
+        list(METHODS)
     assert "two plugins" in refused("dense")
 
 
 def test_one_plugin_listed_twice_is_no_clash(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch, dense="baselines.dense:Dense baselines.dense:Dense")
-    assert registry.names() == ["dense"]
+    assert list(METHODS) == ["dense"]
 
 
 @pytest.mark.parametrize("name", ["NoCompress", "NoInfo", "InfoOfAnotherKind"])
@@ -126,4 +128,4 @@ def test_a_package_with_unreadable_metadata_is_named(tmp_path: Path, monkeypatch
     with pytest.raises(
         InputError, match=r"^the entry points of 'torn' cannot be read \(TypeError\): repair or uninstall"
     ):
-        registry.names()
+        list(METHODS)

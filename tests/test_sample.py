@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,12 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from pibench.errors import InputError
-from pibench.tasks import sample as grammar
-from pibench.tasks.glue import TASKS, Task, load
+from pibench.tasks import sample as sampling
+from pibench.tasks.load import load
 from pibench.tasks.metrics import majority_score, score
+from pibench.tasks.registry import TASKS
 from pibench.tasks.sample import sample
+from pibench.tasks.task import Task
 
 ALL = pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 
@@ -55,7 +58,7 @@ def test_a_seed_decides_everything(task: Task) -> None:
 
 
 def test_it_is_the_same_in_every_process() -> None:
-    program = "from pibench.tasks.glue import load; print(load('mnli', source='sample').fingerprint)"
+    program = "from pibench.tasks.load import load; print(load('mnli', source='sample').fingerprint)"
     root = Path(__file__).parents[1]
     other = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == load("mnli", source="sample").fingerprint
@@ -67,15 +70,20 @@ def test_a_small_part_of_the_labels_is_noise(monkeypatch: pytest.MonkeyPatch) ->
         good = [text for (text,), label in zip(train.texts, train.labels, strict=True) if label]
         return sum(text.startswith("the the ") for text in good) / len(good)
 
-    assert 0 < share_of_bad_english_called_good() < grammar.NOISE
-    monkeypatch.setattr(grammar, "NOISE", 0.0)
+    assert 0 < share_of_bad_english_called_good() < sampling.NOISE
+    monkeypatch.setattr(sampling, "NOISE", 0.0)
     assert share_of_bad_english_called_good() == 0
 
 
-def test_a_grammar_that_is_exhausted_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(grammar.GENERATORS, "cola", lambda rng, task, label: (str(rng.randrange(9)),))
+def test_a_grammar_that_is_exhausted_says_so() -> None:
+    few = replace(TASKS["cola"], generate=lambda rng, label: (str(rng.randrange(9)),))
     with pytest.raises(InputError, match="grammar of cola is exhausted: ask for fewer examples"):
-        sample(TASKS["cola"])
+        sample(few)
+
+
+def test_a_task_without_a_generator_says_so() -> None:
+    with pytest.raises(InputError, match="task 'cola' has no built-in sample"):
+        sample(replace(TASKS["cola"], generate=None))
 
 
 @ALL

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from ig3d.method import compress_by
 from ig3d.search import Search, advance
 from ig3d.sensitivity import measure
 from ig3d.threshold import DIMENSIONS, planned, trajectory, unchanged_plan
+from pibench.methods.trajectory import Trajectory
 from pibench.model.module import Model
 from pibench.tasks.batches import pad
 from pibench.training.budget import Budget
@@ -30,6 +32,8 @@ def found(make_model: MakeModel, make_data: MakeData, tmp_path: Path) -> Callabl
 def test_the_notes_hold_the_whole_trajectory(found: Callable[..., Search]) -> None:
     model = found().within(100.0)
     notes = model.notes
+    found_again = Trajectory.of(notes)
+    assert found_again and found_again.notes() == notes == json.loads(json.dumps(notes))
     assert len(notes["stages"]) == len(searching.STAGES)
     assert [stage["megabytes"] for stage in notes["stages"]] == sorted(
         (stage["megabytes"] for stage in notes["stages"]), reverse=True

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from pibench.errors import InputError
+from pibench.methods.trajectory import Point, Trajectory
 from pibench.results import figures, records
 from pibench.results.studies import study_tables
 from tests.made_up import ENVIRONMENT, SHARED, accuracy_record
@@ -106,8 +107,8 @@ def test_methods_ablation_shows_loss_and_reduction() -> None:
 
 def test_the_frontier_is_drawn_from_what_searches_left(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    stage = {"megabytes": 60.0, "score": 84.0}
-    notes = {"dense_score": 85.0, "stages": [stage], "recovered": [stage]}
+    point = Point(tau=0.1, predicted_loss=0.2, megabytes=60.0, score=84.0)
+    notes = Trajectory(85.0, 2.3, point, (point,), (point,), ()).notes()
     made = [
         accuracy_record("rte", "ig3d", "v", 80.0, extra={"method": notes}),
         accuracy_record("rte", "dense", "exact", 81.0),

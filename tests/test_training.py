@@ -16,7 +16,7 @@ from pibench.model.module import Model
 from pibench.tasks.batches import Batch, ordered, pad, shuffled
 from pibench.tasks.data import Split
 from pibench.tasks.encode import SELECTION_MOST, encode_task
-from pibench.tasks.glue import Examples, RawTask, Task
+from pibench.tasks.task import Examples, RawTask, Task
 from pibench.training import finetune
 from pibench.training import tune as tuning
 from pibench.training.budget import Budget

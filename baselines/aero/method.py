@@ -37,14 +37,14 @@ class Aero:
             "accuracy": "none on GLUE; perplexity 2.69 to 3.21 on CodeParrot (12 layers, 128 tokens)",
         },
     )
-    language_rungs = LADDER
-    compared_rungs = COMPARED
+    configurations = LADDER
+    compared = COMPARED
     reported_costs = REPORTED
 
     def compress(self, dense: Model, data: TaskData, budget: Budget, variant: Variant) -> Model:
         """Convert the dense encoder to the variant's rung."""
         return convert(dense, data, budget, parse_rung(variant.name), self.info.version)
 
-    def learn_language(self, rung: str, data: TextData, budget: LanguageBudget) -> dict[str, Any]:
-        """Train a decoder of that rung from scratch and return what came of it (see :func:`learn_rung`)."""
-        return learn_rung(rung, data, budget)
+    def learn_language(self, configuration: str, data: TextData, budget: LanguageBudget) -> dict[str, Any]:
+        """Train a decoder of that configuration from scratch and return what came of it (see :func:`learn_rung`)."""
+        return learn_rung(configuration, data, budget)

@@ -6,7 +6,8 @@ of 100 Mbit/s and 80 ms, embedding and vocabulary projection included. They ente
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from baselines.aero.rungs import parse_rung
 from pibench.model.architecture import Architecture, Layer
@@ -34,6 +35,10 @@ class Reported:
         if self.gigabytes is None or self.minutes is None:
             return None
         return self.gigabytes * 8e3 / 2 / (60 * self.minutes)
+
+    def report(self) -> dict[str, Any]:
+        """Return the row as JSON types."""
+        return asdict(self) | {"needed_mbits": self.needed_mbits}
 
     def architecture(self, layers: int) -> Architecture:
         """Return the row's decoder with ``layers`` layers; of these the deepest lack FFNs as the row's do."""

@@ -15,7 +15,8 @@ from pibench.measure.plan import Cell
 from pibench.measure.stages import compressed, dense
 from pibench.measure.study import Log, Save
 from pibench.measure.workbench import Workbench
-from pibench.methods import registry
+from pibench.methods.registry import METHODS
+from pibench.methods.trajectory import Trajectory
 from pibench.model.module import Model
 from pibench.training.budget import Budget
 from pibench.training.finetune import predict as predict_floats
@@ -30,8 +31,8 @@ def test_ablation(bench: Workbench, save: Save, log: Log, request: pytest.Fixtur
     for cell in tasks.values():
         score, cost = measured(bench, cell, dense(bench, cell).model)
         whole = {"dense_float": score, "dense_bytes_total": cost.bytes}
-        for name in registry.names():
-            for variant in registry.get(name).info.ablations:
+        for name, method in METHODS.items():
+            for variant in method.info.ablations:
                 log(f"{cell.task}: {name}, {variant.name}")
                 rows.append(whole | measure(bench, replace(cell, method=name, variant=variant)))
     save("methods_ablation", rows)
@@ -55,19 +56,20 @@ def measure(bench: Workbench, cell: Cell) -> dict[str, Any]:
     model = compressed(bench, cell, budget)
     assert isinstance(model, Model)
     score, cost = measured(bench, cell, model)
-    stages = model.notes["stages"]
+    trajectory = Trajectory.of(model.notes)
+    stages = trajectory.stages if trajectory else ()
     return {
         "task": cell.task,
         "seed": cell.seed,
         "method": cell.method,
         "ablation": cell.variant.name,
         "float": score,
-        "selection": model.notes["chosen"]["score"],
-        "dense_selection": model.notes["dense_score"],
+        "selection": trajectory and trajectory.chosen.score,
+        "dense_selection": trajectory and trajectory.dense_score,
         "bytes_total": cost.bytes,
         "rounds": cost.rounds,
-        "stage_megabytes": [stage["megabytes"] for stage in stages],
-        "stage_scores": [stage["score"] for stage in stages],
+        "stage_megabytes": [stage.megabytes for stage in stages],
+        "stage_scores": [stage.score for stage in stages],
         "epochs": budget.epochs,
         "examples": budget.examples,
     }

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pibench.engines.engine import Cost
 from pibench.engines.lean.ledger import predict
 from pibench.measure.setups import Setup, interleaved, sessions
 from pibench.measure.study import Log, Save
-from pibench.methods import registry
+from pibench.methods.registry import METHODS
+from pibench.methods.studies import ReportedDecoder, ReportsDecoderCosts
 from pibench.model.architecture import Architecture, Layer
 from pibench.results.cost import group_megabytes
 
@@ -18,8 +20,8 @@ ROUNDS = 5
 
 def test_decoder_costs(save: Save, log: Log) -> None:
     rows = []
-    for name in registry.names():
-        reported = getattr(registry.get(name), "reported_costs", ())
+    for name, method in METHODS.items():
+        reported = method.reported_costs if isinstance(method, ReportsDecoderCosts) else ()
         for seq_len in dict.fromkeys(row.seq_len for row in reported):
             own = [row for row in reported if row.seq_len == seq_len]
             layers = one_layer_each(own)
@@ -31,7 +33,7 @@ def test_decoder_costs(save: Save, log: Log) -> None:
     save("decoder_costs", rows)
 
 
-def one_layer_each(reported: Any) -> list[Setup]:
+def one_layer_each(reported: Sequence[ReportedDecoder]) -> list[Setup]:
     """Return a setup of one layer, and nothing around it, for each distinct one that the rows are made of."""
     found = {}
     for row in reported:
@@ -47,7 +49,7 @@ def alone(architecture: Architecture, layer: Layer) -> Architecture:
     return replace(architecture, layers=(layer,), outputs=1)
 
 
-def whole(row: Any, method: str) -> dict[str, Any]:
+def whole(row: ReportedDecoder, method: str) -> dict[str, Any]:
     """Return a reported row with what the ledger predicts for the whole decoder, and the keys of its layers."""
     architecture = row.architecture(row.layers)
     ledger = predict(architecture, 1, row.seq_len)
@@ -58,7 +60,7 @@ def whole(row: Any, method: str) -> dict[str, Any]:
     return {
         "method": method,
         "whole": True,
-        "reported": asdict(row) | {"needed_mbits": row.needed_mbits},
+        "reported": row.report(),
         "bytes_total": total.bytes,
         "rounds": total.rounds,
         "vocabulary_bytes": vocabulary.bytes,

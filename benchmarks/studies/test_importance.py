@@ -10,12 +10,13 @@ from benchmarks.conftest import PLAN
 from pibench.measure.stages import dense
 from pibench.measure.study import Log, Save
 from pibench.measure.workbench import Workbench
-from pibench.methods import registry
+from pibench.methods.registry import METHODS
+from pibench.methods.studies import StudiesImportance
 
 
 def test_importance(bench: Workbench, save: Save, log: Log, request: pytest.FixtureRequest) -> None:
     cells = {(cell.task, cell.seed): cell for cell in request.config.stash[PLAN].cells}
-    studied = [method for name in registry.names() if hasattr(method := registry.get(name), "importance_study")]
+    studied = [method for method in METHODS.values() if isinstance(method, StudiesImportance)]
     rows = []
     for task in dict.fromkeys(task for task, _ in cells):
         own = [replace(cell, method="dense") for (name, _), cell in cells.items() if name == task]

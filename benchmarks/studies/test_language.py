@@ -1,6 +1,6 @@
 """Decoders of every configuration that a method offers, trained from scratch on text; each is kept once it is done.
 
-A method's ``language_rungs`` are trained with the first seed, its ``compared_rungs`` with all of them.
+Those that a method compares are trained with every seed, the others with the first alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from benchmarks.conftest import PLAN
 from pibench.disk import save_text
 from pibench.errors import InputError
 from pibench.measure.study import Log, Save
-from pibench.methods import registry
+from pibench.methods.registry import METHODS
+from pibench.methods.studies import LearnsLanguage
 from pibench.tasks.text import TextData, load_corpus, tokenise
 from pibench.training.language import LanguageBudget
 
@@ -44,19 +45,20 @@ def test_language(text: TextData, save: Save, log: Log, request: pytest.FixtureR
     budget = BUDGETS[option("profile")]
     seeds = list(dict.fromkeys(cell.seed for cell in request.config.stash[PLAN].cells))
     rows = []
-    for name in registry.names():
-        method = registry.get(name)
-        for rung in getattr(method, "language_rungs", ()):
-            for seed in seeds if rung in method.compared_rungs else seeds[:1]:
-                row = learned(method, rung, text, replace(budget, seed=seed), option("resume"))
-                log(f"{name}, {rung}, seed {seed}: {outcome(row)}")
+    for name, method in METHODS.items():
+        if not isinstance(method, LearnsLanguage):
+            continue
+        for configuration in method.configurations:
+            for seed in seeds if configuration in method.compared else seeds[:1]:
+                row = learned(method, configuration, text, replace(budget, seed=seed), option("resume"))
+                log(f"{name}, {configuration}, seed {seed}: {outcome(row)}")
                 rows.append(row)
     if not rows:
         pytest.skip("no installed method has decoders")
     save("language", rows)
 
 
-def learned(method: Any, rung: str, text: TextData, budget: LanguageBudget, resume: bool) -> dict[str, Any]:
+def learned(method: Any, configuration: str, text: TextData, budget: LanguageBudget, resume: bool) -> dict[str, Any]:
     """Return what came of one configuration: from an earlier run if there is one, or else trained and kept."""
     name = method.info.name
     about = {
@@ -66,11 +68,11 @@ def learned(method: Any, rung: str, text: TextData, budget: LanguageBudget, resu
         "vocabulary": text.vocabulary,
         **asdict(budget),
     }
-    parts = [about, rung, method.info.version, pibench.__version__]
+    parts = [about, configuration, method.info.version, pibench.__version__]
     path = KEPT / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}.json"
     if resume and path.exists():
         return json.loads(path.read_text(encoding="utf-8"))
-    row = about | method.learn_language(rung, text, budget)
+    row = about | method.learn_language(configuration, text, budget)
     save_text(json.dumps(row), path)
     return row
 

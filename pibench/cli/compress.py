@@ -15,8 +15,8 @@ from pibench.measure.plan import Cell, Plan
 from pibench.measure.profiles import PROFILES
 from pibench.measure.stages import served
 from pibench.measure.workbench import Workbench, writable
-from pibench.methods import registry
 from pibench.methods.contract import Skip, Variant
+from pibench.methods.registry import METHODS
 from pibench.model.pretrained import PrivateModel
 from pibench.training.finetune import predict
 
@@ -71,7 +71,7 @@ def _compress(chosen: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _variant(chosen: argparse.Namespace) -> Variant:
-    variants = {variant.name: variant for variant in registry.get(chosen.method).info.variants}
+    variants = {variant.name: variant for variant in METHODS[chosen.method].info.variants}
     return variants[pick("variant", chosen.variant or next(iter(variants)), variants)]
 
 

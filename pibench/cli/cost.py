@@ -41,7 +41,7 @@ def predicted(backbone: str, batch: int, seq_len: int, operators: Mapping[str, s
     from pibench.engines.lean.engine import Lean
     from pibench.engines.lean.ledger import predict
     from pibench.model.architecture import Architecture
-    from pibench.model.backbones.bert import dense_shape
+    from pibench.model.backbones.backbone import dense_shape
     from pibench.net.profiles import MODELLED, NETWORKS, latency
     from pibench.results.cost import GROUPS, PARTIES, operator_group
 

@@ -13,7 +13,7 @@ MAINS = {
     "report": ("pibench.results.page", "write the report, one HTML page that needs nothing else"),
     "claims": ("pibench.results.claims", "judge each claim of the papers and of the suite by the tables"),
     "check-results": ("pibench.results.signature", "say whether records are fit to be cited; --sign signs them off"),
-    "check-plugin": ("pibench.methods.check", "check that a method keeps the contract"),
+    "check-plugin": ("pibench.checks.plugin", "check that a method or an engine keeps its contract"),
 }
 """The module of each command, whose ``main`` reads the rest of the command line, and its help."""
 

@@ -73,18 +73,15 @@ def _port() -> str:
 
 
 def _backbone() -> str:
-    from pibench.model.backbones.bert import load_backbone
+    from pibench.model.backbones.backbone import load_backbone
 
     return f"{load_backbone().positions} positions"
 
 
 def _methods() -> str:
-    from pibench.methods import registry
+    from pibench.methods.registry import METHODS
 
-    names = registry.names()
-    for name in names:
-        registry.get(name)
-    return f"{len(names)} import"
+    return f"{len(list(METHODS.values()))} import"
 
 
 def _disk() -> str:
@@ -95,6 +92,7 @@ def _disk() -> str:
 
 
 def _glue() -> str:
+    from pibench.tasks.glue import hub
     from pibench.tasks.sources import reachable
 
     folder = os.environ.get("PIBENCH_GLUE_DIR")
@@ -102,7 +100,7 @@ def _glue() -> str:
         raise InputError(f"PIBENCH_GLUE_DIR names {folder}, which is no folder: correct it or unset it")
     if folder:
         return f"in {folder}"
-    if reachable():
+    if reachable(hub("cola")):
         return "on the Hugging Face hub"
     raise InputError("name its folder in PIBENCH_GLUE_DIR, or connect to the Hugging Face hub")
 

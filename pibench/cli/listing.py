@@ -8,12 +8,12 @@ from typing import Any
 from pibench.cli.output import add_json, show
 from pibench.cli.run import nothing_more
 from pibench.errors import InputError
-from pibench.methods import registry
+from pibench.methods.registry import METHODS
 from pibench.model.operators.activation import ACTIVATION
 from pibench.model.operators.norm import NORM
 from pibench.model.operators.softmax import SOFTMAX
 from pibench.net.profiles import NETWORKS
-from pibench.tasks.glue import TASKS
+from pibench.tasks.registry import TASKS, in_order
 
 KINDS = ("methods", "operators", "tasks", "networks")
 
@@ -35,9 +35,9 @@ def _list(chosen: argparse.Namespace, rest: list[str]) -> int:
 
 def _methods() -> list[dict[str, Any]]:
     found = []
-    for name in registry.names():
+    for name in METHODS:
         try:
-            info = registry.get(name).info
+            info = METHODS[name].info
         except InputError as error:
             found.append({"method": name, "variants": "", "what": str(error)})
             continue
@@ -54,7 +54,7 @@ def _operators() -> list[dict[str, Any]]:
 def _tasks() -> list[dict[str, Any]]:
     return [
         {"task": task.name, "outputs": task.outputs, "metric": "+".join(task.metrics), "texts": ", ".join(task.columns)}
-        for task in TASKS.values()
+        for task in map(TASKS.__getitem__, in_order(TASKS))
     ]
 
 

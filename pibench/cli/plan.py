@@ -22,7 +22,7 @@ from pibench.measure.profiles import PROFILES
 from pibench.model.architecture import Architecture, Layer
 from pibench.model.module import Embeddings, Model
 from pibench.results.records import RESULTS, Record, read_all
-from pibench.tasks.glue import TASKS
+from pibench.tasks.registry import TASKS, in_order
 
 _WORDS = 30_522
 _BATCH, _SEQ_LEN, _STEPS = 4, 64, 3
@@ -30,18 +30,6 @@ _RUNS_A_PAIR = 2
 _SUMS = ("cells", "training (h)", "between parties (h)", "all (h)")
 _BACKWARD = 3
 """Times a forward pass that a training step takes: the usual rule."""
-_EXAMPLES = {
-    "cola": (8_551, 1_043),
-    "sst2": (67_349, 872),
-    "mrpc": (3_668, 408),
-    "qqp": (363_846, 40_430),
-    "stsb": (5_749, 1_500),
-    "mnli": (392_702, 9_815),
-    "qnli": (104_743, 5_463),
-    "rte": (2_490, 277),
-    "wnli": (635, 71),
-}
-"""Training and validation examples (Wang et al., GLUE, 2019; MNLI's matched validation split)."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +56,7 @@ def add(commands: Any) -> None:
     """Add the command to the parser's."""
     plan = commands.add_parser("plan", help="predict the machine-hours of a larger matrix")
     plan.add_argument("--sizes", default="base,large", help=f"of {', '.join(SIZES)}, comma-separated (%(default)s)")
-    plan.add_argument("--tasks", default=",".join(TASKS), help="GLUE tasks, comma-separated (default: all nine)")
+    plan.add_argument("--tasks", default="all", help="tasks, comma-separated (default: all that are installed)")
     plan.add_argument("--seeds", type=at_least(1, 1000), default=3, help="seeds a cell (%(default)s)")
     plan.add_argument("--records", type=Path, default=RESULTS / "records", help="what was measured (%(default)s)")
     add_json(plan)
@@ -78,7 +66,8 @@ def add(commands: Any) -> None:
 def _plan(chosen: argparse.Namespace, rest: list[str]) -> int:
     nothing_more(chosen, rest)
     sizes = [pick("size", name, SIZES) for name in listed("sizes", chosen.sizes)]
-    tasks = [pick("task", name, TASKS) for name in listed("tasks", chosen.tasks)]
+    named = in_order(TASKS) if chosen.tasks == "all" else listed("tasks", chosen.tasks)
+    tasks = [pick("task", name, TASKS) for name in named]
     slower = {name: seconds_a_step(SIZES[name].architecture) for name in {*sizes, "minilm"}}
     ratios = {name: seconds / slower["minilm"] for name, seconds in slower.items()}
     show(planned(read_all(chosen.records), ratios, sizes, tasks, chosen.seeds), chosen.json)
@@ -158,7 +147,10 @@ def _all_cells(measured: dict[str, dict[str, float]], tasks: Sequence[str]) -> d
 
 def _passes(task: str) -> float:
     """Return the forward passes of a cell, a training step counted as three: recovery, then the validation split."""
-    budget, (train, validation) = PROFILES["full"].budget, _EXAMPLES[task]
+    budget, examples = PROFILES["full"].budget, TASKS[task].examples
+    if examples is None:
+        raise InputError(f"task {task!r} does not say how many examples it has: leave it out of --tasks")
+    train, validation = examples
     return _BACKWARD * budget.epochs * min(train, budget.examples) + validation
 
 

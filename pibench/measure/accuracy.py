@@ -14,15 +14,15 @@ import pibench
 from pibench.measure import stages
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
-from pibench.methods import registry
 from pibench.methods.contract import Skip
+from pibench.methods.registry import METHODS
 from pibench.model.module import Model
 from pibench.results.records import SCHEMA_VERSION, Record
 from pibench.tasks.batches import pad
 from pibench.tasks.data import Split
 from pibench.tasks.encode import EncodedTask
-from pibench.tasks.glue import Task
 from pibench.tasks.metrics import answers, majority_score, score
+from pibench.tasks.task import Task
 from pibench.training.finetune import predict
 
 Serve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, int | None]]
@@ -138,7 +138,7 @@ def blank_accuracy(bench: Workbench, cell: Cell) -> Record:
 
 def _version(method: str) -> str:
     try:
-        return registry.get(method).info.version
+        return METHODS[method].info.version
     except Exception:
         return "unknown"
 

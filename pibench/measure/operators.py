@@ -21,9 +21,10 @@ from pibench.model.architecture import Layer
 from pibench.model.floats import TorchInterpreter
 from pibench.model.operators.activation import ACTIVATION
 from pibench.model.operators.norm import NORM
-from pibench.model.operators.operator import Operator, Operators
-from pibench.model.operators.softmax import POWERS, SOFTMAX
+from pibench.model.operators.operator import Operator
+from pibench.model.operators.softmax import SOFTMAX
 from pibench.model.primitives import Interpreter, Value
+from pibench.plugins import Registry
 
 TOKENS, HEADS, HIDDEN, FFN = 128, 12, 384, 1536
 LAYER = Layer(HEADS, HIDDEN // HEADS, FFN)
@@ -161,14 +162,12 @@ def _activation(name: str, operator: Operator) -> Probe:
 def _softmax(name: str, operator: Operator) -> Probe:
     normal = torch.randn(1, 1, 200, TOKENS, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     keep = torch.ones(1, 1, 1, TOKENS, dtype=torch.int64)
-    # At coefficient 1 a power of x / d is nearest to the exponential of x.
-    degree = 2 ** POWERS[name][0] if name in POWERS else 1
 
     def run(ops: Interpreter, scores: Value) -> Value:
         coefficients = _ones(operator)
         if coefficients is not None:
             coefficients = coefficients[: scores.shape[1]]
-        scaled = ops.scale(scores, 1 / degree) if degree > 1 else scores
+        scaled = scores if operator.typical_scale == 1 else ops.scale(scores, operator.typical_scale)
         return ops.normalise(*operator(ops, scaled, keep, coefficients))
 
     return Probe(
@@ -206,7 +205,7 @@ def _norm(name: str, operator: Operator) -> Probe:
     )
 
 
-KINDS: dict[str, tuple[Operators, Callable[[str, Operator], Probe]]] = {
+KINDS: dict[str, tuple[Registry[Operator], Callable[[str, Operator], Probe]]] = {
     "activation": (ACTIVATION, _activation),
     "softmax": (SOFTMAX, _softmax),
     "norm": (NORM, _norm),

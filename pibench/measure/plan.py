@@ -8,16 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
-from pibench.engines import registry as engines
 from pibench.engines.engine import DealerKind, Engine, Session
+from pibench.engines.registry import ENGINES
 from pibench.engines.security import DEALERS
 from pibench.errors import InputError, pick
 from pibench.measure.options import listed, seeds
 from pibench.measure.profiles import PROFILES, Profile
-from pibench.methods import registry as methods
 from pibench.methods.contract import Variant
+from pibench.methods.registry import METHODS
 from pibench.net.profiles import Network, parse_network
-from pibench.tasks.glue import get_task
+from pibench.tasks.registry import TASKS
 from pibench.training.budget import Budget, Recovery
 
 HEADLINE = "lean"
@@ -84,7 +84,7 @@ class Plan:
             mpc_examples=_at_least(
                 0, "--mpc-examples", options.mpc_examples, profile.mpc_examples, "is not a number of examples"
             ),
-            tasks=tuple(get_task(name).name for name in listed("tasks", options.tasks)),
+            tasks=tuple(pick("task", name, TASKS) for name in listed("tasks", options.tasks)),
             methods=_methods(options.methods),
             seeds=tuple(seeds(options.seeds)),
             engines=_engines(options.engine, session),
@@ -112,7 +112,7 @@ class Plan:
     @cached_property
     def running(self) -> dict[str, Engine]:
         """The engines of this run, by name; the headline engine is always there."""
-        return {name: engines.get(name) for name in dict.fromkeys([HEADLINE, *(name for name, _ in self.engines)])}
+        return {name: ENGINES[name] for name in dict.fromkeys([HEADLINE, *(name for name, _ in self.engines)])}
 
     @property
     def backbone_name(self) -> str:
@@ -164,25 +164,24 @@ def _default_output(session: Session, profile: Profile) -> Path:
 
 
 def _methods(asked: str) -> tuple[str, ...]:
-    known = methods.names()
-    return tuple(known if asked == "all" else [pick("method", name, known) for name in listed("methods", asked)])
+    return tuple(METHODS if asked == "all" else [pick("method", name, METHODS) for name in listed("methods", asked)])
 
 
 def _engines(asked: str | None, session: Session) -> tuple[tuple[str, str | None], ...]:
     """Return the engines asked for; the headline engine, and what can run beside it, where none is."""
     if asked is None:
-        alone = session.listen or session.dealer == "third-party" or engines.get("crypten").missing()
+        alone = session.listen or session.dealer == "third-party" or ENGINES["crypten"].missing()
         asked = HEADLINE if alone else f"{HEADLINE},{COMPARED}"
     found = []
     for entry in listed("engine", asked):
         name, _, method = entry.partition(":")
-        pick("engine", name, engines.names())
-        found.append((name, pick("method", method, methods.names()) if method else None))
+        pick("engine", name, ENGINES)
+        found.append((name, pick("method", method, METHODS) if method else None))
     return tuple(found)
 
 
 def _variants(method: str) -> tuple[Variant, ...]:
     try:
-        return methods.get(method).info.variants
+        return METHODS[method].info.variants
     except InputError:
         return (Variant("unknown"),)

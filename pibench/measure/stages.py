@@ -11,10 +11,10 @@ from typing import Any
 import pibench
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
-from pibench.methods import registry
 from pibench.methods.contract import Skip
+from pibench.methods.registry import METHODS
 from pibench.model.architecture import Architecture
-from pibench.model.backbones.bert import build_model
+from pibench.model.backbones.backbone import build_model
 from pibench.model.module import Model
 from pibench.training.budget import Budget
 from pibench.training.tune import Grid, tune
@@ -58,7 +58,7 @@ def grid(bench: Workbench, cell: Cell) -> Grid:
 
 def compressed(bench: Workbench, cell: Cell, budget: Budget | None = None) -> Model | Skip:
     """Return what the cell's method makes of the dense model, within the cell's budget or another one."""
-    method, spent = registry.get(cell.method), budget or bench.budget(cell)
+    method, spent = METHODS[cell.method], budget or bench.budget(cell)
 
     def make() -> dict[str, Any]:
         data = replace(bench.task(cell.task, cell.seed).data, scratch=bench.plan.models / "scratch")

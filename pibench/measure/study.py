@@ -10,7 +10,7 @@ from typing import Any
 
 import pibench
 from pibench.engines.engine import Session
-from pibench.engines.registry import get
+from pibench.engines.registry import ENGINES
 from pibench.measure.provenance import environment
 from pibench.results.records import SCHEMA_VERSION, Record, file_name, write
 
@@ -34,7 +34,7 @@ def saver(folder: Path) -> Save:
             "status": "ok",
             "error": None,
             "engine": engine,
-            "security": security or get(engine).security(Session()),
+            "security": security or ENGINES[engine].security(Session()),
             "rows": rows,
             "environment": environment(threads=1),
             "started_utc": started,

@@ -15,10 +15,11 @@ from pibench.engines.engine import Engine, Parties
 from pibench.errors import InputError
 from pibench.measure.plan import Cell, Plan
 from pibench.measure.provenance import environment
-from pibench.model.backbones.bert import Backbone, load_backbone
+from pibench.model.backbones.backbone import Backbone, load_backbone
 from pibench.results.records import read_all
 from pibench.tasks.encode import EncodedTask, encode_task
-from pibench.tasks.glue import RawTask, load
+from pibench.tasks.load import load
+from pibench.tasks.task import RawTask
 from pibench.training.budget import Budget
 
 THREADS_PER_PARTY = 1

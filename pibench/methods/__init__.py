@@ -1,1 +1,1 @@
-"""What a method has to know and may use: the contract, the registry, and surgery on models."""
+"""Compression methods: their contract, registry and check, and what they share."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pibench.tasks.data import TaskData
 from pibench.training.budget import Budget
@@ -16,21 +16,15 @@ from pibench.training.budget import Budget
 if TYPE_CHECKING:
     from pibench.model.module import Model
 
-Lowering = Literal["fair", "stock"]
 QUANTITIES = ("accuracy", "communication", "latency")
 """What a paper may report, and what the table ``reported`` has a column for."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of a method.
-
-    ``lowering`` names how the engine turns primitives into protocol steps: ``fair`` is the best lowering we
-    have, ``stock`` is what the engine ships with. ``options`` are the method's own settings.
-    """
+    """One row of a method; ``options`` are the method's own settings, as JSON types."""
 
     name: str
-    lowering: Lowering = "fair"
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -64,9 +58,8 @@ class Skip:
 class Method(Protocol):
     """A plugin: a class without constructor arguments, registered under the entry-point group ``pibench.methods``.
 
-    Studies use more of a method where it has it: ``importance_study`` (benchmarks/test_importance.py),
-    ``language_rungs``, ``compared_rungs`` and ``learn_language`` (test_language.py), ``reported_costs``
-    (test_decoder_costs.py).
+    A method may offer more, for studies of its own kind: see :mod:`pibench.methods.studies`. What it wants to be
+    recorded goes into ``Model.notes``: a search leaves its :class:`pibench.methods.trajectory.Trajectory` there.
     """
 
     info: MethodInfo

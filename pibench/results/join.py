@@ -13,8 +13,8 @@ from typing import Any
 
 from pibench.errors import InputError
 from pibench.results.records import Record
+from pibench.tasks.registry import in_order
 
-TASK_ORDER = ("cola", "sst2", "mrpc", "qqp", "stsb", "mnli", "qnli", "rte", "wnli")
 REFERENCE = ("dense", "exact")
 """The row that every loss, reduction and speed-up refers to."""
 HEADLINE = "lean"
@@ -39,9 +39,8 @@ class Study:
 
     @cached_property
     def tasks(self) -> list[str]:
-        """The tasks present, in GLUE's order, strangers last."""
-        present = {record["task"] for record in self.accuracy}
-        return [task for task in TASK_ORDER if task in present] + sorted(present - set(TASK_ORDER))
+        """The tasks present, in the order of tables; those that are not installed come last."""
+        return in_order(record["task"] for record in self.accuracy)
 
     @cached_property
     def rows(self) -> list[Row]:

@@ -8,16 +8,15 @@ from pibench.results import notes
 from pibench.results.join import Row, Study, join
 from pibench.results.records import Record
 from pibench.results.render import Cell, Column, Table
+from pibench.tasks.registry import TASKS
 
-SEEDS = {"cola": 3, "mrpc": 3, "stsb": 3, "rte": 3, "sst2": 1}
-"""Seeds that the matrix wants of each task: three of the small ones."""
 _SECONDS_AN_HOUR = 3600
 
 
 def matrix(records: Iterable[Record]) -> Table:
     """Return one row per method and variant: the seeds of each task, what is missing, and hours."""
     study = join(records)
-    wanted = {task: SEEDS.get(task, 1) for task in study.tasks}
+    wanted = {task: TASKS[task].seeds if task in TASKS else 1 for task in study.tasks}
     rows: list[list[Cell]] = []
     for row in study.rows:
         lacking = {task: _lacking(study, row, task, count) for task, count in wanted.items()}

@@ -76,7 +76,7 @@ def methods_ablation(record: Record) -> Table:
             row["ablation"],
             row["float"],
             row["dense_float"] - row["float"],
-            row["dense_selection"] - row["selection"],
+            None if row["selection"] is None else row["dense_selection"] - row["selection"],
             row["bytes_total"] / 1e6,
             100 * (1 - row["bytes_total"] / row["dense_bytes_total"]),
             row["rounds"],

@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from pibench.methods.trajectory import Trajectory
 from pibench.results.records import Record
 
 COLOURS = ("#d1495b", "#33415c", "#4f9d69", "#e09f3e", "#7d5ba6", "#2a9d8f")
 
 
 def searched(records: Sequence[Record]) -> list[Record]:
-    """Return the accuracy records whose method left a trajectory of stages."""
-    return [r for r in records if r["kind"] == "accuracy" and r["notes"].get("stages")]
+    """Return the accuracy records whose method left a trajectory."""
+    return [r for r in records if r["kind"] == "accuracy" and Trajectory.of(r["notes"])]
 
 
 def frontier(plt: Any, records: Sequence[Record]) -> Any:

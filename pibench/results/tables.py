@@ -11,8 +11,8 @@ from typing import get_args
 
 from pibench.disk import save_text
 from pibench.errors import InputError, one_sentence
-from pibench.methods import registry
 from pibench.methods.contract import MethodInfo
+from pibench.methods.registry import METHODS
 from pibench.results.build import accuracy, communication, headline, latency
 from pibench.results.choice import choice
 from pibench.results.claims import CLAIMS, claims_table, load
@@ -93,7 +93,7 @@ def _infos(records: list[Record]) -> dict[str, MethodInfo]:
     found = {}
     for name in sorted({record["method"] for record in records if record["kind"] == "accuracy"}):
         with suppress(InputError):
-            found[name] = registry.get(name).info
+            found[name] = METHODS[name].info
     return found
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from pibench.tasks.glue import Task
+from pibench.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class Split:
 class TaskData:
     """What a method may look at: the training split, and a selection split cut from train for every choice.
 
-    ``source`` is ``glue`` or ``sample``; ``fingerprint`` is a hash of the texts and labels behind the splits.
-    Costs are measured at ``seq_len`` tokens. ``scratch`` is a folder for what a method need not do twice, if any.
+    ``source`` is the task's suite, such as ``glue``, or ``sample``; ``fingerprint`` is a hash of the texts and labels
+    behind the splits. Costs are measured at ``seq_len`` tokens. ``scratch`` is a folder for what a method need not do
+    twice, if any.
     """
 
     task: Task

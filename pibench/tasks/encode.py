@@ -10,7 +10,7 @@ import torch
 
 from pibench.errors import InputError
 from pibench.tasks.data import Split, TaskData
-from pibench.tasks.glue import Examples, RawTask, Task
+from pibench.tasks.task import Examples, RawTask, Task
 
 SELECTION_SHARE = 0.1
 SELECTION_MOST = 1000

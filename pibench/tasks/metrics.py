@@ -9,8 +9,9 @@ import numpy as np
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from pibench.errors import InputError
-from pibench.tasks.glue import Task, get_task
+from pibench.errors import InputError, pick
+from pibench.tasks.registry import TASKS
+from pibench.tasks.task import Task
 
 if TYPE_CHECKING:
     import evaluate
@@ -51,7 +52,7 @@ def score(task: Task, predictions: np.ndarray, labels: np.ndarray) -> dict[str, 
     predictions or labels is 0.
 
     Raises:
-        InputError: input that is empty, of unequal shapes or not finite.
+        InputError: input that is empty, of unequal shapes or not finite, or an unknown metric.
     """
     if predictions.ndim != 1 or predictions.shape != labels.shape or not predictions.size:
         raise InputError(
@@ -62,7 +63,7 @@ def score(task: Task, predictions: np.ndarray, labels: np.ndarray) -> dict[str, 
         raise InputError(f"{task.name} cannot be scored: NaN or infinity in it; check the training.")
     if task.regression:
         predictions, labels = predictions.astype(np.float64), labels.astype(np.float64)
-    values = {name: 100 * float(_METRICS[name](labels, predictions)) for name in task.metrics}
+    values = {name: 100 * float(_METRICS[pick("metric", name, _METRICS)](labels, predictions)) for name in task.metrics}
     return {**values, "score": float(np.mean(list(values.values())))}
 
 
@@ -80,7 +81,7 @@ def glue_metric(name: str) -> evaluate.Metric:
     Raises:
         InputError: an unknown name, or ``evaluate`` is not installed.
     """
-    task = get_task(name)
+    task = TASKS[name]
     try:
         import datasets
         import evaluate

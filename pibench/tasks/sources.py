@@ -1,4 +1,4 @@
-"""Where GLUE comes from: a folder of parquet files, or the Hugging Face hub. Every table is checked."""
+"""Where a task's data comes from: a folder of parquet files, or the Hugging Face hub. Every table is checked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,12 +14,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pibench.errors import InputError
+from pibench.tasks.task import Hub, Task
 
-if TYPE_CHECKING:
-    from pibench.tasks.glue import Task
-
-HUB = "nyu-mll/glue"
-REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
 MAX_SCORE = 5
 
 Tables = dict[str, pa.Table]
@@ -37,11 +33,12 @@ def folder(task: Task, root: Path) -> Tables:
         InputError: the folder or a file is missing or unreadable.
     """
     if not root.is_dir():
-        raise InputError(f"GLUE folder {root} does not exist: name an existing folder.")
+        raise InputError(f"folder {root} does not exist: name an existing folder.")
     paths = [root / task.name / f"{split}.parquet" for split in ("train", task.validation)]
     for path in paths:
         if not path.is_file():
-            raise InputError(f"{path} is missing: put the parquet file of {task.name} from {HUB} there.")
+            origin = f" from {task.hub.dataset}" if task.hub else ""
+            raise InputError(f"{path} is missing: put the parquet file of {task.name}{origin} there.")
     return {str(path): _read(path) for path in paths}
 
 
@@ -55,8 +52,8 @@ def _read(path: Path) -> pa.Table:
     return table
 
 
-def reachable(seconds: float = 4.0) -> bool:
-    """Whether the hub serves the dataset within ``seconds``; False in the offline modes of Hugging Face."""
+def reachable(hub: Hub, seconds: float = 4.0) -> bool:
+    """Whether the hub serves a data set within ``seconds``; False in the offline modes of Hugging Face."""
     if any(
         os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"}
         for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
@@ -64,7 +61,7 @@ def reachable(seconds: float = 4.0) -> bool:
         return False
     from huggingface_hub import constants, get_session
 
-    url = f"{constants.ENDPOINT}/datasets/{HUB}/resolve/{REVISION}/README.md"
+    url = f"{constants.ENDPOINT}/datasets/{hub.dataset}/resolve/{hub.revision}/README.md"
     answered = threading.Event()
 
     def probe() -> None:
@@ -80,38 +77,41 @@ def reachable(seconds: float = 4.0) -> bool:
 
 
 def hub(task: Task) -> Tables:
-    """Fetch both splits of ``task`` at the pinned revision, from the cache of ``datasets`` where offline.
+    """Fetch both splits of ``task`` at its revision, from the cache of ``datasets`` where offline.
 
     Raises:
         HubUnavailable: no data, whatever the cause.
     """
-    online = reachable()
+    if task.hub is None:
+        raise HubUnavailable(f"task {task.name!r} is not on the hub: name a folder with PIBENCH_GLUE_DIR.")
+    place, online = task.hub, reachable(task.hub)
     try:
-        splits = _download(task.name) if online else _cached(task.name)
+        splits = _download(place) if online else _cached(place)
         return {
-            f"{HUB} {task.name}/{split}": splits[split].with_format("arrow")[:] for split in ("train", task.validation)
+            f"{place.dataset} {place.config}/{split}": splits[split].with_format("arrow")[:]
+            for split in ("train", task.validation)
         }
     except ImportError as error:
         raise HubUnavailable("the hub needs the package datasets: pip install 'pibench[hub]'.") from error
     except Exception as error:  # datasets lets through errors of many libraries
         reason = f"failed ({type(error).__name__})" if online else "is out of reach and not in the cache"
         raise HubUnavailable(
-            f"{HUB} on the Hugging Face hub {reason}: connect, or name a folder with PIBENCH_GLUE_DIR."
+            f"{place.dataset} on the Hugging Face hub {reason}: connect, or name a folder with PIBENCH_GLUE_DIR."
         ) from error
 
 
-def _download(name: str) -> Any:
+def _download(hub: Hub) -> Any:
     from datasets import load_dataset
 
-    return load_dataset(HUB, name, revision=REVISION)
+    return load_dataset(hub.dataset, hub.config, revision=hub.revision)
 
 
-def _cached(name: str) -> Any:
-    """Read the pinned revision; ``load_dataset`` would retry for long, and then take any revision."""
+def _cached(hub: Hub) -> Any:
+    """Read that very revision; ``load_dataset`` would retry for long, and then take any revision."""
     from datasets.packaged_modules.cache.cache import Cache
 
-    owner_and_name = {"repo_id": HUB, "dataset_name": HUB.split("/")[1]}
-    return Cache(**owner_and_name, config_name=name, version="0.0.0", hash=REVISION).as_dataset()
+    owner_and_name = {"repo_id": hub.dataset, "dataset_name": hub.dataset.split("/")[1]}
+    return Cache(**owner_and_name, config_name=hub.config, version="0.0.0", hash=hub.revision).as_dataset()
 
 
 def rows(

@@ -13,14 +13,15 @@ from typing import Any
 import torch
 
 from pibench.errors import InputError, pick
-from pibench.tasks.glue import SOURCES, get_task
+from pibench.tasks.load import SOURCES
+from pibench.tasks.registry import TASKS
 from pibench.tasks.sample import sample
 from pibench.tasks.sources import HubUnavailable, reachable
+from pibench.tasks.task import Hub
 
 log = logging.getLogger("pibench")
 
-HUB = "Salesforce/wikitext"
-HUB_CONFIG = "wikitext-2-raw-v1"
+HUB = Hub("Salesforce/wikitext", "wikitext-2-raw-v1", "main")
 HELD_OUT = 10
 """One part in so many, the last of a corpus that has no validation text of its own, is held out."""
 
@@ -99,19 +100,19 @@ def _from_hub() -> Corpus:
         from datasets import load_dataset
     except ImportError as error:
         raise HubUnavailable("the hub needs the package datasets: pip install 'pibench[hub]'") from error
-    if not reachable():
-        raise HubUnavailable(f"{HUB} on the Hugging Face hub is out of reach: connect, or set PIBENCH_TEXT_DIR")
+    if not reachable(HUB):
+        raise HubUnavailable(f"{HUB.dataset} on the Hugging Face hub is out of reach: connect, or set PIBENCH_TEXT_DIR")
     try:
-        splits: Any = load_dataset(HUB, HUB_CONFIG)
+        splits: Any = load_dataset(HUB.dataset, HUB.config, revision=HUB.revision)
         train, validation = ("".join(splits[split]["text"]) for split in ("train", "validation"))
     except Exception as error:  # datasets lets through errors of many libraries
-        raise HubUnavailable(f"{HUB} on the Hugging Face hub failed ({type(error).__name__})") from error
+        raise HubUnavailable(f"{HUB.dataset} on the Hugging Face hub failed ({type(error).__name__})") from error
     return Corpus("wikitext-2", "hub", train, validation)
 
 
 def _sample() -> Corpus:
     """Return sentences of the built-in grammar, none twice, in an order without meaning."""
-    train, _ = sample(get_task("mnli"), train=4000, validation=0)
+    train, _ = sample(TASKS["mnli"], train=4000, validation=0)
     sentences = list(dict.fromkeys(f"{sentence}." for pair in train.texts for sentence in pair))
     Random(0).shuffle(sentences)
     cut = len(sentences) // HELD_OUT

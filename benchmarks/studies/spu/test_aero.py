@@ -12,7 +12,7 @@ from pibench.engines.security import in_words
 from pibench.engines.spu.protocols import PROTOCOLS, Protocol
 from pibench.measure.spu import alone, summed
 from pibench.measure.study import Save
-from pibench.methods import registry
+from pibench.methods.registry import METHODS
 
 RUNGS = ("SM+LN+G", "SM+LN+R", "SM+ScFFN", "SM+ScFuFFN")
 LAYERS, SEQ_LEN = 12, 128
@@ -20,7 +20,7 @@ LAYERS, SEQ_LEN = 12, 128
 
 def test_aero(save: Save, protocols: list[Protocol], costs: Costs) -> None:
     """Twelve times one GPT-2 layer, and one layer of a BERT of that size, with weights that the server alone has."""
-    method: Any = registry.get("aero")
+    method: Any = METHODS["aero"]
     protocol, rows = PROTOCOLS["cheetah"], []
     if protocol not in protocols:
         pytest.skip("CHEETAH takes half an hour: name it in --protocols")

@@ -13,7 +13,7 @@ from pibench.measure.spu import SESSION, score_on_spu
 from pibench.measure.stages import served
 from pibench.measure.study import Log, Save
 from pibench.measure.workbench import Workbench
-from pibench.methods import registry
+from pibench.methods.registry import METHODS
 from pibench.model.module import Model
 
 MODELS = {"dense": "exact", "ig3d": "within_2.3", "aero": "SM+ScFuFFN"}
@@ -26,7 +26,7 @@ def test_spu_accuracy(request: pytest.FixtureRequest, save: Save, log: Log) -> N
     with SpuParties(protocol, SESSION) as parties:
         for task in plan.tasks:
             for method, name in MODELS.items():
-                variant = next(one for one in registry.get(method).info.variants if one.name == name)
+                variant = next(one for one in METHODS[method].info.variants if one.name == name)
                 cell = Cell(task, method, variant, 0)
                 model = served(bench, cell)
                 assert isinstance(model, Model)

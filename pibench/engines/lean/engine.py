@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from pibench.engines.engine import Emulation, Engine, Parties, Prediction, Session
@@ -28,7 +28,7 @@ class Lean(Engine):
     name, title, round_trips = "lean", "lean", 0.5
 
     def __init__(self) -> None:
-        self._session = Session()
+        self._listeners: dict[tuple[str, Path], Listener] = {}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -36,12 +36,11 @@ class Lean(Engine):
         return asdict(LEAN)
 
     def check(self, session: Session) -> None:
-        self._session = session
         free_port(session.port)
         if session.dealer == "third-party" and session.listen is not None:
             raise InputError("--dealer third-party runs on one machine: leave --listen out")
         if session.listen is not None:
-            _ = self._listener
+            self._listener(session.listen, session.certificates)
 
     def security(self, session: Session) -> dict[str, Any]:
         return two_parties(session.dealer)
@@ -50,7 +49,9 @@ class Lean(Engine):
         return predict(architecture, batch, seq_len).prediction()
 
     def start(self, session: Session) -> Parties:
-        return LeanParties(session) if session.listen is None else RemoteParties(session, self._listener)
+        if session.listen is None:
+            return LeanParties(session)
+        return RemoteParties(session, self._listener(session.listen, session.certificates))
 
     def prepared(self, model: Model, split: Split, pad_id: int) -> Model:
         return rescaled(model, split, pad_id)
@@ -61,11 +62,11 @@ class Lean(Engine):
     def outside_domain(self, model: Model, split: Split, pad_id: int) -> list[dict[str, Any]]:
         return [asdict(seen) for seen in calibrate(model, split, pad_id) if seen.outside]
 
-    @cached_property
-    def _listener(self) -> Listener:
-        """Party 0's open port, which stays open from one session to the next."""
-        address, certificates = self._session.listen, self._session.certificates
-        assert address is not None
+    def _listener(self, address: str, certificates: Path | None) -> Listener:
+        """Return party 0's open port, which stays open from one session to the next."""
         if certificates is None:
             raise InputError("--listen needs --certificates: parties on two machines speak TLS alone")
-        return Listener(parse_address(address), certificates)
+        key = address, certificates
+        if key not in self._listeners:
+            self._listeners[key] = Listener(parse_address(address), certificates)
+        return self._listeners[key]

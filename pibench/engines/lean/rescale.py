@@ -1,6 +1,6 @@
-"""Public factors that keep a model's numbers inside the domains of the engine's lookups; it computes what it did.
+"""Keep a model's numbers inside the domains of the engine's lookups by public factors that leave its outputs the same.
 
-LayerNorm does not see a factor on all of its input, nor a power softmax one on all of a head's weights.
+LayerNorm divides out a factor on all of its input, and a softmax over its sum one on all of a head's weights.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import torch
 from pibench.engines.lean.calibrate import Range, Ranges
 from pibench.engines.lean.switches import LEAN, Switches
 from pibench.model.module import Model
-from pibench.model.operators.softmax import POWERS
+from pibench.model.operators.operator import query_rows
+from pibench.model.operators.softmax import SOFTMAX
 from pibench.model.primitives import Domain
 from pibench.tasks.batches import ordered
 from pibench.tasks.data import Split
@@ -41,21 +42,21 @@ class _HeadRanges(Ranges):
 def rescaled(model: Model, split: Split, pad_id: int, switches: Switches = LEAN) -> Model:
     """Return ``model``, or where inputs of ``split`` leave a domain a copy in which as few as can be do.
 
-    The last LayerNorm of a layer gets a public power of two before it (:attr:`Layer.scaled`), the queries and offsets
-    of a power softmax over its sum a factor for each head; both bring a range to the middle of its domain. Costs stay
-    the same.
+    The last LayerNorm of a layer gets a public power of two before it (:attr:`Layer.scaled`), which brings the variance
+    to the middle of its domain; a softmax with :attr:`Operator.rescale` gets other query weights and coefficients.
+    Outputs and costs stay the same.
     """
     ops = _HeadRanges(switches)
     for batch in ordered(split, _BATCH, pad_id):
         model(batch.input_ids, batch.token_type_ids, batch.keep, ops)
     outside = [seen for seen in ops.seen.values() if seen.outside]
     norms = dict(_found(outside, "ffn_norm", "inverse_sqrt"))
-    powers = {
+    softmaxes = {
         index: ops.divisors[seen.operator]
         for index, seen in _found(outside, "softmax", "divide")
-        if POWERS.get(model.architecture.layers[index].softmax, (0, False))[1]
+        if SOFTMAX[model.architecture.layers[index].softmax].rescale
     }
-    if not norms and not powers:
+    if not norms and not softmaxes:
         return model
     layers = tuple(
         replace(layer, scaled=layer.scaled or index in norms) for index, layer in enumerate(model.architecture.layers)
@@ -65,8 +66,8 @@ def rescaled(model: Model, split: Split, pad_id: int, switches: Switches = LEAN)
     for index, seen in norms.items():
         excess = seen.low * seen.high / (seen.domain_low * seen.domain_high)
         changed.layer_weights[index]["ffn_coefficients"].mul_(2.0 ** -round(math.log2(excess) / 4))
-    for index, extremes in powers.items():
-        _recentre(changed, index, extremes)
+    for index, extremes in softmaxes.items():
+        _rescale_softmax(changed, index, extremes)
     return changed
 
 
@@ -79,13 +80,13 @@ def _found(outside: Iterable[Range], name: str, primitive: str) -> list[tuple[in
     ]
 
 
-def _recentre(model: Model, index: int, extremes: torch.Tensor) -> None:
-    """Scale each head's (x + c)**d so that what it is divided by lies around 1, geometrically."""
+def _rescale_softmax(model: Model, index: int, extremes: torch.Tensor) -> None:
+    """Bring what each head's attention weights are divided by, of which these are the ``extremes``, near 1."""
     layer, own = model.architecture.layers[index], model.layer_weights[index]
-    degree = 2 ** POWERS[layer.softmax][0]
-    factor = extremes.prod(0) ** (-0.5 / degree)
-    rows = torch.ones(3, layer.heads, layer.head_size)
-    rows[0] *= factor[:, None]
-    own["qkv_weight"].mul_(rows.reshape(-1, 1))
-    own["qkv_bias"].mul_(rows.reshape(-1))
-    own["softmax_coefficients"].mul_(factor)
+    rescale = SOFTMAX[layer.softmax].rescale
+    assert rescale is not None
+    scale, coefficients = rescale(own["softmax_coefficients"], extremes)
+    rows = query_rows(layer, scale)
+    own["qkv_weight"].mul_(rows[:, None])
+    own["qkv_bias"].mul_(rows)
+    own["softmax_coefficients"].copy_(coefficients)

@@ -1,1 +1,1 @@
-"""Changes to a model that methods share: cut heads, replace or merge operators, fit what replaces them."""
+"""Changes to a trained model that methods share: cut heads, replace operators by fitted ones, merge matrices."""

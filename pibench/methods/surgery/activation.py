@@ -1,4 +1,4 @@
-"""Dimension 3, the layer-wise substitution of GELU, fitted to each layer's own pre-activations."""
+"""Replace the activation of a layer by a cheaper one that is fitted to the layer's own pre-activations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ _RIDGE = 1e-3
 
 
 def with_activation(model: Model, index: int, name: str, seen: Seen) -> Model:
-    """Return a copy in which layer ``index`` has the activation ``name``: ``relu``, ``square`` or ``identity``."""
+    """Return a copy in which layer ``index`` has the activation ``name``, fitted to what it computes now.
+
+    ``square`` becomes a parabola of each neuron's own, ``identity`` turns the feed-forward network into one matrix; for
+    any other the output bias takes up the mean difference. ``seen`` is what went through the model.
+    """
     if name == "square":
         return _with_squares(model, index, seen)
     if name == "identity":

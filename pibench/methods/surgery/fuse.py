@@ -1,4 +1,4 @@
-"""What can be merged once nothing nonlinear is in between: the two matrices of an FFN, and a fixed normalisation."""
+"""Merge what has nothing nonlinear in between: the two matrices of an FFN, or affine norms and the matrices around."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all three dimensions do to a model: change one layer of it, and look at what flows through that layer."""
+"""Change one layer of a model, and look at what flows through its layers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEEN_TOKENS = 4000
 
 
 def with_layer(model: Model, index: int, weights: Mapping[str, torch.Tensor], **changes: Any) -> Model:
-    """Return a copy in which one layer has other fields (see :class:`Layer`) and the given weights."""
+    """Return a copy in which layer ``index`` has the fields ``changes`` (see :class:`Layer`) and the given weights."""
     layers = list(model.architecture.layers)
     layers[index] = replace(layers[index], **changes)
     changed = model.rebuilt(replace(model.architecture, layers=tuple(layers)))

@@ -1,4 +1,4 @@
-"""LayerNorm with fixed statistics, for the methods that do without it."""
+"""Replace the LayerNorms of a layer by affine maps: LayerNorm with fixed statistics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Structural pruning of attention heads: what is cut is neither computed nor sent."""
+"""Cut attention heads out of a model, so that they are neither computed nor sent."""
 
 from __future__ import annotations
 

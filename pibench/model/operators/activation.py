@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 
 from pibench.model.operators.gelu import bolt, gelu_tanh, hard_gelu, puma, secformer, shaft
-from pibench.model.operators.operator import Operator, Operators
+from pibench.model.operators.operator import Operator, operators
 from pibench.model.primitives import Interpreter, Value
 
 MPCFORMER_QUAD = (0.5, 0.25, 0.125)
@@ -49,7 +49,7 @@ def identity(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> V
     return x
 
 
-ACTIVATION = Operators(
+ACTIVATION = operators(
     "activation",
     {
         "gelu": Operator(gelu, "Hendrycks & Gimpel 2016", 0.0),

@@ -28,9 +28,10 @@ BOLT_QUARTIC = (
 )
 SECFORMER_EDGE = 1.7 * math.sqrt(2)
 SECFORMER_PERIOD = 20.0
-SECFORMER_WAVES = (1.25772, -0.0299154, 0.382155, -0.0519123, 0.196033, -0.0624557, 0.118029)
+SECFORMER_SINES = (1.25772, -0.0299154, 0.382155, -0.0519123, 0.196033, -0.0624557, 0.118029)
 SHAFT_PERIOD = 8.0
-SHAFT_WAVES = (-0.0818, -0.0809, -0.0424, -0.0176, -0.0079, -0.0043, -0.0026, -0.0017)
+SHAFT_SINES = (-0.0818, -0.0809, -0.0424, -0.0176, -0.0079, -0.0043, -0.0026, -0.0017)
+"""The weights of the sines of a Fourier series, the lowest frequency first (SecFormer's likewise)."""
 _PERIOD = 16.0
 """What SecFormer's period is scaled to: the engine's is a power of two."""
 
@@ -111,8 +112,8 @@ def secformer(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> 
     """
     below, above = _below(ops, x, (-SECFORMER_EDGE, SECFORMER_EDGE))
     phase = ops.scale(x, _PERIOD / SECFORMER_PERIOD / math.sqrt(2))
-    waves = ops.sines(phase, SECFORMER_WAVES, _PERIOD)
-    erf = ops.add(ops.mul(waves, ops.sub(above, below)), ops.shift(ops.scale(ops.add(below, above), -1), 1.0))
+    series = ops.sines(phase, SECFORMER_SINES, _PERIOD)
+    erf = ops.add(ops.mul(series, ops.sub(above, below)), ops.shift(ops.scale(ops.add(below, above), -1), 1.0))
     return ops.scale(ops.mul(x, ops.shift(erf, 1.0)), 0.5)
 
 
@@ -124,7 +125,7 @@ def shaft(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Valu
     positive = ops.relu(x)
     size = ops.sub(ops.scale(positive, 2), x)
     (inside,) = _below(ops, size, (SHAFT_PERIOD / 2,))
-    return ops.add(positive, ops.mul(ops.sines(size, SHAFT_WAVES, SHAFT_PERIOD), inside))
+    return ops.add(positive, ops.mul(ops.sines(size, SHAFT_SINES, SHAFT_PERIOD), inside))
 
 
 def _below(ops: Interpreter, x: Value, edges: Sequence[float]) -> list[Value]:

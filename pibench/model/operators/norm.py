@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pibench.model.operators.operator import Operator, Operators
+from pibench.model.operators.operator import Operator, operators
 from pibench.model.primitives import Interpreter, Value
 
 DEFLATION = 2000.0
@@ -78,7 +78,7 @@ def none(ops: Interpreter, x: Value, weight: Value | None, bias: Value | None, e
     return x
 
 
-NORM = Operators(
+NORM = operators(
     "norm",
     {
         "layer_norm": Operator(layer_norm, "Ba et al. 2016", 0.0),

@@ -1,75 +1,71 @@
-"""What an operator is to the suite, and where operators come from: the suite itself, and plugins."""
+"""What an operator is to the suite."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
 from typing import Any
 
-from pibench.errors import InputError, pick
+import torch
+
 from pibench.model.architecture import Layer
-from pibench.plugins import imported, registered
+from pibench.plugins import Registry
+
+Fit = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+Rescale = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 
 
 @dataclass(frozen=True)
 class Operator:
     """A function over an interpreter's primitives, called as those of its kind are (see the modules of this package).
 
-    ``error`` is the largest one that the ``paper``, or its own coefficients, promise: absolute, of GELU or of an
-    attention weight, or relative, of a normalised value; None where it is no approximation and models train with it.
-    ``coefficients`` gives the shape of the public ones that a layer has for it; they are zero until a method sets them.
+    The last three fields are for a softmax that methods fit to a layer's attention. Its coefficients begin with the
+    dimension of heads; ``fit`` and ``rescale`` return ``(scale, coefficients)``: what each head's scores are to be
+    multiplied by (heads,), and the head's new coefficients.
+
+    Args:
+        run: the function.
+        paper: where it comes from.
+        error: the largest one that the paper, or its own coefficients, promise: absolute, of GELU or of an attention
+            weight, or relative, of a normalised value; None where it is no approximation and models train with it.
+        coefficients: the shape of the public ones that a layer has for it; they are zero until a method sets them.
+        fit: brings it near a layer's attention; takes scores and attention, both (batch, heads, queries, keys), and
+            the 0/1 mask (batch, 1, 1, keys).
+        rescale: brings what it divides by near 1 and leaves the attention as it is; takes the layer's coefficients and
+            the smallest and the largest divisor of each head (2, heads).
+        typical_scale: what scores are multiplied by for coefficients of 1 to bring it near the exact softmax.
     """
 
     run: Callable[..., Any]
     paper: str
     error: float | None = None
     coefficients: Callable[[Layer], tuple[int, ...]] | None = None
+    fit: Fit | None = None
+    rescale: Rescale | None = None
+    typical_scale: float = 1.0
 
     def __call__(self, *arguments: Any) -> Any:
         """Run it."""
         return self.run(*arguments)
 
 
-class Operators(Mapping[str, Operator]):
-    """Operators of one kind by name: the suite's own, then those under the entry-point group ``pibench.<kind>``.
+def query_rows(layer: Layer, scale: torch.Tensor) -> torch.Tensor:
+    """Return what the rows of ``qkv_weight`` are to be multiplied by so that each head's scores are by ``scale``.
 
-    A plugin's operator is imported when it is asked for.
+    Args:
+        layer: the layer whose rows they are.
+        scale: a factor for each head (heads,); the result has 3 * heads * head size elements, 1 for keys and values.
     """
+    rows = torch.ones(3, layer.heads, layer.head_size)
+    rows[0] *= scale[:, None]
+    return rows.reshape(-1)
 
-    def __init__(self, kind: str, own: Mapping[str, Operator]) -> None:
-        self._kind, self._own = kind, own
 
-    def __getitem__(self, name: str) -> Operator:
-        """Return an operator.
+def operators(kind: str, own: Mapping[str, Operator]) -> Registry[Operator]:
+    """Return the operators of one kind: the suite's own, then plugins' under the entry-point group ``pibench.<kind>``.
 
-        Raises:
-            InputError: the name is unknown or taken twice, or its plugin does not bring an operator.
-        """
-        if name in self._own:
-            return self._own[name]
-        entry = self._plugins()[pick(self._kind, name, self)]
-        operator = imported(self._kind, name, entry)
-        if not isinstance(operator, Operator):
-            raise InputError(f"{self._kind} {name!r} ({entry.value}) is no Operator; see {__name__}")
-        return operator
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._own or name in self._plugins()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter([*self._own, *sorted(self._plugins())])
-
-    def __len__(self) -> int:
-        return len(self._own) + len(self._plugins())
-
-    def _plugins(self) -> dict[str, EntryPoint]:
-        found: dict[str, EntryPoint] = {}
-        for entry in registered(f"pibench.{self._kind}"):
-            other = found.setdefault(entry.name, entry)
-            if entry.name in self._own or other.value != entry.value:
-                taken = "the suite itself" if entry.name in self._own else other.value
-                raise InputError(
-                    f"the {self._kind} {entry.name!r} of {entry.value} has a name that {taken} uses; uninstall one"
-                )
-        return found
+    Args:
+        kind: ``softmax``, ``activation`` or ``norm``.
+        own: the suite's own operators by name.
+    """
+    return Registry(kind, f"pibench.{kind}", Operator, own=own)

@@ -9,12 +9,13 @@ fewer elements.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 import torch
 
-from pibench.model.operators.operator import Operator, Operators
-from pibench.model.primitives import Denominator, Domain, Interpreter, Value
+from pibench.model.operators.denominator import kept_keys, mean_of_kept
+from pibench.model.operators.operator import Operator, operators
+from pibench.model.operators.power import POWERS
+from pibench.model.primitives import Denominator, Interpreter, Value
 
 QUAD_OFFSET = 5.0
 QUAD_MEAN = (2.0, 1000.0)
@@ -26,9 +27,6 @@ CUBE_MEAN = (2.0**-9, 256.0)
 """The same of relu(x / 2 + 1)**3 / 8, which is 1/8 at a score of 0."""
 ODE_DOMAIN, ODE_STEPS = (-4.0, 12.0), 16
 PUMA_LOWEST = 14.0
-
-POWER_MEAN = (2.0**-6, 100.0)
-"""Where the mean of (x + c)**d over all kept keys must lie; :mod:`pibench.methods.surgery.softmax` starts it at 1."""
 
 
 def exact(
@@ -48,7 +46,7 @@ def two_quad(
     """
     shifted = ops.scale(ops.shift(scores, QUAD_OFFSET), 0.25)
     weights = ops.mask(ops.square(shifted), keep)
-    return weights, _mean(ops, weights, keep, (QUAD_MEAN[0] / 16, QUAD_MEAN[1] / 16))
+    return weights, mean_of_kept(ops, weights, keep, (QUAD_MEAN[0] / 16, QUAD_MEAN[1] / 16))
 
 
 def quad(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None) -> tuple[Value, None]:
@@ -58,7 +56,7 @@ def quad(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torc
     """
     shifted = ops.scale(ops.shift(scores, QUAD_OFFSET), 0.25)
     weights = ops.mask(ops.square(shifted), keep)
-    return ops.scale(weights, 16 / QUAD_OFFSET**2 / _kept(keep)), None
+    return ops.scale(weights, 16 / QUAD_OFFSET**2 / kept_keys(keep)), None
 
 
 def two_relu(
@@ -70,7 +68,7 @@ def two_relu(
     positive score there is nothing to attend to.
     """
     weights = ops.mask(ops.relu(scores), keep)
-    total = _mean(ops, weights, keep, RELU_MEAN)
+    total = mean_of_kept(ops, weights, keep, RELU_MEAN)
     return weights, replace(total, value=ops.shift(total.value, RELU_MEAN[0]))
 
 
@@ -84,7 +82,7 @@ def relu_cube(
     """
     base = ops.relu(ops.shift(ops.scale(scores, 0.25), 0.5))
     weights = ops.mask(ops.mul(ops.square(base), base), keep)
-    total = _mean(ops, weights, keep, CUBE_MEAN)
+    total = mean_of_kept(ops, weights, keep, CUBE_MEAN)
     return weights, replace(total, value=ops.shift(total.value, CUBE_MEAN[0]))
 
 
@@ -92,7 +90,7 @@ def scaled(
     ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
 ) -> tuple[Value, None]:
     """Return x / n, n the keys that are kept: scaling attention, no softmax at all (MPCViT, ICCV 2023, section 3.1)."""
-    return ops.mask(ops.scale(scores, 1 / _kept(keep)), keep), None
+    return ops.mask(ops.scale(scores, 1 / kept_keys(keep)), keep), None
 
 
 def ode(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None) -> tuple[Value, None]:
@@ -104,7 +102,7 @@ def ode(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch
     low, high = ODE_DOMAIN
     over = ops.relu(ops.stack([ops.shift(scores, -high), ops.shift(ops.scale(scores, -1), low)]))
     x = ops.scale(ops.sub(ops.add(scores, over[1]), over[0]), 1 / ODE_STEPS)
-    start = (keep / _kept(keep)).expand(scores.shape)
+    start = (keep / kept_keys(keep)).expand(scores.shape)
     centred = ops.sub(x, ops.sum(ops.scale(x, start)))
     y = ops.shift(ops.scale(centred, start), start)
     for _ in range(ODE_STEPS - 1):
@@ -130,49 +128,7 @@ def puma(
     return weights, Denominator(ops.sum(weights), (1.0, float(scores.shape[-1])))
 
 
-def power(
-    squarings: int,
-    by_sum: bool,
-    ops: Interpreter,
-    scores: Value,
-    keep: torch.Tensor,
-    coefficients: torch.Tensor | None,
-) -> tuple[Value, Denominator | None]:
-    """Return (x + c)**d for d = 2**squarings, over its sum or over the number of kept keys.
-
-    The even polynomial that costs the fewest products for its degree; c (heads,) is public, and a scale of x is the
-    query weights' business. With x = s / d and c = 1 it tends to exp(s) as d grows. Weights are never negative, so
-    that over their sum they average values, however far a score strays; beyond x = -c they grow again.
-    """
-    if coefficients is None:
-        raise ValueError("a power softmax needs one coefficient a head")
-    weights = ops.shift(scores, coefficients.reshape(-1, 1, 1))
-    for _ in range(squarings):
-        weights = ops.square(weights)
-    weights = ops.mask(weights, keep)
-    if by_sum:
-        return weights, _mean(ops, weights, keep, POWER_MEAN)
-    return ops.scale(weights, 1 / _kept(keep)), None
-
-
-def _kept(keep: torch.Tensor) -> torch.Tensor:
-    return keep.sum(-1, keepdim=True).clamp(min=1)
-
-
-def _mean(ops: Interpreter, weights: Value, keep: torch.Tensor, domain: Domain) -> Denominator:
-    """Return the sum of the weights as their mean over the kept keys, in ``domain``, times the number of these."""
-    kept = _kept(keep)
-    return Denominator(ops.scale(ops.sum(weights), 1 / kept), domain, kept)
-
-
-POWERS = {
-    f"power{2**squarings}{'' if by_sum else '_length'}": (squarings, by_sum)
-    for by_sum in (True, False)
-    for squarings in (1, 2, 3)
-}
-"""Squarings, and whether the sum normalises, of ``power2``, ``power4``, ``power8`` and their ``_length`` forms."""
-
-SOFTMAX = Operators(
+SOFTMAX = operators(
     "softmax",
     {
         "exact": Operator(exact, "Vaswani et al. 2017", 0.0),
@@ -183,13 +139,6 @@ SOFTMAX = Operators(
         "relu_cube": Operator(relu_cube, "THE-X, ACL Findings 2022"),
         "scaled": Operator(scaled, "MPCViT's scaling attention, ICCV 2023"),
         "quad": Operator(quad, "MPCFormer's 2Quad without its sum"),
-        **{
-            name: Operator(
-                partial(power, *form),
-                "IG-3D, our reconstruction; after Power-Softmax, arXiv 2410.09457",
-                coefficients=lambda layer: (layer.heads,),
-            )
-            for name, form in POWERS.items()
-        },
+        **POWERS,
     },
 )

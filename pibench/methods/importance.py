@@ -1,4 +1,4 @@
-"""How much each attention head matters: Integrated Gradients, and what it is compared with.
+"""How much each attention head matters, by Integrated Gradients and by the scores that it is compared with.
 
 A gate in [0, 1] scales each head's context vector. F is the log-probability of the true label, for a regression
 minus the squared error. Every function returns one non-negative score for each example and head, shape (examples,
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 
 from pibench.errors import InputError
 from pibench.model.floats import TorchInterpreter
@@ -181,19 +180,4 @@ IMPORTANCE: dict[str, Importance] = {
     "magnitude": magnitude,
     "random": chance,
 }
-
-
-def agreement(first: torch.Tensor, second: torch.Tensor) -> float:
-    """Return Spearman's rank correlation of two importances of equal shape."""
-    return float(spearmanr(first.flatten().numpy(), second.flatten().numpy()).statistic)
-
-
-def half_agreement(scores: torch.Tensor, seed: int = 0, draws: int = 50) -> list[float]:
-    """Return the rank correlations between the importances that random halves of the examples give."""
-    rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(draws):
-        order = torch.from_numpy(rng.permutation(len(scores)))
-        halves = order.tensor_split(2)
-        found.append(agreement(*(scores[half].mean(0) for half in halves)))
-    return found
+"""Every score by name."""

@@ -1,4 +1,4 @@
-"""The contract, checked on one method: ``python -m pibench.methods.check NAME`` (``nox -s check_plugin -- NAME``).
+"""The contract of methods, checked on one of them: ``pibench check-plugin NAME``.
 
 A small dense model is fine-tuned on the built-in sample and compressed within a tiny budget; what comes back is scored,
 saved, emulated and served. Accuracy is not judged.
@@ -6,42 +6,32 @@ saved, emulated and served. Accuracy is not judged.
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import torch
 
+from pibench.checks.contract import Broken, Check, keeps, near
+from pibench.engines.engine import Cost, Session
 from pibench.engines.lean.fixed_point import predict_fixed
-from pibench.engines.lean.parties import Parties
-from pibench.engines.lean.party import SWITCHES
-from pibench.errors import InputError
-from pibench.measure.accuracy import embed
-from pibench.measure.cost import checked, predicted
-from pibench.methods import registry
+from pibench.engines.lean.ledger import predict as predict_cost
+from pibench.engines.lean.parties import LeanParties
+from pibench.engines.lean.switches import LEAN
 from pibench.methods.contract import Method, Skip, Variant
+from pibench.methods.registry import METHODS
 from pibench.model.architecture import Architecture
-from pibench.model.backbones.bert import build_model, load_backbone
+from pibench.model.backbones.backbone import build_model, load_backbone
 from pibench.model.module import Model
+from pibench.tasks.batches import pad
 from pibench.tasks.data import TaskData
 from pibench.tasks.encode import encode_task
-from pibench.tasks.glue import load
+from pibench.tasks.load import load, sealed
 from pibench.training.budget import Budget
 from pibench.training.finetune import label_loss, predict, train
 
 BUDGET = Budget(epochs=1, examples=64, batch_size=16, learning_rate=1e-4)
 LAYERS, SEQ_LEN, SERVED = 2, 32, 2
-TOLERANCE = 0.05
-"""How far logits may be from floats: of the largest one, and of one."""
-
-
-class Broken(Exception):
-    """A check found something; its text says what."""
 
 
 @dataclass
@@ -55,8 +45,8 @@ class Bench:
     model: Model | None = None
 
     def compress(self, noise: int = 0) -> Model | Skip:
-        """Run the method while nobody else may draw from its randomness or read a task."""
-        with torch.random.fork_rng(), _no_data():
+        """Run the method with other global randomness for each ``noise``, where no task can be loaded."""
+        with torch.random.fork_rng(), sealed():
             torch.manual_seed(noise)
             return self.method.compress(self.dense, self.data, BUDGET, self.variant)
 
@@ -71,17 +61,8 @@ class Bench:
         return predict(model, self.data.selection, self.data.pad_id)
 
 
-@contextmanager
-def _no_data() -> Iterator[None]:
-    def refuse(*arguments: Any, **options: Any) -> None:
-        raise Broken("it loads a task by itself, and could see the validation split: use the data that it is given")
-
-    with patch("pibench.tasks.glue.load", refuse), patch("pyarrow.parquet.read_table", refuse):
-        yield
-
-
 def gives_a_model(bench: Bench) -> None:
-    """compress returns a Model, or a Skip with a reason, and leaves the dense model as it was"""
+    """Compress, and keep the model that comes back, if one does."""
     before = bench.dense.fingerprint()
     result = bench.compress()
     if isinstance(result, Skip) and not result.reason:
@@ -94,21 +75,21 @@ def gives_a_model(bench: Bench) -> None:
 
 
 def gives_finite_logits(bench: Bench) -> None:
-    """the compressed model has the task's outputs and finite logits"""
+    """Look at the logits of the selection split."""
     logits = bench.logits(bench.made)
     if logits.shape[1] != bench.data.task.outputs or not np.isfinite(logits).all():
         raise Broken(f"its logits have shape {logits.shape}, finite: {np.isfinite(logits).all()}")
 
 
 def is_deterministic(bench: Bench) -> None:
-    """the same seed gives the same model, whatever the global random state"""
+    """Compress again after other draws from the global generator."""
     again = bench.compress(noise=1)
     if not isinstance(again, Model) or again.fingerprint() != bench.made.fingerprint():
         raise Broken("a second run with the same seed gave another model: draw from budget.seed alone")
 
 
 def survives_saving(bench: Bench) -> None:
-    """architecture and weights, saved and loaded, compute the same"""
+    """Build a model from the architecture and the weights alone."""
     architecture = Architecture.from_spec(bench.made.architecture.spec())
     loaded = bench.dense.rebuilt(architecture)
     loaded.load_state_dict(bench.made.state_dict())
@@ -117,39 +98,47 @@ def survives_saving(bench: Bench) -> None:
 
 
 def fits_fixed_point(bench: Bench) -> None:
-    """emulated fixed point is near floats, and nothing overflows"""
+    """Emulate the engine's numbers on a few examples."""
     few = bench.data.selection.first(16)
-    emulated = predict_fixed(bench.made, few, bench.data.pad_id, SWITCHES["fair"])
+    emulated = predict_fixed(bench.made, few, bench.data.pad_id, LEAN)
     if emulated.overflows:
         raise Broken(f"numbers leave the ring in {', '.join(emulated.overflows)}")
-    _near(emulated.logits, predict(bench.made, few, bench.data.pad_id))
+    near(emulated.logits, predict(bench.made, few, bench.data.pad_id))
 
 
 def is_served_as_trained(bench: Bench) -> None:
-    """two parties reveal the floats' logits, and send exactly what the ledger predicts"""
-    switches = SWITCHES["fair"]
-    embedded, keep = embed(bench.made, bench.data.selection, np.arange(SERVED), bench.data.pad_id, SEQ_LEN)
-    with Parties(deadline=120) as parties:
-        parties.load("checked", bench.made)
-        views = parties.infer("checked", embedded, keep)
-    checked(views, predicted(bench.made.architecture, "fair", switches, SERVED, SEQ_LEN))
+    """Let two parties run a few examples."""
     few = bench.data.selection.first(SERVED)
-    _near(views[0].logits, predict(bench.made, few, bench.data.pad_id))
+    logits, sent = _served(bench.made, bench.data)
+    ledger = predict_cost(bench.made.architecture, SERVED, SEQ_LEN).costs
+    for name in sorted(sent.keys() | ledger.keys()):
+        own, expected = (replace(costs.get(name, Cost()), multiplications=0) for costs in (sent, ledger))
+        if own != expected:
+            raise Broken(
+                f"{name} sent {own.bytes} bytes in {own.rounds} rounds where the ledger predicts {expected.bytes} in "
+                f"{expected.rounds}"
+            )
+    near(logits, predict(bench.made, few, bench.data.pad_id))
 
 
-def _near(own: np.ndarray, floats: np.ndarray) -> None:
-    difference, allowed = np.abs(own - floats).max(), TOLERANCE * (1 + np.abs(floats).max())
-    if not difference <= allowed:
-        raise Broken(f"logits are {difference:.3g} from floats, more than {allowed:.3g}")
+def _served(model: Model, data: TaskData) -> tuple[np.ndarray, dict[str, Cost]]:
+    """Return the logits that two parties reveal for the first examples, and what each operator sent."""
+    batch = pad(data.selection, range(SERVED), data.pad_id, SEQ_LEN)
+    with torch.no_grad():
+        embedded = model.embeddings(batch.input_ids, batch.token_type_ids).numpy()
+    with LeanParties(Session(deadline=120)) as parties:
+        parties.load("checked", model)
+        seen = parties.infer("checked", embedded, batch.keep.numpy())
+    return seen.logits, seen.costs
 
 
-CHECKS: tuple[Callable[[Bench], None], ...] = (
-    gives_a_model,
-    gives_finite_logits,
-    is_deterministic,
-    survives_saving,
-    fits_fixed_point,
-    is_served_as_trained,
+CHECKS = (
+    Check("compress returns a Model, or a Skip with a reason, and leaves the dense model as it was", gives_a_model),
+    Check("the compressed model has the task's outputs and finite logits", gives_finite_logits),
+    Check("the same seed gives the same model, whatever the global random state", is_deterministic),
+    Check("architecture and weights, saved and loaded, compute the same", survives_saving),
+    Check("emulated fixed point is near floats, and nothing overflows", fits_fixed_point),
+    Check("two parties reveal the floats' logits, and send exactly what the ledger predicts", is_served_as_trained),
 )
 TASKS = ("sst2", "stsb")
 
@@ -160,31 +149,19 @@ def check(name: str, log: Callable[[str], None] = print) -> bool:
     Raises:
         InputError: there is no such method, or it does not load.
     """
-    method = registry.get(name)
+    method = METHODS[name]
     good = True
     for task in TASKS:
         dense, data = _dense(task)
         for variant in method.info.variants:
             log(f"{name}, {variant.name}, {task}:")
-            good &= _checked(Bench(method, variant, dense, data), log)
+            good &= keeps_contract(Bench(method, variant, dense, data), log)
     return good
 
 
-def _checked(bench: Bench, log: Callable[[str], None]) -> bool:
-    good = True
-    for one in CHECKS:
-        try:
-            one(bench)
-        except Exception as error:
-            good = False
-            what = str(error) if isinstance(error, Broken) else f"{type(error).__name__}: {error}"
-            log(f"  FAILED  {one.__doc__}\n          {' '.join(what.split())}")
-        else:
-            log(f"  ok      {one.__doc__}")
-        if bench.model is None:
-            log("  -       nothing else to check: there is no model")
-            break
-    return good
+def keeps_contract(bench: Bench, log: Callable[[str], None]) -> bool:
+    """Run all checks while there is a model, log a line for each, and return whether the method passed them."""
+    return keeps(CHECKS, bench, log, lambda bench: bench.model is None)
 
 
 def _dense(task: str) -> tuple[Model, TaskData]:
@@ -194,21 +171,3 @@ def _dense(task: str) -> tuple[Model, TaskData]:
     model = build_model(backbone, data.task.outputs)
     short = model.rebuilt(replace(model.architecture, layers=model.architecture.layers[:LAYERS]))
     return train(short, data, BUDGET, label_loss, "fine-tuning"), data
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; return 0, 1 where a check failed, or 2 for bad input."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pibench.methods.check", description="Check that a method keeps the contract."
-    )
-    parser.add_argument("name", nargs="+", help="the method, as its entry point names it")
-    try:
-        good = [check(name) for name in parser.parse_args(argv).name]
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return int(not all(good))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Checks of a contract: what a plugin promises, and a run of all promises that stops for none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from pibench.errors import InputError
+
+B = TypeVar("B")
+
+TOLERANCE = 0.05
+"""How far logits may be from floats: of the largest one, and of one."""
+
+
+class Broken(Exception):
+    """A check found something; its text says what, and what to do."""
+
+
+@dataclass(frozen=True)
+class Check(Generic[B]):
+    """One part of a contract: ``promise`` says what is kept; ``run`` raises :class:`Broken` if it is not."""
+
+    promise: str
+    run: Callable[[B], None]
+
+
+def keeps(checks: Sequence[Check[B]], bench: B, log: Callable[[str], None], done: Callable[[B], bool]) -> bool:
+    """Run the checks on ``bench`` until ``done``, log a line for each, and return whether all were passed."""
+    good = True
+    for one in checks:
+        try:
+            one.run(bench)
+        except Exception as error:
+            good = False
+            what = str(error) if isinstance(error, Broken | InputError) else f"{type(error).__name__}: {error}"
+            log(f"  FAILED  {one.promise}\n          {' '.join(what.split())}")
+        else:
+            log(f"  ok      {one.promise}")
+        if done(bench):
+            log("  -       nothing is left to check")
+            break
+    return good
+
+
+def near(own: np.ndarray, floats: np.ndarray) -> None:
+    """Compare logits with those of floats.
+
+    Raises:
+        Broken: they have another shape, or one of them differs by more than fixed point explains.
+    """
+    if own.shape != floats.shape:
+        raise Broken(f"logits have shape {own.shape} where the model has {floats.shape}")
+    difference, allowed = np.abs(own - floats).max(), TOLERANCE * (1 + np.abs(floats).max())
+    if not difference <= allowed:
+        raise Broken(f"logits are {difference:.3g} from floats, more than {allowed:.3g}")
