@@ -5,35 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pandas as pd
 
-from pibench.results.cost import NUMBERS, cost_numbers
-from pibench.results.mixtures import HEADLINE, refuse_mixtures, refuse_strange_baselines, variant_label
+from pibench.results.frames import REFERENCE, accuracy_frame, cost_frame
+from pibench.results.mixtures import refuse_mixtures, refuse_strange_baselines, variant_label
 from pibench.results.records import Record
 
-TASK_ORDER = ("cola", "sst2", "mrpc", "qqp", "stsb", "mnli", "qnli", "rte", "wnli")
-REFERENCE = "dense/exact"
-"""The row that every loss, reduction and speed-up refers to, on the headline engine."""
 INFORMATIVE_MARGIN = 5.0
 """Points by which the dense model must beat the majority class for a task to enter the average."""
-
-_WORST_FIRST = ("failed", "timeout", "skipped", "ok")
-_SCORES = ("float", "fixed", "mpc", "n", "n_mpc", "majority")
-_CHECKS = ("float_on_subset", "labels_agree", "max_logit_difference", "truncation_wraps")
-_NAMES = ("method", "task", "seed", "metric", "architecture", "engine", "seconds_total")
 
 
 @dataclass(frozen=True)
 class Evidence:
     """Records that belong together.
 
-    ``accuracy`` has one line for each accuracy record, by task, row and seed: its scalars, the numbers of its
-    ``mpc_check``, and ``row``, METHOD/VARIANT, with the engine where that is not the headline engine. ``costs`` has one
-    line for each cost record, by architecture and engine: what :func:`pibench.results.cost.cost_numbers` says. Both
-    have the ``record`` itself and its ``status``; numbers of a record that is not ok are missing. ``row`` and ``task``
-    are categories in the order of tables, ``status`` in that from the worst to the best.
+    ``accuracy`` has one line for each accuracy record, by task, row and seed, see
+    :func:`pibench.results.frames.accuracy_frame`; ``costs`` has one for each cost record, by architecture and engine,
+    see :func:`pibench.results.frames.cost_frame`.
     """
 
     accuracy: pd.DataFrame
@@ -125,50 +114,8 @@ def join(records: Iterable[Record]) -> Evidence:
     accuracy = sorted(by_kind["accuracy"], key=lambda r: (r["task"], r["method"], variant_label(r), r["seed"]))
     costs = sorted(by_kind["cost"], key=lambda r: (r["architecture"], r["engine"]))
     refuse_mixtures(accuracy, costs, by_kind["study"])
-    frame = _accuracy(accuracy)
+    frame = accuracy_frame(accuracy)
     dense = set(frame["architecture"][frame["row"] == REFERENCE].dropna())
     dense = dense or {cost["baseline"]["architecture"] for cost in costs if cost["baseline"]}
     refuse_strange_baselines(costs, dense)
-    return Evidence(frame, _costs(costs, dense))
-
-
-def _accuracy(records: Sequence[Record]) -> pd.DataFrame:
-    lines = [
-        {key: record[key] for key in _NAMES}
-        | {"variant": variant_label(record), "row": f"{record['method']}/{variant_label(record)}"}
-        | (_numbers(record) if record["status"] == "ok" else {})
-        for record in records
-    ]
-    frame = _frame(records, lines, [*_NAMES, "variant", "row"], [*_SCORES, *_CHECKS])
-    present = set(frame["task"])
-    tasks = [task for task in TASK_ORDER if task in present] + sorted(present - set(TASK_ORDER))
-    method = REFERENCE.split("/", maxsplit=1)[0]
-    named = frame[["row", "method", "variant"]].drop_duplicates().itertuples(index=False, name=None)
-    rows = [row for row, *_ in sorted(named, key=lambda one: (one[0] != REFERENCE, one[1] != method, one[1:]))]
-    return frame.assign(row=pd.Categorical(frame["row"], rows), task=pd.Categorical(frame["task"], tasks))
-
-
-def _numbers(record: Record) -> dict[str, Any]:
-    check = record["mpc_check"] or {}
-    return {key: record[key] for key in _SCORES} | {key: check.get(key) for key in _CHECKS}
-
-
-def _costs(records: Sequence[Record], dense: set[str]) -> pd.DataFrame:
-    is_reference = [record["engine"] == HEADLINE and record["architecture"] in dense for record in records]
-    lines = [
-        {"architecture": record["architecture"], "engine": record["engine"]}
-        | {"offline_source": record["offline"] and record["offline"]["source"]}
-        | (cost_numbers(record, reference) if record["status"] == "ok" else {})
-        for record, reference in zip(records, is_reference, strict=True)
-    ]
-    frame = _frame(records, lines, ["architecture", "engine", "offline_source"], NUMBERS)
-    return frame.assign(is_reference=is_reference)
-
-
-def _frame(
-    records: Sequence[Record], lines: list[dict[str, Any]], names: Sequence[str], numbers: Sequence[str]
-) -> pd.DataFrame:
-    """Return a line for each record, with its status and itself; all columns are there even if no line is."""
-    frame = pd.DataFrame(lines, columns=[*names, *numbers]).astype(dict.fromkeys(numbers, float))
-    status = pd.Categorical([record["status"] for record in records], _WORST_FIRST, ordered=True)
-    return frame.assign(status=status, record=pd.Series(list(records), dtype=object))
+    return Evidence(frame, cost_frame(costs, dense))

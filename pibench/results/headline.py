@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pibench.results import notes
+from pibench.results.accuracy import score_by_task
 from pibench.results.cost import MODELLED
 from pibench.results.evidence import INFORMATIVE_MARGIN, Evidence
 from pibench.results.render import ROW, TOTALS, Column, Table
-from pibench.results.accuracy import score_by_task
 from pibench.results.summary import FRONTIER, summary, with_statuses
 
 

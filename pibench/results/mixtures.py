@@ -33,29 +33,21 @@ def refuse_mixtures(accuracy: Sequence[Record], costs: Sequence[Record], studies
     """Raise :class:`InputError` naming the first two records that do not belong in one table."""
     every = [*accuracy, *costs]
     scored, measured = ([one for one in records if one["status"] == "ok"] for records in (accuracy, costs))
-    rules: list[tuple[str, Sequence[Record], tuple[str, ...]]] = [
-        ("schema_version", every, ()),
-        ("suite_version", every, ()),
-        ("seq_len", every, ()),
-        ("data", accuracy, ()),
-        ("backbone", accuracy, ()),
-        ("budget", accuracy, ()),
-        ("data_fingerprint", accuracy, ("task",)),
-        ("n", scored, ("task",)),
-        ("installed packages", accuracy, ("task", "seed")),  # losses are taken seed by seed
-        ("machine class", accuracy, ("task", "seed")),
-        ("method_version", accuracy, ("method",)),
-        ("batch", costs, ()),
-        ("scope", costs, ()),
-        ("security", every, ("engine",)),
-        ("switches", every, ("engine",)),
-        ("machine class", measured, ()),
-        ("installed packages", measured, ()),
+    rules: list[tuple[Sequence[Record], tuple[str, ...], tuple[str, ...]]] = [
+        (every, (), ("schema_version", "suite_version", "seq_len")),
+        (accuracy, (), ("data", "backbone", "budget")),
+        (accuracy, ("task",), ("data_fingerprint",)),
+        (scored, ("task",), ("n",)),
+        (accuracy, ("task", "seed"), ("installed packages", "machine class")),  # losses are taken seed by seed
+        (accuracy, ("method",), ("method_version",)),
+        (costs, (), ("batch", "scope")),
+        (every, ("engine",), ("security", "switches")),
+        (measured, (), ("machine class", "installed packages")),
     ]
-    for name, records, within in rules:
-        _refuse_difference(name, records, within)
-    names = Counter(label(record) for record in (*every, *studies))
-    for name, count in names.items():
+    for records, within, names in rules:
+        for name in names:
+            _refuse_difference(name, records, within)
+    for name, count in Counter(map(label, [*every, *studies])).items():
         if count > 1:
             raise InputError(f"these records do not belong in one table: {name} is there twice; keep one")
 

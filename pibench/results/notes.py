@@ -18,8 +18,6 @@ NOISE = 1.0
 _DATA_TITLES = {"glue": " on GLUE", "sample": " (sample, not GLUE)"}
 
 
-
-
 def title(evidence: Evidence, text: str) -> str:
     """Return ``text`` with the data source of the evidence."""
     data = [record["data"] for record in evidence.accuracy["record"][:1]]

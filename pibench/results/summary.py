@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from pibench.engines.security import in_words
-from pibench.results.cost import LINKS
-from pibench.results.evidence import REFERENCE, Evidence, strict_mean
+from pibench.results.evidence import Evidence, strict_mean
+from pibench.results.frames import REFERENCE, SECONDS, SPEEDUPS
 from pibench.results.records import Record
 from pibench.results.render import or_status
 
@@ -17,9 +17,7 @@ FRONTIER = (
     "Frontier: no other row loses as little for no more bytes and no more rounds; where one does, it is named. What "
     "counts is the loss in floats or in fixed point, whichever is larger; half a point at one seed is noise."
 )
-_SPEEDUPS = [f"speedup_{link}" for link in LINKS]
-_SECONDS = [f"seconds_{link}" for link in LINKS]
-_COSTS = ["megabytes", "rounds", "reduction", *_SPEEDUPS]
+_COSTS = ["megabytes", "rounds", "reduction", *SPEEDUPS]
 
 
 def summary(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
@@ -97,9 +95,9 @@ def _costs(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
     unfinished = evidence.accuracy[evidence.accuracy["status"] != "ok"]
     failed = set(zip(unfinished["row"], unfinished["task"], strict=True))
     lines = lines.loc[[key not in failed for key in zip(lines["row"], lines["task"], strict=True)]]
-    ratios = ["byte_ratio", *_SPEEDUPS]
+    ratios = ["byte_ratio", *SPEEDUPS]
     logarithms = lines.assign(**np.log(lines[ratios]))
-    costs = over_tasks(lines, ["megabytes", "rounds", *_SECONDS, "offline_gigabytes"], tasks)
+    costs = over_tasks(lines, ["megabytes", "rounds", *SECONDS, "offline_gigabytes"], tasks)
     costs = costs.join(np.exp(over_tasks(logarithms, ratios, tasks)))
     by_row = lines.groupby("row", observed=False)
     offline = "not counted: " + by_row["offline_source"].first()

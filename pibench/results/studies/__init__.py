@@ -7,10 +7,12 @@ and then ``FIGURE``, the name of its file.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
 
+from pibench.results.notes import source
 from pibench.results.records import Record
 from pibench.results.render import Table
 
@@ -24,5 +26,9 @@ def with_modules(records: Iterable[Record]) -> Iterator[tuple[Record, ModuleType
 
 
 def study_tables(records: Iterable[Record]) -> list[Table]:
-    """Return the tables of each study among ``records``."""
-    return [table for record, module in with_modules(records) for table in module.tables(record)]
+    """Return the tables of each study among ``records``; a note under each says where the study was made."""
+    return [
+        replace(table, notes=[*table.notes, source(record)])
+        for record, module in with_modules(records)
+        for table in module.tables(record)
+    ]

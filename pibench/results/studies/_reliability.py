@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pibench.results.notes import source
 from pibench.results.records import Record
 from pibench.results.render import Column, Table
 
@@ -24,4 +23,4 @@ def table(record: Record, title: str, columns: Sequence[Column], about: Sequence
     """Return the rows of a study as they are; a note names the commits of rows that have their own."""
     commits = sorted({str(row["commit"])[:12] for row in record["rows"] if "commit" in row})
     own = [f"Rows are of commit {', '.join(commits)}."] if commits else []
-    return Table(record["name"], title, pd.DataFrame(record["rows"]), columns, [*about, *own, source(record)])
+    return Table(record["name"], title, pd.DataFrame(record["rows"]), columns, [*about, *own])

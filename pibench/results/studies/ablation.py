@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pibench.results.notes import source
 from pibench.results.palette import ACCENT, INK
 from pibench.results.records import Record
 from pibench.results.render import Column, Table
@@ -17,7 +16,7 @@ def tables(record: Record) -> list[Table]:
     """Return one row a setup."""
     title = "Engine switches: one dense layer (384/12/1536) and its head, sequence length 128, batch 1"
     columns = [Column("setup", "setup"), *COST, *RATIO]
-    return [Table("engine_ablation", title, cost_frame(record), columns, [*NOTES, source(record)])]
+    return [Table("engine_ablation", title, cost_frame(record), columns, NOTES)]
 
 
 def figure(plt: Any, record: Record) -> Any:

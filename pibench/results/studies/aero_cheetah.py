@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 
 from pibench.net.profiles import Network, latency
-from pibench.results.notes import source
 from pibench.results.records import Record
 from pibench.results.render import Column, Table
 
@@ -34,7 +33,6 @@ def tables(record: Record) -> list[Table]:
         "ours: each ratio is to the first row of its kind.",
         "Modelled: the seconds on loopback and the bytes at the paper's 100 Mbit/s, half of them each way at once, "
         "without its 80 ms, since CHEETAH does not tell its rounds.",
-        source(record),
     ]
     return [Table("aero_cheetah", "AERO on CHEETAH: reported against measured", _costs(record), columns, about)]
 

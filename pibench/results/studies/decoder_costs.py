@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from pibench.results.cost import GROUPS, LINKS, MODELLED, link_seconds
-from pibench.results.notes import source
 from pibench.results.palette import COLOURS
 from pibench.results.records import Record
 from pibench.results.render import Column, Table
@@ -44,7 +43,6 @@ def tables(record: Record) -> list[Table]:
         "Bytes and rounds are the ledger's for the whole decoder, the words after the last position revealed; seconds "
         "are measured for one layer of each kind between two processes, times the number of such layers, without the "
         "vocabulary.",
-        source(record),
     ]
     title = "Decoders at the paper's size: reported against measured"
     return [Table("decoder_costs", title, _costs(record), columns, about)]

@@ -7,12 +7,12 @@ from itertools import combinations
 import pandas as pd
 from scipy.stats import spearmanr
 
-from pibench.results.evidence import REFERENCE
-from pibench.results.notes import source
+from pibench.results.frames import REFERENCE
 from pibench.results.records import Record
 from pibench.results.render import ROW, Column, Table
-from pibench.results.studies._spu import PROTOCOLS
 
+PROTOCOLS = {"lean": "lean", "spu-semi2k": "SEMI2K", "spu-aby3": "ABY3", "spu-cheetah": "CHEETAH"}
+"""How tables name each engine."""
 _OPERATIONS = {
     "products": ("matrix products", ["dot", "dot_general"]),
     "tanh": ("tanh", ["tanh"]),
@@ -60,7 +60,6 @@ def _methods(record: Record, rows: pd.DataFrame) -> Table:
             for row in firsts[["name", "engine", "offline"]].itertuples(index=False)
         ),
         "Engines of different security are not ranked against each other. Rounds stand where a protocol tells them.",
-        source(record),
     ]
     return Table("engines", "Every method on every engine", frame, columns, about)
 
@@ -96,6 +95,5 @@ def _operations(record: Record, rows: pd.DataFrame) -> Table:
     about = [
         "The models of table engines; bytes by operation of the program that JAX traces, as SPU logs them. A GELU is "
         "a tanh and products of numbers, an exact softmax exponentials and maxima, a LayerNorm products and a root.",
-        source(record),
     ]
     return Table("engine_operations", "Where the bytes go on SPU", least, columns, about)

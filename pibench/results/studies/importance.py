@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pibench.results.notes import source
 from pibench.results.palette import ACCENT, INK
 from pibench.results.records import Record
 from pibench.results.render import Column, Table
@@ -40,7 +39,6 @@ def tables(record: Record) -> list[Table]:
         "means over random halves of the examples (50 draws a seed), and between models that differ in their seed.",
         "Completeness error: how far the sum of attributions is from what opening all gates is worth, on average, "
         "relative to that.",
-        source(record),
     ]
     return [Table("importance", "How stable is head importance?", frame, columns, about)]
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from pibench.results.notes import source
 from pibench.results.records import Record
 from pibench.results.render import Column, Table
 
@@ -44,7 +43,6 @@ def tables(record: Record) -> list[Table]:
         f"Collapsed or overloaded: a head's mean entropy is below {LOW:g} or above {HIGH:g} of log T.",
         "The paper's perplexities are of GPT-2 with 12 layers on CodeParrot, 128 tokens, trained on 2.1 billion: only "
         "their order can be compared." + _agreement(frame),
-        source(record),
     ]
     return [Table("language", "Decoders without nonlinearities: perplexity", frame, columns, about)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pibench.results.notes import source
 from pibench.results.records import Record
 from pibench.results.render import Column, Table
 
@@ -34,6 +33,5 @@ def tables(record: Record) -> list[Table]:
         "Each search has the same dense model, tolerance (2.3 points on the selection split) and budget: "
         f"{first['epochs']} epochs of at most {first['examples']} examples; one seed.",
         "Megabytes and rounds are the ledger's, at sequence length 128.",
-        source(record),
     ]
     return [Table("methods_ablation", "Methods taken apart", frame, columns, about)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pibench.results.notes import source
 from pibench.results.records import Record
 from pibench.results.render import Column, Table
 from pibench.results.studies._engine import COST, NOTES, RATIO, cost_frame
@@ -12,4 +11,4 @@ def tables(record: Record) -> list[Table]:
     """Return one row a setup and batch."""
     columns = [Column("setup", "setup"), Column("batch", "batch", 0), *COST, *RATIO]
     title = "Engine: a whole model of MiniLM's size, sequence length 128"
-    return [Table("engine_model", title, cost_frame(record), columns, [*NOTES, source(record)])]
+    return [Table("engine_model", title, cost_frame(record), columns, NOTES)]

@@ -6,7 +6,6 @@ from statistics import median
 
 import pandas as pd
 
-from pibench.results.notes import source
 from pibench.results.records import Record
 from pibench.results.render import Column, Table
 
@@ -36,4 +35,4 @@ def tables(record: Record) -> list[Table]:
         "On the LAN the program that delays packets, itself a process on these cores, takes a notable part of a round.",
     ]
     title = "Engine: the latency model against an emulated link"
-    return [Table("engine_network", title, frame, columns, [*about, source(record)])]
+    return [Table("engine_network", title, frame, columns, about)]

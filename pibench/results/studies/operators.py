@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pibench.results.notes import source
 from pibench.results.records import Record
 from pibench.results.render import Column, Table
 
@@ -46,6 +45,5 @@ def tables(record: Record) -> list[Table]:
         "Costs are the ledger's for one MiniLM layer of 128 tokens: 1536 activations a token, 12 heads, 384 features. "
         "Here a softmax divides its weights; the forward pass divides after the values, for less.",
         *(f"{row['kind']} {row['operator']}: failed: {row['error']}" for row in record["rows"] if "error" in row),
-        source(record),
     ]
     return [Table("operators", "Operators: error, range and cost", frame, columns, about)]

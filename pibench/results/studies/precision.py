@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from pibench.results.notes import source
 from pibench.results.palette import ACCENT, COLOURS, INK
 from pibench.results.records import Record
 from pibench.results.render import Column, Table
@@ -29,7 +28,7 @@ def tables(record: Record) -> list[Table]:
     ]
     about = ["On the selection split, cut from train, because the precision is chosen here; no wraps injected."]
     frame = pd.DataFrame(record["rows"])
-    return [Table("engine_precision", "Engine: accuracy against precision", frame, columns, [*about, source(record)])]
+    return [Table("engine_precision", "Engine: accuracy against precision", frame, columns, about)]
 
 
 def figure(plt: Any, record: Record) -> Any:

@@ -6,7 +6,6 @@ from statistics import median
 
 import pandas as pd
 
-from pibench.results.notes import source
 from pibench.results.records import Record
 from pibench.results.render import Column, Table
 
@@ -32,4 +31,4 @@ def tables(record: Record) -> list[Table]:
     ]
     about = ["Medians at the server, two processes on one machine; the wire includes waiting for the other party."]
     title = "Engine: where the time of one layer and its head goes"
-    return [Table("engine_profile", title, frame, columns, [*about, source(record)])]
+    return [Table("engine_profile", title, frame, columns, about)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pibench.results.notes import source
 from pibench.results.palette import ACCENT, INK
 from pibench.results.records import Record
 from pibench.results.render import Column, Table
@@ -23,7 +22,7 @@ def tables(record: Record) -> list[Table]:
         Column("memory", "peak memory of a party (GB)", 2),
     ]
     title = "Engine: scaling of one layer and its head"
-    return [Table("engine_scaling", title, cost_frame(record), columns, [*NOTES, source(record)])]
+    return [Table("engine_scaling", title, cost_frame(record), columns, NOTES)]
 
 
 def figure(plt: Any, record: Record) -> Any:
@@ -35,7 +34,10 @@ def figure(plt: Any, record: Record) -> Any:
         "memory": "peak memory of a party, GB",
     }
     figure, axes = plt.subplots(2, len(panels), figsize=(12, 6.5))
-    lines = (("batch", frame[frame["seq_len"] == 128], "batch"), ("seq_len", frame[frame["batch"] == 1], "sequence length"))
+    lines = (
+        ("batch", frame[frame["seq_len"] == 128], "batch"),
+        ("seq_len", frame[frame["batch"] == 1], "sequence length"),
+    )
     for line, (key, varied, label) in zip(axes, lines, strict=True):
         for axis, (column, title) in zip(line, panels.items(), strict=True):
             for setup, colour in (("dense", INK), ("IG-3D's recipe", ACCENT)):

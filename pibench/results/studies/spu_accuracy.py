@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pibench.results.notes import source
 from pibench.results.records import Record
 from pibench.results.render import ROW, Column, Table
-from pibench.results.studies._spu import PROTOCOLS
+from pibench.results.studies.engines import PROTOCOLS
 
 
 def tables(record: Record) -> list[Table]:
@@ -34,6 +33,5 @@ def tables(record: Record) -> list[Table]:
     about = [
         "Scores of the first validation examples in floats and on SPU (18 fractional bits; GELU by tanh), seed 0, in "
         "percent; so few examples make no accuracy, only a comparison of the two.",
-        source(record),
     ]
     return [Table("spu_accuracy", "Float against SPU", frame, columns, about)]

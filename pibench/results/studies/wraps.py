@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pibench.results.notes import source
 from pibench.results.records import Record
 from pibench.results.render import Column, Table
 
@@ -26,4 +25,4 @@ def tables(record: Record) -> list[Table]:
         "A result is wrong if a logit differs from float by more than 0.5.",
     ]
     frame = pd.DataFrame(record["rows"])
-    return [Table("engine_wraps", "Engine: truncation wraps", frame, columns, [*about, source(record)])]
+    return [Table("engine_wraps", "Engine: truncation wraps", frame, columns, about)]
