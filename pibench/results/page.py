@@ -8,18 +8,20 @@ import sys
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from statistics import fmean
 from typing import Any
+
+import pandas as pd
 
 from pibench.disk import save_text
 from pibench.errors import InputError, one_sentence
-from pibench.results import notes, rows
-from pibench.results.cost import GROUPS, group_megabytes
-from pibench.results.frontier import Frontier
-from pibench.results.join import HEADLINE, Row, Study, join
+from pibench.results import notes
+from pibench.results.cost import GROUPS, LINKS
+from pibench.results.evidence import Evidence, join
+from pibench.results.mixtures import HEADLINE
 from pibench.results.records import RESULTS, Record, file_name, read_all
 from pibench.results.refusal import add_draft, refuse
 from pibench.results.render import Cell, Column, Table, markdown_cell, render
+from pibench.results.summary import over_tasks, summary
 
 _SECTIONS = [
     ("choose", "Which method?"),
@@ -56,12 +58,11 @@ def page(records: Sequence[Record], tables: Sequence[Table]) -> str:
         raise InputError("the report needs jinja2: run `pip install 'pibench[report]'`") from error
     web = files("pibench.results").joinpath("web")
     texts = {name: web.joinpath(name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")}
-    study = join(records)
-    comparable = study.comparable
-    tasks = rows.averaged_tasks(comparable)
-    frontier = Frontier(comparable, tasks)
+    evidence = join(records)
+    comparable = evidence.comparable
+    rows = summary(comparable, comparable.averaged)
     studies = {record["name"]: record for record in records if record["kind"] == "study"}
-    bars = [bar for row in frontier.ordered if (bar := _bar(comparable, row, tasks))]
+    bars = _bars(comparable, rows)
     heatmaps = _heatmaps(studies)
     absent = {"importance", "entropies"} - {heatmap[0] for heatmap in heatmaps}
     ordered = sorted(tables, key=lambda table: _FIRST.index(table.name) if table.name in _FIRST else len(_FIRST))
@@ -71,10 +72,10 @@ def page(records: Sequence[Record], tables: Sequence[Table]) -> str:
         js=_Safe(texts["page.js"]),
         suite=RESULTS.name,
         sections=[section for section in _SECTIONS if section[0] not in absent],
-        intro=_intro(study),
+        intro=_intro(evidence),
         axes=_AXES,
         axes_json=_json(_AXES),
-        points=_json(_points(frontier, studies.get("engines"))),
+        points=_json(_points(rows, studies.get("engines"))),
         seeds_note=notes.seeds(comparable),
         headline_title=ordered[0].title,
         groups=GROUPS,
@@ -83,7 +84,7 @@ def page(records: Sequence[Record], tables: Sequence[Table]) -> str:
         heatmaps=heatmaps,
         tables=[_table(table) for table in ordered],
         provenance=[
-            *(_provenance(study, row) for row in frontier.ordered),
+            *(_provenance(evidence, row) for row in rows.index),
             {"name": "studies", "records": [_origin(record) for record in studies.values()]},
         ],
         footer="Everything on this page is computed from the records named above; nothing is typed in.",
@@ -103,41 +104,36 @@ def _json(value: Any) -> _Safe:
     return _Safe(json.dumps(value, ensure_ascii=False).replace("<", "\\u003c"))
 
 
-def _intro(study: Study) -> str:
-    record = study.accuracy[0]
+def _intro(evidence: Evidence) -> str:
+    record = evidence.accuracy["record"].iloc[0]
     return (
-        f"{len(study.rows)} rows, one for each method and variant, on {', '.join(study.tasks)}; backbone "
+        f"{len(evidence.rows)} rows, one for each method and variant, on {', '.join(evidence.tasks)}; backbone "
         f"{record['backbone']}, sequence length {record['seq_len']}. Accuracy is in floats and in fixed point on whole "
         "validation splits, costs are of real two-party computation."
     )
 
 
-def _points(frontier: Frontier, engines: Record | None) -> list[dict[str, Any]]:
+def _points(rows: pd.DataFrame, engines: Record | None) -> list[dict[str, Any]]:
     entries = engines["rows"] if engines else []
-    layers = {(row["method"], row["variant"], row["engine"]): row["bytes_total"] for row in entries}
+    layers = {(f"{row['method']}/{row['variant']}", row["engine"]): row["bytes_total"] for row in entries}
     found = []
-    for row in frontier.ordered:
-        if row in frontier.points:
-            elsewhere = {name: layers.get((*row, name)) for name in ("spu-semi2k", "spu-aby3", "spu-cheetah")}
-            found.append(_point(frontier, row) | {name: size and size / 1e6 for name, size in elsewhere.items()})
+    for name, row in rows[rows["frontier"].notna()].iterrows():
+        prices = {link: row[f"seconds_{link}"] for link in LINKS} | {key: row[key] for key in ("megabytes", "rounds")}
+        elsewhere = {engine: layers.get((name, engine)) for engine in ("spu-semi2k", "spu-aby3", "spu-cheetah")}
+        point = {"name": name, "seeds": row["seeds"], "loss": row["counted_loss"]}
+        point |= {key: None if pd.isna(price) else price for key, price in prices.items()}
+        found.append(point | {engine: size and size / 1e6 for engine, size in elsewhere.items()})
     return found
 
 
-def _point(frontier: Frontier, row: Row) -> dict[str, Any]:
-    named = {"name": "/".join(row), "seeds": rows.seeds(frontier.study, row), "loss": frontier.points[row].loss}
-    return named | frontier.prices(row)
-
-
-def _bar(study: Study, row: Row, tasks: Sequence[str]) -> dict[str, Any] | None:
-    """Return the megabytes of a row of the headline engine by operator group, mean over tasks and then over seeds."""
-    if any(record["engine"] != HEADLINE for record in study.of(row)):
-        return None
-    by_task = [[study.cost_of(record) for record in study.of(row, task)] for task in tasks]
-    found = [[group_megabytes(cost) for cost in costs if cost and cost["status"] == "ok"] for costs in by_task]
-    if not found or not all(found) or any(one["linear"] is None for costs in found for one in costs):
-        return None
-    groups = {group: fmean(fmean(one[group] or 0.0 for one in costs) for costs in found) for group in GROUPS}
-    return {"name": "/".join(row), "groups": groups, "total": sum(groups.values())}
+def _bars(evidence: Evidence, rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the mean megabytes of each row of the headline engine by operator group."""
+    costs = evidence.costed[evidence.costed["engine"] == HEADLINE]
+    columns = [f"megabytes_{group}" for group in GROUPS]
+    sizes = over_tasks(costs, columns, evidence.averaged).set_axis(GROUPS, axis="columns").loc[rows.index].dropna()
+    return [
+        {"name": name, "groups": groups, "total": sum(groups.values())} for name, groups in sizes.T.to_dict().items()
+    ]
 
 
 def _heatmaps(studies: dict[str, Record]) -> list[tuple[str, str, str, list[dict[str, Any]]]]:
@@ -183,10 +179,10 @@ def _cell(cell: Cell, column: Column) -> dict[str, Any]:
     return {"text": markdown_cell(cell, column), "raw": raw}
 
 
-def _provenance(study: Study, row: Row) -> dict[str, Any]:
-    accuracy = study.of(row)
-    costs = {id(cost): cost for record in accuracy if (cost := study.cost_of(record))}
-    return {"name": "/".join(row), "records": [_origin(record) for record in (*accuracy, *costs.values())]}
+def _provenance(evidence: Evidence, row: str) -> dict[str, Any]:
+    accuracy, costed = (lines[lines["row"] == row] for lines in (evidence.accuracy, evidence.costed))
+    costs = costed.drop_duplicates(["architecture", "engine"])["record_cost"]
+    return {"name": row, "records": [_origin(record) for record in (*accuracy["record"], *costs)]}
 
 
 def _origin(record: Record) -> dict[str, str]:
