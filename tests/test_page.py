@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from pibench.results import page
-from pibench.results.build import headline
 from pibench.results.choice import choice as choice_table
-from pibench.results.join import join
+from pibench.results.evidence import join
+from pibench.results.headline import headline
 from pibench.results.records import file_name, read_all
 from pibench.results.tables import all_tables, with_claims
 from tests.test_tables import rows as csv_rows
@@ -66,8 +66,8 @@ def test_it_needs_nothing_from_elsewhere(report: Path) -> None:
 def test_every_row_of_the_headline_is_there_with_its_records(report: Path) -> None:
     text, records = report.read_text(), read_all(RECORDS)
     found = join(records)
-    assert all(f"{method}/{variant}".replace("'", "&#39;") in text for method, variant in found.rows)
-    for cell in headline(records).rows[0][2:8]:
+    assert all(row.replace("'", "&#39;") in text for row in found.rows.index)
+    for cell in headline(found).rows[0][2:8]:
         assert f'data-value="{cell}"' in text
     assert all(record["environment"]["commit"][:12] in text for record in found.records)
     assert all(file_name(record) in text for record in records)
@@ -100,7 +100,7 @@ def test_the_chooser_answers_from_the_measurements(shown: Any) -> None:
     from selenium.webdriver.common.keys import Keys
 
     choice = shown.find_element("id", "choice")
-    wan = {row["budget"]: row["wan"] for row in csv_rows(choice_table(read_all(RECORDS)))}
+    wan = {row["budget"]: row["wan"] for row in csv_rows(choice_table(join(read_all(RECORDS))))}
     budget = shown.find_element("id", "budget")
     for points, named in wan.items():
         budget.clear()

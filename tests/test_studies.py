@@ -21,7 +21,6 @@ def cost_row(setup: str, seconds: list[float], **changes: Any) -> dict[str, Any]
     return {
         "setup": setup,
         "architecture": "a",
-        "lowering": "fair",
         "batch": 1,
         "seq_len": 128,
         "bytes_total": 50_000_000,
@@ -109,7 +108,7 @@ def test_the_frontier_is_drawn_from_what_searches_left(tmp_path: Path) -> None:
     stage = {"megabytes": 60.0, "score": 84.0}
     notes = {"dense_score": 85.0, "stages": [stage], "recovered": [stage]}
     made = [
-        accuracy_record("rte", "ig3d", "v", 80.0, extra={"method": notes}),
+        accuracy_record("rte", "ig3d", "v", 80.0, notes=notes),
         accuracy_record("rte", "dense", "exact", 81.0),
     ]
     paths = figures.draw([*made, study("importance", [IMPORTANCE])], tmp_path)
@@ -123,7 +122,7 @@ def test_figures_are_drawn(tmp_path: Path) -> None:
     bits = {"task": "rte", "fraction_bits": 8, "mean_difference": 0.1, "largest_difference": 1.0, "expected_wraps": 0.1}
     made = [study("ablation", [cost_row("lean", [0.5])]), study("scaling", points), study("precision", [bits])]
     paths = figures.draw(made, tmp_path / "figures")
-    assert [path.name for path in paths] == ["engine_ablation.png", "engine_scaling.png", "engine_precision.png"]
+    assert [path.name for path in paths] == ["engine_ablation.png", "engine_precision.png", "engine_scaling.png"]
     assert all(path.read_bytes()[:4] == b"\x89PNG" for path in paths)
 
 

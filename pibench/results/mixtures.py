@@ -20,12 +20,17 @@ def variant_label(record: Record) -> str:
     return record["variant"] + engine
 
 
+def row_label(record: Record) -> str:
+    """Return METHOD/VARIANT of an accuracy record, with its engine where that is not the headline engine."""
+    return f"{record['method']}/{variant_label(record)}"
+
+
 def label(record: Record) -> str:
     """Return how a sentence names a record."""
     if record["kind"] == "study":
         return f"the study {record['name']}"
     if record["kind"] == "accuracy":
-        return f"{record['method']}/{variant_label(record)} on {record['task']} (seed {record['seed']})"
+        return f"{row_label(record)} on {record['task']} (seed {record['seed']})"
     return f"the cost of {record['architecture']} on {record['engine']}"
 
 
