@@ -31,9 +31,9 @@ def choice(evidence: Evidence) -> Table:
     ]
     columns = [Column("budget", "points I may lose", 1), *(Column(key, title) for key, (_, title) in _PRICES.items())]
     about = [
-        "The method and variant that costs least of those that lose no more, on average over the informative tasks, in "
-        "floats and in fixed point; what it costs and loses, and over how many seeds. Half a point at one seed is "
-        "noise.",
+        "The cheapest method and variant among those that lose no more than that, on average over the informative "
+        "tasks, both in floats and in fixed point. In brackets: what it costs, what it loses, and over how many seeds. "
+        "Half a point at one seed is noise.",
         notes.seeds(evidence),
         *notes.noise(evidence),
         *notes.provenance(evidence),

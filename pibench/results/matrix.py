@@ -38,10 +38,10 @@ def matrix(evidence: Evidence) -> Table:
     ]
     spent = sum(record["seconds_total"] for record in evidence.records) / _SECONDS_AN_HOUR
     about = [
-        f"{len(rows) * sum(wanted.values())} cells are wanted, and {missing.sum()} of them are missing: never "
-        "measured, they stand for nothing.",
-        f"All records, costs too, took {spent:.1f} machine-hours; tuning a dense model counts where it was first "
-        "needed, and a search remembers what an earlier cell tried.",
+        f"{len(rows) * sum(wanted.values())} cells are wanted. {missing.sum()} of them are missing: they were not "
+        "measured, or failed.",
+        f"All records, those of costs included, took {spent:.1f} machine-hours. The tuning of a dense model counts in "
+        "the cell that needed it first, and a search reuses what an earlier cell tried.",
         *notes.provenance(evidence),
     ]
     title = notes.title(evidence, "What was measured, and what is missing")

@@ -100,8 +100,8 @@ def clock(evidence: Evidence) -> list[str]:
         for name in MODELLED
     )
     notes = [
-        f"LAN and WAN are modelled from measured compute, bytes and rounds: {links}. How far that is from emulated "
-        "links, and on a LAN it is far: docs/engine.md.",
+        f"LAN and WAN are modelled from measured compute, bytes and rounds: {links}. docs/engine.md compares the model "
+        "with emulated links: on a LAN it is far off.",
         *noise(evidence),
     ]
     measured = list(evidence.costs["record"][evidence.costs["status"] == "ok"])

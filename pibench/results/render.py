@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 from tabulate import tabulate
 
-Cell = float | int | str | None
+Value = float | int | str | None
 Format = Literal["md", "tex", "csv"]
 _MISSING = {"md": "–", "tex": "--"}
 
@@ -47,7 +47,7 @@ class Table:
     notes: Sequence[str]
 
     @property
-    def rows(self) -> list[list[Cell]]:
+    def rows(self) -> list[list[Value]]:
         """The cells that are shown, row by row; None where there is nothing."""
         shown = self.frame[[column.key for column in self.columns]]
         return [[None if pd.isna(cell) else cell for cell in row] for row in shown.itertuples(index=False, name=None)]
@@ -73,7 +73,7 @@ def render(table: Table, form: Format) -> str:
     return "\n".join([f"### {table.title}", "", body, "", *(f"- {note}" for note in table.notes)]) + "\n"
 
 
-def markdown_cell(cell: Cell, column: Column) -> str:
+def markdown_cell(cell: Value, column: Column) -> str:
     """Return a cell's text as it stands in Markdown."""
     return _text(cell, column, "md")
 
@@ -92,13 +92,13 @@ def _csv(table: Table) -> str:
     return out.getvalue()
 
 
-def _raw(cell: Cell) -> str:
+def _raw(cell: Value) -> str:
     if cell is None:
         return ""
     return cell if isinstance(cell, str) else format(cell, "z.10g")
 
 
-def _text(cell: Cell, column: Column, form: Format) -> str:
+def _text(cell: Value, column: Column, form: Format) -> str:
     if cell is None:
         return _MISSING[form]
     return cell if isinstance(cell, str) else format(cell, f"z.{column.decimals or 0}f")

@@ -14,8 +14,9 @@ from pibench.results.records import Record
 from pibench.results.render import or_status
 
 FRONTIER = (
-    "Frontier: no other row loses as little for no more bytes and no more rounds; where one does, it is named. What "
-    "counts is the loss in floats or in fixed point, whichever is larger; half a point at one seed is noise."
+    "Frontier: yes if no other row is at least as good in loss, bytes and rounds, and better in one of them; otherwise "
+    "such a row is named. The loss is that in floats or in fixed point, whichever is larger; half a point at one seed "
+    "is noise."
 )
 _COSTS = ["megabytes", "rounds", "reduction", *SPEEDUPS]
 
