@@ -15,7 +15,7 @@ import pandas as pd
 from pibench.errors import InputError, one_sentence, pick
 from pibench.results.records import RESULTS, read_all
 from pibench.results.refusal import add_draft, refuse
-from pibench.results.render import Cell, Column, Table, render
+from pibench.results.render import Column, Table, Value, render
 
 CLAIMS = Path("benchmarks/claims.toml")
 HOLDS, FAILS, UNTESTABLE, MISSING_VALUE = "holds", "does not hold", "not testable here", "not measured"
@@ -98,7 +98,7 @@ def judge(claim: Claim, tables: Mapping[str, Table]) -> tuple[float | None, str]
     if claim.table not in tables:
         return None, MISSING_VALUE
     table = tables[claim.table]
-    other: Cell = 0.0
+    other: Value = 0.0
     value = _cell(claim, table, claim.row, claim.column)
     if claim.over or claim.over_column:
         other = _cell(claim, table, claim.over or claim.row, claim.over_column or claim.column)
@@ -107,7 +107,7 @@ def judge(claim: Claim, tables: Mapping[str, Table]) -> tuple[float | None, str]
     return value - other, HOLDS if claim.holds(value - other) else FAILS
 
 
-def _cell(claim: Claim, table: Table, wanted: Mapping[str, Any], column: str) -> Cell:
+def _cell(claim: Claim, table: Table, wanted: Mapping[str, Any], column: str) -> Value:
     """Return the cell of ``column`` in the only row that has what is wanted; None where nobody measured that row."""
     keys = [one.key for one in table.columns]
     for key in (column, *wanted):

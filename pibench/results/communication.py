@@ -36,8 +36,8 @@ def communication(evidence: Evidence) -> Table:
         "are sequential exchanges.",
         "The linear layers of dense/exact alone are the floor: what a model of this shape sends without any softmax, "
         "activation or norm.",
-        "The offline phase is a dealer's, sends nothing here, and is in no total. Its columns say what the dealer would "
-        "have to send to both parties if it sent every tuple as it is.",
+        "The offline phase is a dealer's, sends nothing here, and is in no total. Its columns say what the dealer "
+        "would have to send to both parties if it sent every tuple as it is.",
         *notes.provenance(evidence),
         *notes.reasons(evidence.costs["record"]),
     ]

@@ -20,7 +20,7 @@ from pibench.results.evidence import Evidence, join
 from pibench.results.mixtures import HEADLINE
 from pibench.results.records import RESULTS, Record, file_name, read_all
 from pibench.results.refusal import add_draft, refuse
-from pibench.results.render import Cell, Column, Table, markdown_cell, render
+from pibench.results.render import Column, Table, Value, markdown_cell, render
 from pibench.results.summary import over_tasks, summary
 
 _SECTIONS = [
@@ -174,7 +174,7 @@ def _table(table: Table) -> dict[str, Any]:
     return own | {"columns": columns, "rows": cells, "tex": render(table, "tex")}
 
 
-def _cell(cell: Cell, column: Column) -> dict[str, Any]:
+def _cell(cell: Value, column: Column) -> dict[str, Any]:
     raw = None if cell is None or isinstance(cell, str) else cell
     return {"text": markdown_cell(cell, column), "raw": raw}
 
