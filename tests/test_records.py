@@ -1,6 +1,8 @@
 import dataclasses
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +126,11 @@ def test_read_all_is_recursive_and_sorted(tmp_path: Path) -> None:
         records.write(record, tmp_path / name)
     (tmp_path / "notes.txt").write_text("not a record")
     assert records.read_all(tmp_path) == [GOOD[3], GOOD[2], GOOD[0]]
+
+
+def test_records_are_read_without_pandas() -> None:
+    code = "import sys, pibench.results.records; sys.exit('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_file_names() -> None:

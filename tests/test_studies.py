@@ -7,8 +7,11 @@ import pytest
 
 from pibench.errors import InputError
 from pibench.results import figures, records
-from pibench.results.studies import study_tables
+from pibench.results.studies import study_tables, with_modules
+from pibench.results.tables import all_tables
 from tests.made_up import ENVIRONMENT, SHARED, accuracy_record
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def study(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -51,6 +54,14 @@ def test_network_shows_how_far_the_model_is_off() -> None:
     row = {"link": "wan", "setup": "lean", "bytes_total": 10**6, "rounds": 9, "seconds": [2.0, 4.0], "modelled": 3.3}
     (table,) = study_tables([study("network", [row])])
     assert table.rows[0][-2] == pytest.approx(10.0)
+
+
+def test_every_committed_study_has_a_table_that_says_where_it_was_made() -> None:
+    found = [record for record in records.read_all(ROOT / records.RESULTS / "records") if record["kind"] == "study"]
+    tables = all_tables(found)
+    assert {record["name"] for record in found} == {record["name"] for record, _ in with_modules(found)}
+    assert all(" cores; commit " in table.notes[-1] for table in tables)
+    assert not list(with_modules([study("unheard_of", [])]))
 
 
 def test_a_record_is_found_under_its_study() -> None:

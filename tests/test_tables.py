@@ -166,6 +166,19 @@ def test_a_failed_cost_is_shown_in_every_cost_table() -> None:
         assert "the cost of b on lean: failed: lost party" in render(build(join(made_up)), "md")
 
 
+def test_a_failed_cost_of_the_dense_model_leaves_no_ratio_to_it() -> None:
+    made_up = study()
+    made_up[8] |= {"status": "failed", "error": "lost party"}
+    made_up[8] |= dict.fromkeys(("bytes_total", "bytes_sent", "rounds", "operators", "seconds", "compute_seconds"))
+    row = headline_row(made_up, "dense", "exact")
+    assert (row["average"], row["megabytes"], row["speedup_lan"], row["frontier"]) == ("75", "failed", "failed", "")
+    (dense,) = (
+        row for row in rows(latency(join(made_up))) if (row["architecture"], row["engine"]) == ("dense", "lean")
+    )
+    assert (dense["seconds_loopback"], dense["speedup_lan"]) == ("failed", "")
+    assert not any(note.startswith("A/A") for note in latency(join(made_up)).notes)
+
+
 def test_missing_cost_is_empty_in_csv_and_a_dash_elsewhere() -> None:
     made_up = study()[:-1]
     assert headline_row(made_up, "ig3d")["megabytes"] == ""

@@ -1,4 +1,4 @@
-"""Draw the figures from the records: ``python -m pibench.results.figures`` (needs the extra ``figures``)."""
+"""Draw the figures from the records: ``pibench figures`` (needs the extra ``figures``)."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def accuracy_frame(records: Sequence[Record]) -> pd.DataFrame:
     present = set(frame["task"])
     tasks = [task for task in TASK_ORDER if task in present] + sorted(present - set(TASK_ORDER))
     methods = dict(zip(frame["row"], frame["method"], strict=True))
-    dense = methods.get(REFERENCE)
+    dense, _ = REFERENCE.split("/")
     rows = sorted(methods, key=lambda row: (row != REFERENCE, methods[row] != dense, methods[row], row))
     ordered = {"row": pd.Categorical(frame["row"], rows), "task": pd.Categorical(frame["task"], tasks)}
     return frame.assign(**ordered, **_common(records))

@@ -1,4 +1,4 @@
-"""Sign records off for others to cite, or check the signature: ``python -m pibench.results.signature``.
+"""Sign records off for others to cite, or check the signature: ``pibench check-results``.
 
 ``SHA256SUMS`` beside the records names each with its hash, as ``sha256sum --check`` reads it.
 """

@@ -1,4 +1,4 @@
-"""Write the tables from the records: ``python -m pibench.results.tables``."""
+"""Write the tables from the records: ``pibench tables``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pibench.results.render import Format, Table, render
 from pibench.results.studies import study_tables
 
 TABLES = (headline, choice, matrix, accuracy, latency, communication, field)
-"""What makes a table of evidence."""
+"""Each makes a table of the evidence."""
 
 
 def write_tables(records_folder: str | Path, tables_folder: str | Path) -> list[Path]:
@@ -116,8 +116,7 @@ def _differing(texts: dict[Path, str]) -> list[Path]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 where ``--check`` finds a difference, or 2 for bad input."""
     parser = argparse.ArgumentParser(
-        prog="python -m pibench.results.tables",
-        description="Build the headline, accuracy, latency and communication tables from records.",
+        prog="pibench tables", description="Write all tables of the records, each as Markdown, LaTeX and csv."
     )
     parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
     parser.add_argument("--output", type=Path, default=RESULTS / "tables", help="folder of tables (%(default)s)")
