@@ -78,7 +78,8 @@ def _common(evidence: Evidence, chosen: Sequence[str]) -> Evidence:
     own = lines[lines["row"].isin(chosen) & (lines["status"] == "ok")]
     rows_of_cell = own.groupby(["task", "seed"], observed=True)["row"].agg(set)
     common = {cell for cell, rows in rows_of_cell.items() if rows == set(chosen)}
-    told = {(task, seed) for task, seed in common if task in evidence.informative} or common
+    informative = evidence.informative
+    told = {(task, seed) for task, seed in common if task in informative} or common
     cells = zip(lines["row"], lines["task"], lines["seed"], strict=True)
     return evidence.only([row in chosen and (task, seed) in told for row, task, seed in cells])
 

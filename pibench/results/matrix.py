@@ -6,10 +6,9 @@ import pandas as pd
 
 from pibench.results import notes
 from pibench.results.evidence import Evidence
+from pibench.results.frames import SEEDS
 from pibench.results.render import ROW, Column, Table
 
-SEEDS = {"cola": 3, "mrpc": 3, "stsb": 3, "rte": 3, "sst2": 1}
-"""Seeds that the matrix wants of each task: three of the small ones."""
 _SECONDS_AN_HOUR = 3600
 
 
