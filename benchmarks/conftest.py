@@ -14,8 +14,11 @@ from pibench.measure.options import declare
 from pibench.measure.plan import Cell, Plan
 from pibench.measure.workbench import Workbench
 from pibench.methods.contract import Variant
-from pibench.results.build import accuracy, communication, latency, modelled_latency
+from pibench.results.accuracy import accuracy
+from pibench.results.communication import communication
 from pibench.results.cost import LINKS
+from pibench.results.evidence import join
+from pibench.results.latency import latency, modelled_latency
 from pibench.results.records import read_all
 from pibench.results.render import Table, render
 from pibench.results.tables import write_tables
@@ -119,10 +122,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return  # nothing but studies ran
     try:
         write_tables(plan.records, plan.tables)
-        records = read_all(plan.records)
-        config.stash[TABLES] = [accuracy(records), latency(records), communication(records)]
+        evidence = join(read_all(plan.records))
+        config.stash[TABLES] = [accuracy(evidence), latency(evidence), communication(evidence)]
         if link.name not in LINKS:
-            config.stash[TABLES].append(modelled_latency(records, link))
+            config.stash[TABLES].append(modelled_latency(evidence, link))
     except InputError as error:
         config.stash[PROBLEM] = str(error)
         session.exitstatus = pytest.ExitCode.INTERRUPTED

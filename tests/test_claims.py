@@ -6,23 +6,20 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from pibench.errors import InputError
 from pibench.results import claims
 from pibench.results.claims import FAILS, HOLDS, MISSING_VALUE, UNTESTABLE, Claim, judge
 from pibench.results.records import RESULTS, read_all
-from pibench.results.render import Cell, Column, Table
+from pibench.results.render import Column, Table
 from pibench.results.tables import all_tables
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLE = Table(
-    "glue",
-    "",
-    [Column("method", ""), Column("seeds", ""), Column("loss", "")],
-    [["ig3d", 1, 2.0], ["aero", 3, 5.0], ["late", 1, None], ["broken", 1, "failed"]],
-    [],
-)
+COLUMNS = [Column("method", ""), Column("seeds", ""), Column("loss", "")]
+ROWS = [["ig3d", 1, 2.0], ["aero", 3, 5.0], ["late", 1, None], ["broken", 1, "failed"]]
+TABLE = Table("glue", "", pd.DataFrame(ROWS, columns=[column.key for column in COLUMNS]), COLUMNS, [])
 
 
 def claim(expected: float, relation: str, method: str = "ig3d", **more: object) -> Claim:
@@ -101,5 +98,5 @@ def test_every_command_of_the_list_is_a_session_of_ours() -> None:
 
 
 def test_the_table_says_what_was_expected_and_what_was_measured() -> None:
-    rows: list[list[Cell]] = claims.claims_table([claim(2.3, "at most", tolerance=0.5)], [TABLE]).rows
+    rows = claims.claims_table([claim(2.3, "at most", tolerance=0.5)], [TABLE]).rows
     assert rows[0][3:6] == ["at most 2.3 (tolerance 0.5)", 2.0, HOLDS]

@@ -17,7 +17,7 @@ from pibench.engines.lean.ledger import predict
 from pibench.errors import InputError, pick
 from pibench.methods.registry import METHODS
 from pibench.model.module import Model
-from pibench.results.join import join
+from pibench.results.evidence import join
 from tests.made_up import BUDGET, accuracy_record
 from tests.test_backbone import save, tiny_bert
 from tests.test_tables import study
@@ -82,11 +82,11 @@ def test_bad_input_is_one_sentence_and_status_two(
 
 
 def test_two_methods_are_compared_on_what_both_have() -> None:
-    rows = {row["quantity"]: row for row in compared(join(study()), "dense/exact", "ig3d/fair")}
+    rows = {row["quantity"]: row for row in compared(join(study()), "dense/exact", "ig3d/within")}
     accuracy = rows["accuracy (%), mean"]
-    assert (accuracy["dense/exact"], accuracy["ig3d/fair"], accuracy["pairs"]) == (75.0, 73.5, 2)
+    assert (accuracy["dense/exact"], accuracy["ig3d/within"], accuracy["pairs"]) == (75.0, 73.5, 2)
     assert accuracy["verdict"].endswith("there are 2 in all")
-    assert rows["MB"]["ig3d/fair"] < rows["MB"]["dense/exact"] == 8.0
+    assert rows["MB"]["ig3d/within"] < rows["MB"]["dense/exact"] == 8.0
 
 
 TASKS = ("cola", "sst2", "mrpc", "stsb", "qnli", "rte")
@@ -102,17 +102,17 @@ TASKS = ("cola", "sst2", "mrpc", "stsb", "qnli", "rte")
 )
 def test_a_lead_in_accuracy_is_told_from_chance_over_tasks_not_seeds(gains: list[float], verdict: str) -> None:
     made_up = [
-        accuracy_record(task, method, "fair", 70.0 + own, seed=seed, budget=BUDGET | {"seed": seed})
+        accuracy_record(task, method, variant, 70.0 + own, seed=seed, budget=BUDGET | {"seed": seed})
         for task, gain in zip(TASKS, gains, strict=False)
         for seed in range(8)
-        for method, own in (("dense", 0.0), ("a", gain))
+        for method, variant, own in (("dense", "exact", 0.0), ("a", "within", gain))
     ]
-    assert verdict in compared(join(made_up), "a/fair", "dense/exact")[0]["verdict"]
+    assert verdict in compared(join(made_up), "a/within", "dense/exact")[0]["verdict"]
 
 
 def test_what_was_not_timed_is_not_compared() -> None:
     made_up = [record for record in study() if record["kind"] == "accuracy"]
-    assert [row["quantity"] for row in compared(join(made_up), "dense/exact", "ig3d/fair")] == ["accuracy (%), mean"]
+    assert [row["quantity"] for row in compared(join(made_up), "dense/exact", "ig3d/within")] == ["accuracy (%), mean"]
 
 
 @pytest.mark.parametrize(
@@ -131,16 +131,16 @@ def test_a_long_list_of_what_is_known_is_cut() -> None:
 
 
 def test_nothing_in_common_is_refused() -> None:
-    made_up = [accuracy_record("rte", "dense", "exact", 60.0), accuracy_record("sst2", "a", "fair", 60.0)]
+    made_up = [accuracy_record("rte", "dense", "exact", 60.0), accuracy_record("sst2", "a", "within", 60.0)]
     with pytest.raises(InputError, match="have no task and seed in common"):
-        compared(join(made_up), "a/fair", "dense/exact")
+        compared(join(made_up), "a/within", "dense/exact")
 
 
 def test_a_cell_is_explained_down_to_its_commit() -> None:
-    found = {row["what"]: row["value"] for row in explained(join(study()), "sst2-ig3d-fair-s0")}
+    found = {row["what"]: row["value"] for row in explained(join(study()), "sst2-ig3d-within-s0")}
     assert found["accuracy, floats (%)"] == 89.0
     assert found["commit"] == "0123456789abcdef0123456789abcdef01234567"
-    assert found["record"].startswith("accuracy/glue/sst2--ig3d--fair--s0")
+    assert found["record"].startswith("accuracy/glue/sst2--ig3d--within--lean--s0")
     assert found["MB"] == 1.0
 
 

@@ -144,5 +144,5 @@ def test_figures_are_drawn(tmp_path: Path) -> None:
     learning = study("language", [LEARNED, DIVERGED | {"rung": "SM", "diverged_at": 7}])
     costs = study("decoder_costs", [whole(row, "aero") for row in REPORTED[:3]])
     paths = figures.draw([learning, costs], tmp_path)
-    assert [path.name for path in paths] == ["head_entropy.png", "decoder_costs.png"]
+    assert [path.name for path in paths] == ["decoder_costs.png", "head_entropy.png"]
     assert all(path.read_bytes()[:4] == b"\x89PNG" for path in paths)

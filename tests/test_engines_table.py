@@ -19,7 +19,7 @@ def row(method: str, engine: str, size: float, rounds: int | None) -> dict[str, 
     return {
         "task": "cola",
         "method": method,
-        "variant": "fair",
+        "variant": "exact" if method == "dense" else "v",
         "engine": engine,
         "bytes_total": size * 1e6,
         "rounds": rounds,
@@ -35,25 +35,29 @@ def cells(record: Record, index: int = 0) -> list[dict[str, Any]]:
 
 
 def test_methods_stand_beside_each_engine_s_own_dense() -> None:
-    rows = [row("dense", "crypten", 10, 5), row("a", "crypten", 5, 3), row("b", "crypten", 2, 1)]
-    rows += [row("dense", "cheetah", 90, None), row("a", "cheetah", 30, None), row("b", "cheetah", 45, None)]
-    record = study("engines", rows) | {"security": {"crypten": "2 parties", "cheetah": "2 parties"}}
+    rows = [row("dense", "lean", 10, 5), row("a", "lean", 5, 3), row("b", "lean", 2, 1)]
+    rows += [
+        row("dense", "spu-cheetah", 90, None),
+        row("a", "spu-cheetah", 30, None),
+        row("b", "spu-cheetah", 45, None),
+    ]
+    record = study("engines", rows) | {"security": {"lean": "2 parties", "spu-cheetah": "2 parties"}}
     found = cells(record)
     assert [line["method"] for line in found] == ["dense", "a", "b"]
-    assert [line["times_crypten"] for line in found] == [1.0, 2.0, 5.0]
-    assert [line["times_cheetah"] for line in found] == [1.0, 3.0, 2.0]
-    assert "rounds_crypten" in found[0] and "rounds_cheetah" not in found[0]
+    assert [line["times_lean"] for line in found] == [1.0, 2.0, 5.0]
+    assert [line["times_spu-cheetah"] for line in found] == [1.0, 3.0, 2.0]
+    assert "rounds_lean" in found[0] and "rounds_spu-cheetah" not in found[0]
     table, _ = study_tables([record])
-    assert any("CrypTen and CHEETAH 0.50" in note for note in table.notes)
+    assert any("lean and CHEETAH 0.50" in note for note in table.notes)
 
 
 def test_operations_add_up_for_each_method_s_least_variant() -> None:
     operations = {"pphlo.tanh": 2e6, "pphlo.dot": 3e6, "pphlo.dot_general": 1e6, "pphlo.gather": 0.5e6}
-    rows = [row("dense", "crypten", 10, 5) | {"operations": {}}]
-    rows += [row("dense", "aby3", 6.5, 5) | {"operations": operations}]
-    rows += [row("dense", "aby3", 9, 5) | {"operations": {"pphlo.exponential": 9e6}, "variant": "dearer"}]
-    (found,) = cells(study("engines", rows) | {"security": {"crypten": "", "aby3": ""}}, 1)
-    assert (found["engine"], found["variant"], found["megabytes"]) == ("ABY3", "fair", 6.5)
+    rows = [row("dense", "lean", 10, 5) | {"operations": {}}]
+    rows += [row("dense", "spu-aby3", 6.5, 5) | {"operations": operations}]
+    rows += [row("dense", "spu-aby3", 9, 5) | {"operations": {"pphlo.exponential": 9e6}, "variant": "dearer"}]
+    (found,) = cells(study("engines", rows) | {"security": {"lean": "", "spu-aby3": ""}}, 1)
+    assert (found["engine"], found["variant"], found["megabytes"]) == ("ABY3", "exact", 6.5)
     assert (found["products"], found["tanh"], found["exp"], found["other"]) == (4.0, 2.0, 0.0, 0.5)
 
 

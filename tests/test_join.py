@@ -1,4 +1,4 @@
-"""Which records make one study."""
+"""Which records belong together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pibench.errors import InputError
-from pibench.results.join import join
+from pibench.results.evidence import join
 from tests.made_up import BUDGET, ENVIRONMENT, dense_baseline
 from tests.test_tables import study
 
@@ -19,13 +19,13 @@ OTHER_MACHINE = ENVIRONMENT | {"machine": ENVIRONMENT["machine"] | {"cores": 64}
     ("index", "changes", "named"),
     [
         (0, {"suite_version": "0.2.0"}, "suite_version"),
-        (8, {"schema_version": 2}, "schema_version"),
+        (8, {"schema_version": 1}, "schema_version"),
         (0, {"data": "sample"}, "data"),
         (0, {"data_fingerprint": "other"}, "data_fingerprint"),
         (0, {"n": 7}, "n is"),
         (0, {"backbone": "bert-large"}, "backbone"),
         (8, {"seq_len": 64}, "seq_len"),
-        (8, {"engine": "spu"}, "engine"),
+        (8, {"switches": {"fraction_bits": 26}}, "switches"),
         (8, {"security": {"parties": 3}}, "security"),
         (6, {"method_version": "2"}, "method_version"),
         (6, {"budget": BUDGET | {"epochs": 9}}, "budget"),
@@ -46,5 +46,5 @@ def test_records_that_do_not_belong_together_are_refused(index: int, changes: di
 
 
 def test_twins_are_refused() -> None:
-    with pytest.raises(InputError, match=r"the cost of b \(fair\) is there twice"):
+    with pytest.raises(InputError, match=r"the cost of b on lean is there twice"):
         join([*study(), study()[-1]])

@@ -14,10 +14,10 @@ import pytest
 
 from pibench.errors import InputError
 from pibench.results import charts, page
-from pibench.results.build import headline
 from pibench.results.choice import choice as choice_table
+from pibench.results.evidence import join
 from pibench.results.field import field
-from pibench.results.join import join
+from pibench.results.headline import headline
 from pibench.results.page_data import AXES, page_data
 from pibench.results.records import Record, file_name, read_all
 from pibench.results.tables import all_tables, with_claims
@@ -104,8 +104,8 @@ def test_it_fetches_nothing(shown: Any) -> None:
 
 def test_every_row_of_the_headline_is_there_with_its_records(report: Path, records: list[Record]) -> None:
     text, found = report.read_text(), join(records)
-    assert all(f"{method}/{variant}".replace("'", "&#39;") in text for method, variant in found.rows)
-    for cell in headline(records).rows[0][2:8]:
+    assert all(row.replace("'", "&#39;") in text for row in found.rows.index)
+    for cell in headline(found).rows[0][2:8]:
         assert f'data-value="{cell}"' in text
     assert all(record["environment"]["commit"][:12] in text for record in found.records)
     assert all(file_name(record) in text for record in records)
@@ -148,7 +148,7 @@ def test_the_chooser_answers_from_the_measurements(shown: Any, records: list[Rec
     from selenium.webdriver.common.keys import Keys
 
     choice = shown.find_element("id", "choice")
-    wan = {row["budget"]: row["wan"] for row in csv_rows(choice_table(records))}
+    wan = {row["budget"]: row["wan"] for row in csv_rows(choice_table(join(records)))}
     budget = shown.find_element("id", "budget")
     for points, named in wan.items():
         budget.clear()

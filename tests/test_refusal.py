@@ -38,7 +38,7 @@ def test_a_sound_study_is_refused_nothing() -> None:
         (0, {"backbone": "bert-large"}, "do not belong in one table: backbone"),
         (0, {"environment": ENVIRONMENT | {"packages": {"torch": "9.9"}}}, "installed packages"),
         (8, {"environment": ENVIRONMENT | {"packages": {"torch": "9.9"}}}, "installed packages"),
-        (0, {"schema_version": 2}, "schema_version"),
+        (0, {"schema_version": 1}, "schema_version"),
         (0, {"environment": ENVIRONMENT | {"commit": None}}, "uncommitted changes or from no repo"),
         (0, {"data_fingerprint": None}, "first dense/exact on rte (seed 0), do not say of which data"),
         (0, {"environment": ENVIRONMENT | {"threads": 7}}, "machine class"),

@@ -8,8 +8,11 @@ import pytest
 from pibench.errors import InputError
 from pibench.methods.trajectory import Point, Trajectory
 from pibench.results import figures, records
-from pibench.results.studies import study_tables
+from pibench.results.studies import study_tables, with_modules
+from pibench.results.tables import all_tables
 from tests.made_up import ENVIRONMENT, SHARED, accuracy_record
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def study(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -22,7 +25,6 @@ def cost_row(setup: str, seconds: list[float], **changes: Any) -> dict[str, Any]
     return {
         "setup": setup,
         "architecture": "a",
-        "lowering": "fair",
         "batch": 1,
         "seq_len": 128,
         "bytes_total": 50_000_000,
@@ -53,6 +55,14 @@ def test_network_shows_how_far_the_model_is_off() -> None:
     row = {"link": "wan", "setup": "lean", "bytes_total": 10**6, "rounds": 9, "seconds": [2.0, 4.0], "modelled": 3.3}
     (table,) = study_tables([study("network", [row])])
     assert table.rows[0][-2] == pytest.approx(10.0)
+
+
+def test_every_committed_study_has_a_table_that_says_where_it_was_made() -> None:
+    found = [record for record in records.read_all(ROOT / records.RESULTS / "records") if record["kind"] == "study"]
+    tables = all_tables(found)
+    assert {record["name"] for record in found} == {record["name"] for record, _ in with_modules(found)}
+    assert all(" cores; commit " in table.notes[-1] for table in tables)
+    assert not list(with_modules([study("unheard_of", [])]))
 
 
 def test_a_record_is_found_under_its_study() -> None:
@@ -110,7 +120,7 @@ def test_the_frontier_is_drawn_from_what_searches_left(tmp_path: Path) -> None:
     point = Point(tau=0.1, predicted_loss=0.2, megabytes=60.0, score=84.0)
     notes = Trajectory(85.0, 2.3, point, (point,), (point,), ()).notes()
     made = [
-        accuracy_record("rte", "ig3d", "v", 80.0, extra={"method": notes}),
+        accuracy_record("rte", "ig3d", "v", 80.0, notes=notes),
         accuracy_record("rte", "dense", "exact", 81.0),
     ]
     paths = figures.draw([*made, study("importance", [IMPORTANCE])], tmp_path)
@@ -124,7 +134,7 @@ def test_figures_are_drawn(tmp_path: Path) -> None:
     bits = {"task": "rte", "fraction_bits": 8, "mean_difference": 0.1, "largest_difference": 1.0, "expected_wraps": 0.1}
     made = [study("ablation", [cost_row("lean", [0.5])]), study("scaling", points), study("precision", [bits])]
     paths = figures.draw(made, tmp_path / "figures")
-    assert [path.name for path in paths] == ["engine_ablation.png", "engine_scaling.png", "engine_precision.png"]
+    assert [path.name for path in paths] == ["engine_ablation.png", "engine_precision.png", "engine_scaling.png"]
     assert all(path.read_bytes()[:4] == b"\x89PNG" for path in paths)
 
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
+
+import pandas as pd
 
 from pibench.cli.output import add_json, show
 from pibench.cli.run import nothing_more
 from pibench.errors import InputError, pick
-from pibench.measure.plan import Cell
-from pibench.methods.contract import Variant
-from pibench.results import rows
-from pibench.results.cost import LINKS, group_megabytes, summarise
-from pibench.results.join import Row, Study, join
-from pibench.results.records import RESULTS, Record, file_name, read_all
+from pibench.results.cost import GROUPS, LINKS
+from pibench.results.evidence import Evidence, join
+from pibench.results.records import RESULTS, file_name, read_all
 from pibench.results.stats import FEWEST, LEVEL, ahead
+from pibench.results.summary import summary
 
 
 def add(commands: Any) -> None:
@@ -40,7 +38,7 @@ def _compare(chosen: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
-def compared(study: Study, one: str, other: str) -> list[dict[str, Any]]:
+def compared(evidence: Evidence, one: str, other: str) -> list[dict[str, Any]]:
     """Return what two rows, METHOD/VARIANT, have on the tasks and seeds that both were measured on.
 
     Numbers are means within a task, then over the informative tasks. Two rows may share seeds that not all rows have,
@@ -49,35 +47,41 @@ def compared(study: Study, one: str, other: str) -> list[dict[str, Any]]:
     Raises:
         InputError: a row is unknown, or they have no task and seed in common.
     """
-    known: dict[str, Row] = {"/".join(row): row for row in study.rows}
-    chosen = [known[pick("row", name, known)] for name in (one, other)]
-    pair, tasks = _common(study, chosen)
-    if not tasks:
+    chosen = [pick("row", name, evidence.rows.index) for name in (one, other)]
+    pair = _common(evidence, chosen)
+    if not pair.tasks:
         raise InputError(f"{one} and {other} have no task and seed in common: measure both on one")
-    scores = [[fmean(record["float"] for record in pair.of(row, task)) for task in tasks] for row in chosen]
-    found = [("accuracy (%), mean", [fmean(own) for own in scores], _verdict(ahead(*scores), len(tasks)))]
-    costs = [[*rows.cost_cells(pair, row, tasks)[:2], *rows.seconds_cells(pair, row, tasks)] for row in chosen]
-    how = ("counted", "counted", _told_apart(pair, chosen), "modelled", "modelled")
-    names = ("MB", "rounds", *(f"seconds, {link}" for link in LINKS))
-    for name, own, others, known_by in zip(names, *costs, how, strict=True):
-        if isinstance(own, int | float) and isinstance(others, int | float):
-            found.append((name, [own, others], f"{others / own:.2f} times, {known_by}"))
-    counted = {"tasks": len(tasks), "pairs": len(pair.of(chosen[0]))}
+    rows = summary(pair, pair.tasks).loc[chosen]
+    by_task = pair.accuracy.groupby(["row", "task"], observed=True)["float"].mean()
+    verdict = _verdict(ahead(*(by_task[row].to_numpy() for row in chosen)), len(pair.tasks))
+    quantities = {
+        "megabytes": ("MB", "counted"),
+        "rounds": ("rounds", "counted"),
+        "seconds_loopback": ("seconds, loopback", _told_apart(pair.costed, chosen)),
+        "seconds_lan": ("seconds, lan", "modelled"),
+        "seconds_wan": ("seconds, wan", "modelled"),
+    }
+    found = [("accuracy (%), mean", rows["average"], verdict)]
+    for key, (name, known_by) in quantities.items():
+        if rows[key].notna().all():
+            found.append((name, rows[key], f"{rows[key].iloc[1] / rows[key].iloc[0]:.2f} times, {known_by}"))
+    counted = {"tasks": len(pair.tasks), "pairs": int((pair.accuracy["row"] == one).sum())}
     return [
-        {"quantity": name, one: means[0], other: means[1], "verdict": verdict} | counted
+        {"quantity": name, one: means.iloc[0], other: means.iloc[1], "verdict": verdict} | counted
         for name, means, verdict in found
     ]
 
 
-def _common(study: Study, chosen: Sequence[Row]) -> tuple[Study, list[str]]:
-    """Return the study of what rows have in common and finished, and its tasks: the informative ones, or else all."""
-    cells = [{(r["task"], r["seed"]) for r in study.of(row) if r["status"] == "ok"} for row in chosen]
-    common = set.intersection(*cells)
-    tasks = {task for task, _ in common}
-    told = tasks & set(rows.informative_tasks(study)) or tasks
-    own = [record for row in set(chosen) for record in study.of(row)]
-    kept = tuple(r for r in own if (r["task"], r["seed"]) in common and r["task"] in told)
-    return replace(study, accuracy=kept), sorted(told)
+def _common(evidence: Evidence, chosen: Sequence[str]) -> Evidence:
+    """Return what rows have in common and finished, of the informative tasks if there is any."""
+    lines = evidence.accuracy
+    own = lines[lines["row"].isin(chosen) & (lines["status"] == "ok")]
+    rows_of_cell = own.groupby(["task", "seed"], observed=True)["row"].agg(set)
+    common = {cell for cell, rows in rows_of_cell.items() if rows == set(chosen)}
+    informative = evidence.informative
+    told = {(task, seed) for task, seed in common if task in informative} or common
+    cells = zip(lines["row"], lines["task"], lines["seed"], strict=True)
+    return evidence.only([row in chosen and (task, seed) in told for row, task, seed in cells])
 
 
 def _verdict(chance: float | None, tasks: int) -> str:
@@ -86,19 +90,14 @@ def _verdict(chance: float | None, tasks: int) -> str:
     return f"{'they differ' if chance < LEVEL else 'not told apart'} (Wilcoxon over tasks, p = {chance:.3f})"
 
 
-def _told_apart(pair: Study, chosen: Sequence[Row]) -> str:
+def _told_apart(costed: pd.DataFrame, chosen: Sequence[str]) -> str:
     """Say whether measured times are told apart: where no interval of the one's speed-up meets one of the other's."""
-    own, other = ([interval for record in pair.of(row) if (interval := _interval(pair, record))] for row in chosen)
-    if not own or not other:
+    timed = costed.dropna(subset=["speedup_low", "speedup_high"]).groupby("row", observed=True)
+    low, high = timed["speedup_low"].min(), timed["speedup_high"].max()
+    one, other = chosen
+    if not {one, other} <= set(low.index):
         return "measured"
-    (low, high), (other_low, other_high) = ((min(found)[0], max(high for _, high in found)) for found in (own, other))
-    return "told apart" if low > other_high or high < other_low else "intervals meet"
-
-
-def _interval(study: Study, record: Record) -> tuple[float, float] | None:
-    cost = study.cost_of(record)
-    ratio = summarise(cost, study.is_reference(cost)).pairs if cost and cost["status"] == "ok" else None
-    return None if ratio is None or ratio.low is None or ratio.high is None else (ratio.low, ratio.high)
+    return "told apart" if low[one] > high[other] or high[one] < low[other] else "intervals meet"
 
 
 def _explain(chosen: argparse.Namespace, rest: list[str]) -> int:
@@ -107,14 +106,18 @@ def _explain(chosen: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
-def explained(study: Study, cell: str) -> list[dict[str, Any]]:
+def explained(evidence: Evidence, cell: str) -> list[dict[str, Any]]:
     """Return a cell's numbers, and where they come from.
 
     Raises:
         InputError: there is no such cell.
     """
-    known = {Cell(r["task"], r["method"], Variant(r["variant"]), r["seed"]).name: r for r in study.accuracy}
-    record = known[pick("cell", cell, known)]
+    names = [
+        f"{line.task}-{line.method}-{line.variant}-s{line.seed}"
+        for line in evidence.accuracy[["task", "method", "variant", "seed"]].itertuples(index=False)
+    ]
+    place = names.index(pick("cell", cell, names))
+    record = evidence.accuracy["record"].iloc[place]
     environment = record["environment"]
     found: dict[str, Any] = {
         "status": record["status"],
@@ -130,10 +133,10 @@ def explained(study: Study, cell: str) -> list[dict[str, Any]]:
         "packages": ", ".join(f"{name} {version}" for name, version in environment["packages"].items() if version),
         "weights": record["weights_hash"],
     }
-    cost = study.cost_of(record)
-    if cost and cost["status"] == "ok":
-        total = summarise(cost, study.is_reference(cost))
-        found |= {"cost record": file_name(cost), "MB": total.megabytes, "rounds": total.rounds}
-        found |= {f"MB, {group}": size for group, size in group_megabytes(cost).items()}
-        found |= {f"seconds, {link}": seconds for link, seconds in total.seconds.items()}
-    return [{"what": key, "value": value} for key, value in found.items() if value is not None]
+    costs = evidence.costs
+    is_own = (costs["architecture"] == record["architecture"]) & (costs["engine"] == record["engine"])
+    for _, cost in costs[is_own & (costs["status"] == "ok")].iterrows():
+        found |= {"cost record": file_name(cost["record"]), "MB": cost["megabytes"], "rounds": int(cost["rounds"])}
+        found |= {f"MB, {group}": cost[f"megabytes_{group}"] for group in GROUPS}
+        found |= {f"seconds, {link}": cost[f"seconds_{link}"] for link in LINKS}
+    return [{"what": key, "value": value} for key, value in found.items() if not pd.isna(value)]

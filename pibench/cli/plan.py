@@ -21,6 +21,7 @@ from pibench.measure.options import listed
 from pibench.measure.profiles import PROFILES
 from pibench.model.architecture import Architecture, Layer
 from pibench.model.module import Embeddings, Model
+from pibench.results.mixtures import row_label
 from pibench.results.records import RESULTS, Record, read_all
 from pibench.tasks.registry import TASKS, in_order
 
@@ -126,7 +127,7 @@ def _cell_seconds(records: Sequence[Record]) -> dict[str, dict[str, float]]:
     for record in records:
         on_cpu = record["kind"] == "accuracy" and not record["environment"]["machine"].get("gpu_model")
         if on_cpu and record["status"] == "ok":
-            row = f"{record['method']}/{record['variant']}"
+            row = row_label(record)
             taken.setdefault(record["task"], {}).setdefault(row, []).append(record["seconds_total"])
     if not taken:
         raise InputError("no cell was measured on a CPU: run nox -s bench -- --profile full first")

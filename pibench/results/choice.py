@@ -2,53 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import pandas as pd
 
-from pibench.results import notes, rows
-from pibench.results.cost import LINKS
-from pibench.results.frontier import Frontier
-from pibench.results.join import Row, join
-from pibench.results.records import Record
-from pibench.results.render import Cell, Column, Table
+from pibench.results import notes
+from pibench.results.evidence import Evidence
+from pibench.results.render import Column, Table
+from pibench.results.summary import summary
 
 BUDGETS = (0.0, 0.5, 1.0, 2.3)
 """Points of accuracy that a reader may be ready to lose; 2.3 is IG-3D's."""
-_NAMES = {"loopback": "loopback (s)", "lan": "LAN (s, modelled)", "wan": "WAN (s, modelled)"}
+_PRICES = {
+    "loopback": ("seconds_loopback", "loopback (s)"),
+    "lan": ("seconds_lan", "LAN (s, modelled)"),
+    "wan": ("seconds_wan", "WAN (s, modelled)"),
+    "megabytes": ("megabytes", "communication (MB)"),
+}
 
 
-def choice(records: Iterable[Record]) -> Table:
+def choice(evidence: Evidence) -> Table:
     """Return one row per budget: the method of least seconds on each link, and that of least megabytes, within it."""
-    study = join(records).comparable
-    frontier = Frontier(study, rows.averaged_tasks(study))
-    prices = {row: frontier.prices(row) for row in frontier.points}
-    columns = [
-        Column("budget", "points I may lose", 1),
-        *(Column(link, _NAMES[link]) for link in LINKS),
-        Column("megabytes", "communication (MB)"),
+    evidence = evidence.comparable
+    rows = summary(evidence, evidence.averaged).sort_index()
+    rows = rows[rows["frontier"].notna()]
+    chosen = [
+        {"budget": budget}
+        | {key: _cheapest(rows[rows["counted_loss"] <= budget], price) for key, (price, _) in _PRICES.items()}
+        for budget in BUDGETS
     ]
-    cells: list[list[Cell]] = [
-        [budget, *(_cheapest(frontier, prices, budget, key) for key in (*LINKS, "megabytes"))] for budget in BUDGETS
-    ]
+    columns = [Column("budget", "points I may lose", 1), *(Column(key, title) for key, (_, title) in _PRICES.items())]
     about = [
-        "The method and variant that costs least of those that lose no more, on average over the informative tasks, in "
-        "floats and in fixed point; what it costs and loses, and over how many seeds. Half a point at one seed is "
-        "noise.",
-        notes.seeds(study),
-        *notes.noise(study),
-        *notes.provenance(study),
+        "The cheapest method and variant among those that lose no more than that, on average over the informative "
+        "tasks, both in floats and in fixed point. In brackets: what it costs, what it loses, and over how many seeds. "
+        "Half a point at one seed is noise.",
+        notes.seeds(evidence),
+        *notes.noise(evidence),
+        *notes.provenance(evidence),
     ]
-    return Table("choice", notes.title(study, "The cheapest method within a budget"), columns, cells, about)
+    title = notes.title(evidence, "The cheapest method within a budget")
+    return Table("choice", title, pd.DataFrame(chosen), columns, about)
 
 
-def _cheapest(frontier: Frontier, prices: dict[Row, dict[str, float | None]], budget: float, key: str) -> str | None:
-    fit = {
-        row: price
-        for row, own in prices.items()
-        if frontier.points[row].loss <= budget and (price := own[key]) is not None
-    }
-    if not fit:
+def _cheapest(rows: pd.DataFrame, price: str) -> str | None:
+    priced = rows[rows[price].notna()]
+    if priced.empty:
         return None
-    best = min(fit, key=fit.__getitem__)
-    count = rows.seeds(frontier.study, best)
-    loss = f"loses {frontier.points[best].loss:z.1f}"
-    return f"{'/'.join(best)} ({fit[best]:.3g}; {loss}; {count} {'seed' if count == 1 else 'seeds'})"
+    name = priced[price].idxmin()
+    best = priced.loc[name]
+    seeds = f"{best['seeds']} {'seed' if best['seeds'] == 1 else 'seeds'}"
+    return f"{name} ({best[price]:.3g}; loses {best['counted_loss']:z.1f}; {seeds})"

@@ -10,10 +10,12 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from pibench.errors import InputError, one_sentence, pick
 from pibench.results.records import RESULTS, read_all
 from pibench.results.refusal import add_draft, refuse
-from pibench.results.render import Cell, Column, Table, render
+from pibench.results.render import Column, Table, Value, render
 
 CLAIMS = Path("benchmarks/claims.toml")
 HOLDS, FAILS, UNTESTABLE, MISSING_VALUE = "holds", "does not hold", "not testable here", "not measured"
@@ -96,7 +98,7 @@ def judge(claim: Claim, tables: Mapping[str, Table]) -> tuple[float | None, str]
     if claim.table not in tables:
         return None, MISSING_VALUE
     table = tables[claim.table]
-    other: Cell = 0.0
+    other: Value = 0.0
     value = _cell(claim, table, claim.row, claim.column)
     if claim.over or claim.over_column:
         other = _cell(claim, table, claim.over or claim.row, claim.over_column or claim.column)
@@ -105,17 +107,19 @@ def judge(claim: Claim, tables: Mapping[str, Table]) -> tuple[float | None, str]
     return value - other, HOLDS if claim.holds(value - other) else FAILS
 
 
-def _cell(claim: Claim, table: Table, wanted: Mapping[str, Any], column: str) -> Cell:
+def _cell(claim: Claim, table: Table, wanted: Mapping[str, Any], column: str) -> Value:
     """Return the cell of ``column`` in the only row that has what is wanted; None where nobody measured that row."""
-    keys = [column.key for column in table.columns]
+    keys = [one.key for one in table.columns]
     for key in (column, *wanted):
         if key not in keys:
             raise InputError(f"claim {claim.id!r}: table {table.name} has no column {key!r}, only {', '.join(keys)}")
-    rows = [dict(zip(keys, row, strict=True)) for row in table.rows]
-    found = [cells[column] for cells in rows if all(cells[key] == value for key, value in wanted.items())]
+    found = table.frame
+    for key, value in wanted.items():
+        found = found[found[key] == value]
     if len(found) > 1:
         raise InputError(f"claim {claim.id!r}: {len(found)} rows of table {table.name} are {dict(wanted)}; name one")
-    return found[0] if found else None
+    (value,) = found[column].tolist() or [None]
+    return None if pd.isna(value) else value
 
 
 def claims_table(claims: Iterable[Claim], tables: Iterable[Table]) -> Table:
@@ -133,19 +137,24 @@ def claims_table(claims: Iterable[Claim], tables: Iterable[Table]) -> Table:
         Column("minutes", "minutes", 0),
         Column("gigabytes", "disk (GB)", 0),
     ]
-    rows: list[list[Cell]] = []
-    for claim in claims:
-        value, verdict = judge(claim, by_name)
-        cost = [None] * 4 if claim.untestable else [claim.table, claim.command, claim.minutes, claim.gigabytes]
-        expected = claim.untestable or f"{claim.relation} {claim.expected:g}" + (
-            f" (tolerance {claim.tolerance:g})" if claim.tolerance else ""
-        )
-        rows.append([claim.id, claim.source, claim.text, expected, value, verdict, *cost])
+    listed = list(claims)
+    frame = pd.DataFrame([vars(claim) for claim in listed], columns=[one.name for one in fields(Claim)])
+    remeasured = ["table", "command", "minutes", "gigabytes"]
+    frame = frame.assign(
+        expected=[_expected(claim) for claim in listed],
+        **pd.DataFrame([judge(claim, by_name) for claim in listed], columns=["measured", "verdict"]),
+        **frame[remeasured].astype(object).where(frame["untestable"] == ""),
+    )
     about = [
         "Measured: a cell of the table, or its difference from another row's where the claim compares two. Minutes and "
         "disk: of that command on two cores, with its installation.",
     ]
-    return Table("claims", "Claims", columns, rows, about)
+    return Table("claims", "Claims", frame, columns, about)
+
+
+def _expected(claim: Claim) -> str:
+    tolerance = f" (tolerance {claim.tolerance:g})" if claim.tolerance else ""
+    return claim.untestable or f"{claim.relation} {claim.expected:g}{tolerance}"
 
 
 @one_sentence
@@ -153,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, also where a claim does not hold, or 2 for bad input."""
     from pibench.results.tables import all_tables
 
-    parser = argparse.ArgumentParser(prog="pibench claims", description=__doc__.split(":", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(prog="pibench claims", description="Judge claims by the tables.")
     parser.add_argument("ids", nargs="*", metavar="CLAIM", help="claims to judge (default: all)")
     parser.add_argument("--claims", type=Path, default=CLAIMS, help="the list of claims (%(default)s)")
     parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")

@@ -2,49 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import pandas as pd
 
 from pibench.results import notes
-from pibench.results.join import Row, Study, join
-from pibench.results.records import Record
-from pibench.results.render import Cell, Column, Table
+from pibench.results.evidence import Evidence
+from pibench.results.render import ROW, Column, Table
 from pibench.tasks.registry import TASKS
 
 _SECONDS_AN_HOUR = 3600
 
 
-def matrix(records: Iterable[Record]) -> Table:
+def matrix(evidence: Evidence) -> Table:
     """Return one row per method and variant: the seeds of each task, what is missing, and hours."""
-    study = join(records)
-    wanted = {task: TASKS[task].seeds if task in TASKS else 1 for task in study.tasks}
-    rows: list[list[Cell]] = []
-    for row in study.rows:
-        lacking = {task: _lacking(study, row, task, count) for task, count in wanted.items()}
-        missing = sum(map(len, lacking.values()))
-        hours = sum(record["seconds_total"] for record in study.of(row)) / _SECONDS_AN_HOUR
-        rows.append([*row, *(_words(lacking[task], wanted[task]) for task in study.tasks), missing, hours])
+    wanted = {task: TASKS[task].seeds if task in TASKS else 1 for task in evidence.tasks}
+    lines, rows = evidence.accuracy, evidence.rows
+    done = lines[lines["status"].isin(["ok", "skipped"])]
+    there = set(done[["row", "task", "seed"]].itertuples(index=False, name=None))
+    lacking = pd.DataFrame(
+        {
+            task: [[seed for seed in range(count) if (row, task, seed) not in there] for row in rows.index]
+            for task, count in wanted.items()
+        },
+        index=rows.index,
+        dtype=object,
+    )
+    missing = lacking.map(len).sum(axis="columns").astype(int)
+    words = {task: [_words(seeds, count) for seeds in lacking[task]] for task, count in wanted.items()}
+    hours = lines.groupby("row", observed=True)["seconds_total"].sum() / _SECONDS_AN_HOUR
     columns = [
-        Column("method", "method"),
-        Column("variant", "variant"),
+        *ROW,
         *(Column(task, f"{task} ({count} wanted)") for task, count in wanted.items()),
         Column("missing", "cells missing", 0),
         Column("hours", "hours", 2),
     ]
-    spent = sum(record["seconds_total"] for record in study.records) / _SECONDS_AN_HOUR
-    lacks = sum(int(row[-2] or 0) for row in rows)
+    spent = sum(record["seconds_total"] for record in evidence.records) / _SECONDS_AN_HOUR
     about = [
-        f"{len(rows) * sum(wanted.values())} cells are wanted, and {lacks} of them are missing: never measured, they "
-        "stand for nothing.",
-        f"All records, costs too, took {spent:.1f} machine-hours; tuning a dense model counts where it was first "
-        "needed, and a search remembers what an earlier cell tried.",
-        *notes.provenance(study),
+        f"{len(rows) * sum(wanted.values())} cells are wanted. {missing.sum()} of them are missing: they were not "
+        "measured, or failed.",
+        f"All records, those of costs included, took {spent:.1f} machine-hours. The tuning of a dense model counts in "
+        "the cell that needed it first, and a search reuses what an earlier cell tried.",
+        *notes.provenance(evidence),
     ]
-    return Table("matrix", notes.title(study, "What was measured, and what is missing"), columns, rows, about)
-
-
-def _lacking(study: Study, row: Row, task: str, count: int) -> list[int]:
-    there = {record["seed"] for record in study.of(row, task) if record["status"] in ("ok", "skipped")}
-    return [seed for seed in range(count) if seed not in there]
+    title = notes.title(evidence, "What was measured, and what is missing")
+    return Table("matrix", title, rows.assign(**words, missing=missing, hours=hours), columns, about)
 
 
 def _words(lacking: list[int], count: int) -> str:

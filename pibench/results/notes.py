@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pibench.engines.security import is_benchmark_only
 from pibench.net.profiles import NETWORKS
-from pibench.results.cost import MODELLED, summarise
-from pibench.results.join import HEADLINE, Study, label
+from pibench.results.cost import MODELLED
+from pibench.results.evidence import Evidence
+from pibench.results.mixtures import HEADLINE, label
 from pibench.results.records import Record
 
 BENCHMARK_ONLY = "Benchmark only: party 0 deals, and so could undo every mask; see docs/security.md."
@@ -16,33 +18,42 @@ NOISE = 1.0
 _DATA_TITLES = {"glue": " on GLUE", "sample": " (sample, not GLUE)"}
 
 
-def title(study: Study, text: str) -> str:
-    """Return ``text`` with the data source of ``study``."""
-    data = [record["data"] for record in study.accuracy[:1]]
+def title(evidence: Evidence, text: str) -> str:
+    """Return ``text`` with the data source of the evidence."""
+    data = [record["data"] for record in evidence.accuracy["record"][:1]]
     return text + "".join(_DATA_TITLES.get(name, f" on {name}") for name in data)
 
 
-def provenance(study: Study) -> list[str]:
+def source(study: Record) -> str:
+    """Return the note that says where a study was made."""
+    environment = study["environment"]
+    machine = environment["machine"]
+    commit = _commit(study) + (", uncommitted changes" if environment["dirty"] else "")
+    return f"{machine['cpu_model']}, {machine['cores']} cores; commit {commit}; {study['started_utc'][:10]}."
+
+
+def provenance(evidence: Evidence) -> list[str]:
     """Return the notes under every table: suite, commits, dates, data, model, engine, dirty tree."""
-    records = study.records
+    records = evidence.records
     if not records:
         return ["No records."]
-    commits = sorted({(record["environment"]["commit"] or "unversioned")[:12] for record in records})
     days = sorted(record["started_utc"][:10] for record in records)
     parts = [
         f"Suite {records[0]['suite_version']}",
-        f"commit {', '.join(commits)}",
+        f"commit {', '.join(sorted(set(map(_commit, records))))}",
         days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}",
-        *(f"data {record['data']}, backbone {record['backbone']}" for record in study.accuracy[:1]),
+        *(f"data {record['data']}, backbone {record['backbone']}" for record in evidence.accuracy["record"][:1]),
         f"sequence length {records[0]['seq_len']}",
-        *(f"batch {record['batch']}" for record in list(study.costs.values())[:1]),
+        *(f"batch {record['batch']}" for record in evidence.costs["record"][:1]),
     ]
-    notes = ["; ".join(parts) + "."]
-    notes += _engines(records)
-    if any(record["environment"]["dirty"] for record in records):
-        dirty = sum(bool(record["environment"]["dirty"]) for record in records)
+    notes = ["; ".join(parts) + ".", *_engines(records)]
+    if dirty := sum(bool(record["environment"]["dirty"]) for record in records):
         notes.append(f"{dirty} of {len(records)} records come from a tree with uncommitted changes.")
     return notes
+
+
+def _commit(record: Record) -> str:
+    return (record["environment"]["commit"] or "unversioned")[:12]
 
 
 def _engines(records: list[Record]) -> list[str]:
@@ -65,25 +76,35 @@ def _switches(switches: dict[str, Any] | None) -> list[str]:
     return [f"Its switches: {on or 'none'}; {switches['fraction_bits']} fractional bits."]
 
 
-def seeds(study: Study) -> str:
-    """Return the note on which seeds a comparable study is of."""
-    found = {task: sorted({one["seed"] for one in study.accuracy if one["task"] == task}) for task in study.tasks}
-    counted = ", ".join(f"{task} {', '.join(map(str, own))}" for task, own in found.items())
+def seeds(evidence: Evidence) -> str:
+    """Return the note on which seeds comparable evidence is of."""
+    by_task = evidence.accuracy.groupby("task", observed=True)["seed"].unique()
+    counted = ", ".join(f"{task} {', '.join(map(str, sorted(own)))}" for task, own in by_task.items())
     return f"Over the seeds that all rows of a task have, so that rows compare: {counted or 'none'}."
 
 
-def clock(study: Study) -> list[str]:
+def partial_costs(evidence: Evidence) -> list[str]:
+    """Return one note for each row whose costs were measured for only some of its models."""
+    counts = [lines[lines["status"] == "ok"]["row"].value_counts() for lines in (evidence.accuracy, evidence.costed)]
+    return [
+        f"{row}: costs were measured for {counts[1][row]} of {counts[0][row]} models."
+        for row in evidence.rows.index
+        if 0 < counts[1][row] < counts[0][row]
+    ]
+
+
+def clock(evidence: Evidence) -> list[str]:
     """Return the notes under tables of time: what was inside the clock, and how LAN and WAN come about."""
     links = ", ".join(
         f"{name.upper()} {NETWORKS[name].bandwidth / 1e6:g} Mbit/s and {NETWORKS[name].rtt * 1e3:g} ms"
         for name in MODELLED
     )
     notes = [
-        f"LAN and WAN are modelled from measured compute, bytes and rounds: {links}. How far that is from emulated "
-        "links, and on a LAN it is far: docs/engine.md.",
-        *noise(study),
+        f"LAN and WAN are modelled from measured compute, bytes and rounds: {links}. docs/engine.md compares the model "
+        "with emulated links: on a LAN it is far off.",
+        *noise(evidence),
     ]
-    measured = [cost for cost in study.costs.values() if cost["status"] == "ok"]
+    measured = list(evidence.costs["record"][evidence.costs["status"] == "ok"])
     if shapes := sum(cost["weights"] == "random" for cost in measured):
         notes.append(
             f"{shapes} of {len(measured)} architectures were timed with random weights of the same shapes: "
@@ -104,36 +125,27 @@ def clock(study: Study) -> list[str]:
     return notes
 
 
-def noise(study: Study) -> list[str]:
+def noise(evidence: Evidence) -> list[str]:
     """Return a note on the dense model against itself, interleaved like any other pair, where that was timed."""
-    ratios = [summarise(cost, True).pairs for cost in study.costs.values() if study.is_reference(cost)]
-    stated = [
-        f"{ratio.median:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
-        for ratio in ratios
-        if ratio and ratio.low is not None and ratio.high is not None
-    ]
-    if not stated:
-        return []
-    return [f"A/A, the noise floor: the dense model against itself, interleaved as any other: {', '.join(stated)}."]
+    columns = ["paired_speedup", "speedup_low", "speedup_high"]
+    timed = evidence.costs.loc[evidence.costs["is_reference"], columns].dropna()
+    stated = [f"{middle:.2f} ({low:.2f} to {high:.2f})" for middle, low, high in timed.itertuples(index=False)]
+    note = f"A/A, the noise floor: the dense model against itself, interleaved as any other: {', '.join(stated)}."
+    return [note] if stated else []
 
 
-def training_speed(study: Study) -> list[str]:
+def training_speed(evidence: Evidence) -> list[str]:
     """Return a note on how our training step compares with transformers', where that was measured."""
-    ratios = [record["training_step_ratio"] for record in study.accuracy]
-    measured = ", ".join(
-        f"{ratio:.2f} ({record['task']})" for ratio, record in zip(ratios, study.accuracy, strict=True) if ratio
-    )
-    return (
-        [f"Time of our training step (forward and backward) over transformers' own, interleaved: {measured}."]
-        if measured
-        else []
-    )
+    timed = [record for record in evidence.accuracy["record"] if record["training_step_ratio"]]
+    stated = ", ".join(f"{record['training_step_ratio']:.2f} ({record['task']})" for record in timed)
+    note = f"Time of our training step (forward and backward) over transformers' own, interleaved: {stated}."
+    return [note] if timed else []
 
 
-def domains(study: Study) -> list[str]:
+def domains(evidence: Evidence) -> list[str]:
     """Return one note for each model in which an input left its operator's domain, naming the layers."""
     found = []
-    for record in study.accuracy:
+    for record in evidence.accuracy["record"]:
         seen = [
             f"{row['operator']} ({row['primitive']} {row['low']:.3g} to {row['high']:.3g}, {row['outside']} of "
             f"{row['count']} outside {row['domain_low']:.3g} to {row['domain_high']:.3g})"
@@ -144,17 +156,19 @@ def domains(study: Study) -> list[str]:
     return found
 
 
-def precision(study: Study) -> list[str]:
+def precision(evidence: Evidence) -> list[str]:
     """Return one note for each model whose score in fixed point is not that in floats."""
+    lines = evidence.accuracy
+    apart = lines[(lines["float"] - lines["fixed"]).abs() > NOISE]
     return [
         f"{label(record)}: {record['float']:.1f} in floats, {record['fixed']:.1f} in fixed point."
-        for record in study.accuracy
-        if record["fixed"] is not None and abs(record["float"] - record["fixed"]) > NOISE
+        for record in apart["record"]
     ]
 
 
-def reasons(records: list[Record]) -> list[str]:
+def reasons(records: Iterable[Record]) -> list[str]:
     """Return one note for each record that is not ok, with its reason on one line."""
+    records = list(records)
     unfinished = [
         f"{label(record)}: its last measurement failed: {record['last_error']}"
         for record in records

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pibench.results import notes, rows
-from pibench.results.cost import GROUPS, group_megabytes
-from pibench.results.frontier import Frontier
-from pibench.results.join import HEADLINE, Row, Study, join
+from pibench.results import notes
+from pibench.results.cost import GROUPS, LINKS
+from pibench.results.evidence import Evidence, join
+from pibench.results.mixtures import HEADLINE
 from pibench.results.records import Record, file_name
 from pibench.results.render import Column, Table, markdown_cell, render
+from pibench.results.summary import over_tasks, summary
 
 AXES = {
     "megabytes": ("Bytes on the lean engine", "MB"),
@@ -50,60 +51,53 @@ class PageData:
 
 def page_data(records: Sequence[Record]) -> PageData:
     """Return what the report shows of ``records``; raises ``InputError`` if they do not belong together."""
-    study = join(records)
-    comparable = study.comparable
-    tasks = rows.averaged_tasks(comparable)
-    frontier = Frontier(comparable, tasks)
+    evidence = join(records)
+    comparable = evidence.comparable
+    lines = summary(comparable, comparable.averaged)
     studies = {record["name"]: record for record in records if record["kind"] == "study"}
-    provenance = {"/".join(row): _origins(study, row) for row in frontier.ordered}
+    provenance = {name: _origins(evidence, name) for name in lines.index}
     return PageData(
-        intro=_intro(study),
+        intro=_intro(evidence),
         seeds_note=notes.seeds(comparable),
-        points=_points(frontier, studies.get("engines")),
-        sizes=_frame(["name", "group", "megabytes"], (_sizes(comparable, row, tasks) for row in frontier.ordered)),
-        importance=_frame(_MAP, _importances(studies.get("importance"))),
-        entropies=_frame(_MAP, _entropies(studies.get("language"))),
+        points=_points(lines, studies.get("engines")),
+        sizes=_sizes(comparable, lines.index),
+        importance=_frame(_importances(studies.get("importance"))),
+        entropies=_frame(_entropies(studies.get("language"))),
         provenance=provenance | {"studies": [_origin(record) for record in studies.values()]},
     )
 
 
-def _intro(study: Study) -> str:
-    record = study.accuracy[0]
+def _intro(evidence: Evidence) -> str:
+    record = evidence.accuracy["record"].iloc[0]
     return (
-        f"{len(study.rows)} rows, one for each method and variant, on {', '.join(study.tasks)}; backbone "
+        f"{len(evidence.rows)} rows, one for each method and variant, on {', '.join(evidence.tasks)}; backbone "
         f"{record['backbone']}, sequence length {record['seq_len']}. Accuracy is in floats and in fixed point on whole "
         "validation splits, costs are of real two-party computation."
     )
 
 
-def _frame(columns: list[str], frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat([pd.DataFrame(), *frames], ignore_index=True).reindex(columns=columns)
+def _frame(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([pd.DataFrame(), *frames], ignore_index=True).reindex(columns=_MAP)
 
 
-def _points(frontier: Frontier, engines: Record | None) -> pd.DataFrame:
+def _points(lines: pd.DataFrame, engines: Record | None) -> pd.DataFrame:
     """Return loss and costs of the rows that have both; bytes on SPU are of the layers of one model."""
-    entries = engines["rows"] if engines else []
-    layers = {(row["method"], row["variant"], row["engine"]): row["bytes_total"] / 1e6 for row in entries}
-    found = []
-    for row in (row for row in frontier.ordered if row in frontier.points):
-        own = {"name": "/".join(row), "seeds": rows.seeds(frontier.study, row), "loss": frontier.points[row].loss}
-        found.append(own | frontier.prices(row) | {engine: layers.get((*row, engine)) for engine in _SPU})
-    return pd.DataFrame(found, columns=["name", "seeds", "loss", *AXES])
+    found = lines[lines["frontier"].notna()].rename(columns={f"seconds_{link}": link for link in LINKS})
+    found = found.assign(name=found.index.astype(str), loss=found["counted_loss"])
+    for engine in _SPU:
+        entries = [row for row in (engines["rows"] if engines else ()) if row["engine"] == engine]
+        layers = {f"{row['method']}/{row['variant']}": row["bytes_total"] / 1e6 for row in entries}
+        found[engine] = [layers.get(name) for name in found.index]
+    return found.reset_index(drop=True)[["name", "seeds", "loss", *AXES]]
 
 
-def _sizes(study: Study, row: Row, tasks: Sequence[str]) -> pd.DataFrame:
-    """Return a row's megabytes on the headline engine by operator group, mean over seeds and then over tasks."""
-    found = [
-        {"task": task} | group_megabytes(cost)
-        for task in tasks
-        for record in study.of(row, task)
-        if record["engine"] == HEADLINE and (cost := study.cost_of(record)) and cost["status"] == "ok"
-    ]
-    frame = pd.DataFrame(found)
-    if not found or set(frame["task"]) != set(tasks) or frame.isna().any(axis=None):
-        return pd.DataFrame()
-    means = frame.groupby("task").mean().mean()
-    return pd.DataFrame({"name": "/".join(row), "group": GROUPS, "megabytes": means[list(GROUPS)].to_numpy()})
+def _sizes(evidence: Evidence, order: Iterable[str]) -> pd.DataFrame:
+    """Return each row's megabytes on the headline engine by operator group, mean over seeds and then over tasks."""
+    costs = evidence.costed[evidence.costed["engine"] == HEADLINE]
+    columns = [f"megabytes_{group}" for group in GROUPS]
+    sizes = over_tasks(costs, columns, evidence.averaged).set_axis(GROUPS, axis="columns").reindex(order).dropna()
+    sizes.index = sizes.index.astype(str)
+    return sizes.rename_axis("name").reset_index().melt("name", GROUPS, "group", "megabytes")
 
 
 def _importances(record: Record | None) -> Iterable[pd.DataFrame]:
@@ -125,10 +119,10 @@ def _map(name: str, shares: np.ndarray) -> pd.DataFrame:
     return stacked.rename("percent").reset_index().assign(map=name)
 
 
-def _origins(study: Study, row: Row) -> list[dict[str, str]]:
-    accuracy = study.of(row)
-    costs = {id(cost): cost for record in accuracy if (cost := study.cost_of(record))}
-    return [_origin(record) for record in (*accuracy, *costs.values())]
+def _origins(evidence: Evidence, row: str) -> list[dict[str, str]]:
+    accuracy, costed = (lines[lines["row"] == row] for lines in (evidence.accuracy, evidence.costed))
+    costs = costed.drop_duplicates(["architecture", "engine"])["record_cost"]
+    return [_origin(record) for record in (*accuracy["record"], *costs)]
 
 
 def _origin(record: Record) -> dict[str, str]:
@@ -148,8 +142,7 @@ def numbers(name: str, frame: pd.DataFrame) -> Table:
     """Return the numbers of a chart as a table with the frame's columns; two decimals for what is no integer."""
     decimals = {"f": 2, "i": 0}
     columns = [Column(title, title, decimals.get(frame[title].dtype.kind)) for title in frame]
-    cells = frame.astype(object).where(frame.notna(), None)
-    return Table(name, "The numbers as a table", columns, cells.to_numpy().tolist(), [])
+    return Table(name, "The numbers as a table", frame, columns, [])
 
 
 def shown(table: Table) -> dict[str, Any]:

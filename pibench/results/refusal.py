@@ -6,7 +6,8 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from pibench.errors import InputError
-from pibench.results.join import join, label
+from pibench.results.evidence import join
+from pibench.results.mixtures import label
 from pibench.results.records import Record
 from pibench.results.stats import MIN_PAIRS
 

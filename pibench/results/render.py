@@ -4,34 +4,53 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import pandas as pd
 from tabulate import tabulate
 
-Cell = float | int | str | None
+Value = float | int | str | None
 Format = Literal["md", "tex", "csv"]
 _MISSING = {"md": "–", "tex": "--"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """``key`` heads the column in csv, ``title`` elsewhere; ``decimals`` is None for a column of text."""
+    """A column of a frame as a table shows it.
+
+    ``key`` is its name in the frame and in csv, ``title`` its heading elsewhere; ``decimals`` is None for text.
+    """
 
     key: str
     title: str
     decimals: int | None = None
 
 
+ROW = [Column("method", "method"), Column("variant", "variant")]
+COST_NAMES = [*ROW, Column("tasks", "tasks"), Column("architecture", "architecture"), Column("engine", "engine")]
+TOTALS = [Column("megabytes", "MB", 2), Column("rounds", "rounds", 0), Column("reduction", "reduction (%)", 1)]
+
+
 @dataclass(frozen=True)
 class Table:
-    """Rows of raw cells: a number, a word (such as a status), or None where there is nothing."""
+    """Some columns of a frame, with a title and notes.
+
+    A cell of ``frame`` is a number, a word (such as a status), or None or NaN where there is nothing.
+    """
 
     name: str
     title: str
-    columns: list[Column]
-    rows: list[list[Cell]]
-    notes: list[str]
+    frame: pd.DataFrame
+    columns: Sequence[Column]
+    notes: Sequence[str]
+
+    @property
+    def rows(self) -> list[list[Value]]:
+        """The cells that are shown, row by row; None where there is nothing."""
+        shown = self.frame[[column.key for column in self.columns]]
+        return [[None if pd.isna(cell) else cell for cell in row] for row in shown.itertuples(index=False, name=None)]
 
 
 def render(table: Table, form: Format) -> str:
@@ -54,9 +73,15 @@ def render(table: Table, form: Format) -> str:
     return "\n".join([f"### {table.title}", "", body, "", *(f"- {note}" for note in table.notes)]) + "\n"
 
 
-def markdown_cell(cell: Cell, column: Column) -> str:
+def markdown_cell(cell: Value, column: Column) -> str:
     """Return a cell's text as it stands in Markdown."""
     return _text(cell, column, "md")
+
+
+def or_status(numbers: pd.DataFrame | pd.Series, status: pd.Series) -> Any:
+    """Return ``numbers`` with the status, as a word, in the place of each whose status is neither ok nor missing."""
+    is_number = status.isin(["ok"]) | status.isna()
+    return numbers.astype(object).where(is_number, status.astype(object), axis=0)
 
 
 def _csv(table: Table) -> str:
@@ -67,13 +92,13 @@ def _csv(table: Table) -> str:
     return out.getvalue()
 
 
-def _raw(cell: Cell) -> str:
+def _raw(cell: Value) -> str:
     if cell is None:
         return ""
     return cell if isinstance(cell, str) else format(cell, "z.10g")
 
 
-def _text(cell: Cell, column: Column, form: Format) -> str:
+def _text(cell: Value, column: Column, form: Format) -> str:
     if cell is None:
         return _MISSING[form]
     return cell if isinstance(cell, str) else format(cell, f"z.{column.decimals or 0}f")

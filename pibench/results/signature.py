@@ -1,4 +1,4 @@
-"""Sign records off for others to cite, or check the signature: ``python -m pibench.results.signature``.
+"""Sign records off for others to cite, or check the signature: ``pibench check-results``.
 
 ``SHA256SUMS`` beside the records names each with its hash, as ``sha256sum --check`` reads it.
 """
@@ -48,7 +48,9 @@ def _by_path(text: str) -> dict[str, str]:
 @one_sentence
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 where something is refused, or 2 for bad input."""
-    parser = argparse.ArgumentParser(prog="python -m pibench.results.signature", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="pibench check-results", description="Check that records are fit to be cited, or sign them off."
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of records and tables (%(default)s)")
     parser.add_argument("--sign", action="store_true", help="write the signature, if nothing else is refused")
     arguments = parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""Write the tables from the records: ``python -m pibench.results.tables``."""
+"""Write the tables from the records: ``pibench tables``."""
 
 from __future__ import annotations
 
@@ -13,29 +13,22 @@ from pibench.disk import save_text
 from pibench.errors import InputError, one_sentence
 from pibench.methods.contract import MethodInfo
 from pibench.methods.registry import METHODS
-from pibench.results.build import accuracy, communication, headline, latency
+from pibench.results.accuracy import accuracy
 from pibench.results.choice import choice
 from pibench.results.claims import CLAIMS, claims_table, load
+from pibench.results.communication import communication
+from pibench.results.evidence import Evidence, join
 from pibench.results.field import field, reported
+from pibench.results.headline import headline
+from pibench.results.latency import latency
 from pibench.results.matrix import matrix
 from pibench.results.records import RESULTS, Record, read_all
 from pibench.results.refusal import add_draft, refuse
-from pibench.results.render import Column, Format, Table, render
+from pibench.results.render import Format, Table, render
 from pibench.results.studies import study_tables
 
-__all__ = [
-    "Column",
-    "Table",
-    "accuracy",
-    "communication",
-    "field",
-    "headline",
-    "latency",
-    "main",
-    "render",
-    "reported",
-    "write_tables",
-]
+TABLES = (headline, choice, matrix, accuracy, latency, communication, field)
+"""Each makes a table of the evidence."""
 
 
 def write_tables(records_folder: str | Path, tables_folder: str | Path) -> list[Path]:
@@ -76,10 +69,10 @@ def all_tables(records: list[Record]) -> list[Table]:
 
     Raises :class:`InputError` for records that do not belong together.
     """
-    tables = study_tables(records)
-    if any(record["kind"] != "study" for record in records):
-        tables += [build(records) for build in (headline, choice, matrix, accuracy, latency, communication, field)]
-        tables.append(reported(records, _infos(records)))
+    tables, evidence = study_tables(records), join(records)
+    if evidence.records:
+        tables += [build(evidence) for build in TABLES]
+        tables.append(reported(evidence, _infos(evidence)))
     return tables
 
 
@@ -88,10 +81,10 @@ def with_claims(tables: list[Table], claims: Path = CLAIMS) -> list[Table]:
     return [*tables, claims_table(load(claims), tables)] if claims.is_file() else tables
 
 
-def _infos(records: list[Record]) -> dict[str, MethodInfo]:
-    """Return how the methods of the records describe themselves, those alone that are installed and sound."""
+def _infos(evidence: Evidence) -> dict[str, MethodInfo]:
+    """Return how the methods of the evidence describe themselves, those alone that are installed and sound."""
     found = {}
-    for name in sorted({record["method"] for record in records if record["kind"] == "accuracy"}):
+    for name in sorted(set(evidence.accuracy["method"])):
         with suppress(InputError):
             found[name] = METHODS[name].info
     return found
@@ -123,8 +116,7 @@ def _differing(texts: dict[Path, str]) -> list[Path]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 where ``--check`` finds a difference, or 2 for bad input."""
     parser = argparse.ArgumentParser(
-        prog="python -m pibench.results.tables",
-        description="Build the headline, accuracy, latency and communication tables from records.",
+        prog="pibench tables", description="Write all tables of the records, each as Markdown, LaTeX and csv."
     )
     parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
     parser.add_argument("--output", type=Path, default=RESULTS / "tables", help="folder of tables (%(default)s)")

@@ -1,10 +1,11 @@
-"""The table of operators: errors, where they fail, and costs."""
+"""Operators: errors, where they fail, and costs."""
 
 from __future__ import annotations
 
-from pibench.results.methods import source
+import pandas as pd
+
 from pibench.results.records import Record
-from pibench.results.render import Cell, Column, Table
+from pibench.results.render import Column, Table
 
 _INPUT = {
     "activation": "largest pre-activation",
@@ -13,8 +14,14 @@ _INPUT = {
 }
 
 
-def operators(record: Record) -> Table:
+def tables(record: Record) -> list[Table]:
     """Return one row an operator."""
+    frame = pd.DataFrame(record["rows"])
+    frame = frame.assign(
+        input=frame["kind"].map(_INPUT),
+        megabytes=frame["bytes_total"].astype(float) / 1e6,
+        multiplications=frame["multiplications"].astype(float) / 1e6,
+    )
     columns = [
         Column("kind", "kind"),
         Column("operator", "operator"),
@@ -29,23 +36,6 @@ def operators(record: Record) -> Table:
         Column("rounds", "rounds", 0),
         Column("multiplications", "million products", 2),
     ]
-    rows: list[list[Cell]] = [
-        [
-            row["kind"],
-            row["operator"],
-            row["paper"],
-            row["stated"],
-            row["float_error"],
-            row["fixed_error"],
-            row["works_from"],
-            row["works_to"],
-            _INPUT[row["kind"]],
-            _millions(row["bytes_total"]),
-            row["rounds"],
-            _millions(row["multiplications"]),
-        ]
-        for row in record["rows"]
-    ]
     about = [
         "Errors are the largest distance from GELU on [-12, 12], from softmax on 128 scores of standard deviation 2, "
         "from LayerNorm at variance 4; an operator without a stated error is no approximation: models train with it.",
@@ -55,10 +45,5 @@ def operators(record: Record) -> Table:
         "Costs are the ledger's for one MiniLM layer of 128 tokens: 1536 activations a token, 12 heads, 384 features. "
         "Here a softmax divides its weights; the forward pass divides after the values, for less.",
         *(f"{row['kind']} {row['operator']}: failed: {row['error']}" for row in record["rows"] if "error" in row),
-        source(record),
     ]
-    return Table("operators", "Operators: error, range and cost", columns, rows, about)
-
-
-def _millions(count: int | None) -> float | None:
-    return None if count is None else count / 1e6
+    return [Table("operators", "Operators: error, range and cost", frame, columns, about)]

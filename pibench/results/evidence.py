@@ -1,0 +1,121 @@
+"""Accuracy and cost records that belong together, as one long table of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from pibench.results.frames import REFERENCE, accuracy_frame, cost_frame
+from pibench.results.mixtures import refuse_mixtures, refuse_strange_baselines, variant_label
+from pibench.results.records import Record
+
+INFORMATIVE_MARGIN = 5.0
+"""Points by which the dense model must beat the majority class for a task to enter the average."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Records that belong together.
+
+    ``accuracy`` has one line for each accuracy record, by task, row and seed, see
+    :func:`pibench.results.frames.accuracy_frame`; ``costs`` has one for each cost record, by architecture and engine,
+    see :func:`pibench.results.frames.cost_frame`.
+    """
+
+    accuracy: pd.DataFrame
+    costs: pd.DataFrame
+
+    @property
+    def records(self) -> list[Record]:
+        """All records, accuracy first."""
+        return [*self.accuracy["record"], *self.costs["record"]]
+
+    @property
+    def tasks(self) -> list[str]:
+        """The tasks present, in GLUE's order, strangers last."""
+        return list(self.accuracy["task"].cat.categories)
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """Method and variant of each row: the reference first, then the rest of its method, then by name."""
+        named = self.accuracy[["row", "method", "variant"]].drop_duplicates()
+        return named.sort_values("row").set_index("row")
+
+    @property
+    def costed(self) -> pd.DataFrame:
+        """``accuracy`` beside the cost of the same architecture and engine; what has no cost is left out."""
+        return self.accuracy.merge(self.costs, on=["architecture", "engine"], suffixes=("", "_cost"))
+
+    @property
+    def cost_rows(self) -> pd.DataFrame:
+        """``costs``, each once for every row that has it, with the row's ``tasks``; last the costs that no row has."""
+        keys = ["architecture", "engine"]
+        scored = self.accuracy.sort_values(["row", "task", "seed"])
+        by_cost = scored.groupby(["row", "method", "variant", *keys], observed=True, sort=False)
+        named = by_cost["task"].agg(lambda tasks: ", ".join(tasks.unique())).reset_index(name="tasks")
+        rows = self.costs.merge(named.assign(place=range(len(named))), on=keys, how="left")
+        return rows.sort_values("place", kind="stable")
+
+    @property
+    def informative(self) -> list[str]:
+        """The tasks on which the dense model learned something; a null majority score counts as 0."""
+        dense = self.accuracy[self.accuracy["row"] == REFERENCE]
+        ahead = dense.assign(majority=dense["majority"].fillna(0.0)).groupby("task", observed=True)
+        mean = ahead[["float", "majority"]].agg(strict_mean)
+        return list(mean.index[mean["float"] >= mean["majority"] + INFORMATIVE_MARGIN])
+
+    @property
+    def averaged(self) -> list[str]:
+        """The tasks that means are over: the informative ones, or all where there are none."""
+        return self.informative or self.tasks
+
+    @property
+    def comparable(self) -> Evidence:
+        """The same evidence, with the seeds of each task that all rows of the task have.
+
+        Where no seed is common to all rows, it is the seed that most rows have. Failed records stay, whatever
+        their seed.
+        """
+        kept = {(task, seed) for task, own in self.accuracy.groupby("task", observed=True) for seed in _common(own)}
+        cells = zip(self.accuracy["task"], self.accuracy["seed"], self.accuracy["status"], strict=True)
+        return self.only([(task, seed) in kept or status in ("failed", "timeout") for task, seed, status in cells])
+
+    def only(self, wanted: Sequence[bool]) -> Evidence:
+        """Return the same evidence without the accuracy records whose place in ``wanted`` is False."""
+        kept = self.accuracy.loc[list(wanted)]
+        present = {name: kept[name].cat.remove_unused_categories() for name in ("row", "task")}
+        return replace(self, accuracy=kept.assign(**present))
+
+
+def strict_mean(values: pd.Series) -> float:
+    """Return the mean; NaN where there is no value, or one is missing."""
+    return values.mean(skipna=False)
+
+
+def _common(of_task: pd.DataFrame) -> set[int]:
+    """Return the seeds that all rows of one task have, or else the one that most have."""
+    by_row = [set(own) for _, own in of_task.groupby("row", observed=True)["seed"]]
+    counts = Counter(seed for seeds in by_row for seed in sorted(seeds))
+    return set.intersection(*by_row) or {counts.most_common(1)[0][0]}
+
+
+def join(records: Iterable[Record]) -> Evidence:
+    """Return the evidence that ``records`` make, in an order that does not depend on theirs; studies are left out.
+
+    Raises:
+        InputError: two records do not belong in one table, which it names.
+    """
+    by_kind: dict[str, list[Record]] = {"accuracy": [], "cost": [], "study": []}
+    for record in records:
+        by_kind[record["kind"]].append(record)
+    accuracy = sorted(by_kind["accuracy"], key=lambda r: (r["task"], r["method"], variant_label(r), r["seed"]))
+    costs = sorted(by_kind["cost"], key=lambda r: (r["architecture"], r["engine"]))
+    refuse_mixtures(accuracy, costs, by_kind["study"])
+    frame = accuracy_frame(accuracy)
+    dense = set(frame["architecture"][frame["row"] == REFERENCE].dropna())
+    dense = dense or {cost["baseline"]["architecture"] for cost in costs if cost["baseline"]}
+    refuse_strange_baselines(costs, dense)
+    return Evidence(frame, cost_frame(costs, dense))

@@ -1,0 +1,49 @@
+"""The headline table: what each method and variant scores, sends and takes."""
+
+from __future__ import annotations
+
+from pibench.results import notes
+from pibench.results.accuracy import score_by_task
+from pibench.results.cost import MODELLED
+from pibench.results.evidence import INFORMATIVE_MARGIN, Evidence
+from pibench.results.render import ROW, TOTALS, Column, Table
+from pibench.results.summary import FRONTIER, summary, with_statuses
+
+
+def headline(evidence: Evidence) -> Table:
+    """Return one row per method and variant: scores by task, loss, communication and speed-ups."""
+    evidence = evidence.comparable
+    frame = with_statuses(summary(evidence, evidence.averaged))
+    if not evidence.informative:
+        frame = frame.assign(average=None, loss=None, frontier=None).sort_index()
+    columns = [
+        *ROW,
+        *(Column(task, task, 1) for task in evidence.tasks),
+        Column("average", "average", 1),
+        Column("loss", "loss (points)", 1),
+        *TOTALS,
+        Column("speedup_loopback", "speed-up", 2),
+        *(Column(f"speedup_{link}", f"{link.upper()} speed-up (modelled)", 2) for link in MODELLED),
+        Column("seeds", "seeds", 0),
+        Column("frontier", "frontier"),
+    ]
+    title = notes.title(evidence, "Accuracy, communication and latency")
+    return Table("glue", title, frame.join(score_by_task(evidence)), columns, _notes(evidence))
+
+
+def _notes(evidence: Evidence) -> list[str]:
+    return [
+        "Average, loss and costs over the tasks where dense/exact beats the majority class by "
+        f"{INFORMATIVE_MARGIN:g} points or more: {', '.join(evidence.informative) or 'none, so costs over all'}.",
+        "Loss, reduction and speed-ups are relative to dense/exact, the loss seed by seed. A row with several "
+        "architectures shows mean MB and rounds, and geometric means of ratios.",
+        "Dense is tuned first: learning rate and epoch on a selection split cut from train. A compressed model then "
+        "has one and the same budget of recovery, whatever the method.",
+        notes.seeds(evidence),
+        FRONTIER,
+        *notes.precision(evidence),
+        *notes.partial_costs(evidence),
+        *notes.provenance(evidence),
+        *notes.clock(evidence),
+        *notes.reasons(evidence.records),
+    ]

@@ -1,0 +1,147 @@
+"""One line for each method and variant: what it scores and loses, what it costs, and whether another beats it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from pibench.engines.security import in_words
+from pibench.results.evidence import Evidence, strict_mean
+from pibench.results.frames import REFERENCE, SECONDS, SPEEDUPS
+from pibench.results.records import Record
+from pibench.results.render import or_status
+
+FRONTIER = (
+    "Frontier: yes if no other row is at least as good in loss, bytes and rounds, and better in one of them; otherwise "
+    "such a row is named. The loss is that in floats or in fixed point, whichever is larger; half a point at one seed "
+    "is noise."
+)
+_COSTS = ["megabytes", "rounds", "reduction", *SPEEDUPS]
+
+
+def summary(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
+    """Return means over ``tasks`` for each row of comparable evidence, from the best row to the worst.
+
+    The index is the row, METHOD/VARIANT, in the order of the evidence. A number is missing where the row lacks one
+    task, or one number of it. The columns:
+
+    - ``method``, ``variant``, ``seeds`` (a number, or the least and the most where tasks differ) and ``security``.
+    - ``average``, ``fixed``, ``float_on_subset`` and ``mpc`` in percent, and ``n_mpc``, the examples under MPC.
+    - ``loss`` and ``loss_fixed``: points lost to the dense model of the same seeds, in floats and in fixed point.
+    - ``megabytes``, ``rounds``, ``seconds_LINK``, and, as geometric means, ``reduction`` and ``speedup_LINK``;
+      ``cost_status`` is the worst status of the costs.
+    - ``offline`` and ``offline_gigabytes``: whose the offline phase is, and what it would send.
+    - ``counted_loss``, ``beaten_by`` and ``frontier``, see :func:`with_frontier`.
+    """
+    parts = (_descriptions(evidence), _scores(evidence, tasks), _losses(evidence, tasks), _costs(evidence, tasks))
+    return ranked(with_frontier(evidence.rows.join(list(parts))))
+
+
+def over_tasks(lines: pd.DataFrame, columns: Sequence[str], tasks: Sequence[str]) -> pd.DataFrame:
+    """Return each row's mean within each of ``tasks``, then over them; NaN where a task or a value is missing."""
+    within = lines.assign(task=lines["task"].cat.set_categories(tasks)).groupby(["row", "task"], observed=False)
+    return within[list(columns)].agg(strict_mean).groupby("row", observed=False).agg(strict_mean)
+
+
+def with_statuses(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a summary with the status of the costs in the place of totals and speed-ups, where it is not ok."""
+    return frame.assign(**or_status(frame[_COSTS], frame["cost_status"]))
+
+
+def _descriptions(evidence: Evidence) -> pd.DataFrame:
+    """Return the seeds of each row, its security, and whether it was emulated in fixed point."""
+    lines = evidence.accuracy.assign(
+        security=[_security(record) for record in evidence.accuracy["record"]],
+        is_emulated=evidence.accuracy["fixed"].notna(),
+    )
+    by_row = lines.groupby("row", observed=True)
+    counts = lines.groupby(["row", "task"], observed=True).size().groupby("row", observed=True).agg(["min", "max"])
+    seeds = [low if low == high else f"{low} to {high}" for low, high in counts.itertuples(index=False, name=None)]
+    return pd.DataFrame(
+        {
+            "seeds": pd.Series(seeds, counts.index, dtype=object),
+            "security": by_row["security"].first(),
+            "is_emulated": by_row["is_emulated"].any(),
+        }
+    )
+
+
+def _security(record: Record) -> str | None:
+    """Return adversary, parties and dealer in a few words; None where nothing ran between parties."""
+    return in_words(record["security"]) if record["security"] else None
+
+
+def _scores(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
+    """Return mean scores; those under MPC, and in floats beside them, of the seeds that ran under MPC."""
+    lines = evidence.accuracy
+    under_mpc = over_tasks(lines[lines["n_mpc"] > 0], ["float_on_subset", "mpc"], tasks)
+    scores = over_tasks(lines, ["float", "fixed"], tasks).rename(columns={"float": "average"}).join(under_mpc)
+    examples = lines[lines["task"].isin(tasks)].groupby("row", observed=False)["n_mpc"].sum()
+    return scores.assign(n_mpc=examples).where(scores["average"].notna())
+
+
+def _losses(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
+    lines = evidence.accuracy
+    dense = lines[lines["row"] == REFERENCE][["task", "seed", "float", "fixed"]]
+    pairs = lines.merge(dense, on=["task", "seed"], how="left", suffixes=("", "_dense"))
+    lost = pairs.assign(loss=pairs["float_dense"] - pairs["float"], loss_fixed=pairs["fixed_dense"] - pairs["fixed"])
+    return over_tasks(lost, ["loss", "loss_fixed"], tasks)
+
+
+def _costs(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
+    """Return mean costs, of the tasks alone in which no seed failed."""
+    lines = evidence.costed[evidence.costed["task"].isin(tasks)]
+    unfinished = evidence.accuracy[evidence.accuracy["status"] != "ok"]
+    failed = set(zip(unfinished["row"], unfinished["task"], strict=True))
+    lines = lines.loc[[key not in failed for key in zip(lines["row"], lines["task"], strict=True)]]
+    ratios = ["byte_ratio", *SPEEDUPS]
+    logarithms = lines.assign(**np.log(lines[ratios]))
+    costs = over_tasks(lines, ["megabytes", "rounds", *SECONDS, "offline_gigabytes"], tasks)
+    costs = costs.join(np.exp(over_tasks(logarithms, ratios, tasks)))
+    by_row = lines.groupby("row", observed=False)
+    offline = "not counted: " + by_row["offline_source"].first()
+    return costs.assign(
+        reduction=100 * (1 - costs["byte_ratio"]),
+        cost_status=by_row["status_cost"].min(),
+        offline=offline.where(costs["offline_gigabytes"].notna()),
+    )
+
+
+def with_frontier(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a summary with what each row loses, and which row beats it.
+
+    ``counted_loss`` is the loss in floats or in fixed point, whichever is larger; in floats alone where no fixed point
+    was emulated. ``beaten_by`` is the row of the least loss among those that are no worse in loss, megabytes and
+    rounds, and better in one of them. ``frontier`` says so, and is missing where a row lacks a number.
+    """
+    emulated = np.maximum(frame["loss"], frame["loss_fixed"])
+    frame = frame.assign(counted_loss=frame["loss"].where(~frame["is_emulated"].astype(bool), emulated))
+    points = frame[["counted_loss", "megabytes", "rounds"]].dropna()
+    beaten_by = pd.Series(_beaten_by(points), points.index, dtype=object)
+    words = beaten_by.map(lambda other: "yes" if other is None else f"no: {other}")
+    return frame.assign(beaten_by=beaten_by, frontier=words)
+
+
+def _beaten_by(points: pd.DataFrame) -> list[str | None]:
+    values = points.to_numpy(float)
+    found: list[str | None] = []
+    for own in values:
+        better = points["counted_loss"][(values <= own).all(axis=1) & (values != own).any(axis=1)]
+        found.append(None if better.empty else str(better.idxmin()))
+    return found
+
+
+def ranked(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the reference, then the frontier, the rest, and what lacks a number, each by loss."""
+    keys = pd.DataFrame(
+        {
+            "other": frame.index != REFERENCE,
+            "lacks": frame["frontier"].isna(),
+            "beaten": frame["beaten_by"].notna(),
+            "loss": frame["counted_loss"].where(frame["frontier"].notna(), 0.0),
+        },
+        index=frame.index,
+    )
+    return frame.loc[keys.sort_values(list(keys.columns)).index]
