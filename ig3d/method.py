@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import combinations
@@ -13,7 +11,6 @@ from ig3d.search import Search
 from ig3d.sensitivity import Losses, measure
 from ig3d.stability import stability
 from ig3d.threshold import DIMENSIONS, separate_trajectories, trajectory
-from pibench.disk import remember
 from pibench.methods.contract import MethodInfo, Variant
 from pibench.model.module import Model
 from pibench.tasks.data import TaskData
@@ -84,10 +81,7 @@ def compress_by(
 
     Without ``joint`` each dimension has a threshold of its own, and gives up the same share of what it alone can save.
     """
-    parts = [VERSION, dense.fingerprint(), list(dimensions), importance, asdict(budget), data.seq_len]
-    folder = data.scratch and data.scratch / hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-    made = remember(
-        folder and folder / "losses.pt", lambda: asdict(measure(dense, data, dimensions, importance, budget.seed))
-    )
+    key = [VERSION, data.fingerprint, dense.fingerprint(), list(dimensions), importance, asdict(budget), data.seq_len]
+    made = data.cache.cached("losses", key, lambda: asdict(measure(dense, data, dimensions, importance, budget.seed)))
     steps = (trajectory if joint else separate_trajectories)(dense.architecture, Losses(**made), data.seq_len)
-    return Search(dense, data, budget, steps, folder and (folder if joint else folder / "separate")).within(tolerance)
+    return Search(dense, data, budget, steps, [*key, joint]).within(tolerance)

@@ -12,7 +12,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,7 +26,7 @@ from pibench.model.module import Model
 from pibench.tasks.data import TaskData
 from pibench.training.budget import Budget
 from pibench.training.distill import recover
-from pibench.training.stages import remembered
+from pibench.training.stages import cached_model
 from pibench.training.tune import selection_score
 
 STAGES = (0.7, 0.8, 0.86, 0.9, 0.93, 0.96)
@@ -51,12 +51,10 @@ class Stage:
 
 
 class Search:
-    """Walks the trajectory ``steps`` from ``dense``; what is trained is kept in ``folder``, and taken from there."""
+    """Walks the trajectory ``steps`` from ``dense``; what is trained is cached under ``key``."""
 
-    def __init__(
-        self, dense: Model, data: TaskData, budget: Budget, steps: Sequence[Step], folder: Path | None = None
-    ) -> None:
-        self._dense, self._data, self._budget, self._steps, self._folder = dense, data, budget, steps, folder
+    def __init__(self, dense: Model, data: TaskData, budget: Budget, steps: Sequence[Step], key: Any) -> None:
+        self._dense, self._data, self._budget, self._steps, self._key = dense, data, budget, steps, key
         self.dense_score = selection_score(dense, data)
 
     def within(self, tolerance: float) -> Model:
@@ -108,7 +106,7 @@ class Search:
             def make(model: Model = model, old: ModelPlan = plan, new: ModelPlan = step.plan) -> Model:
                 return recover(advance(model, old, new, data, budget.seed), dense, data, spent)
 
-            model, plan = self._remembered(f"stage-{share:g}", make), step.plan
+            model, plan = self._cached(f"stage-{share:g}", make), step.plan
             yield Stage(step, model, selection_score(model, data))
 
     def _recovered(self, stage: Stage, index: int) -> Stage:
@@ -129,11 +127,11 @@ class Search:
     def _finished(self, name: str, step: Step, start: Callable[[], Model], spent: int) -> Stage:
         """Return what ``start`` makes after the rest of the budget, of which ``spent`` stages have had their share."""
         rest = replace(self._budget, epochs=max(0, self._budget.epochs - int(spent * STAGE_SHARE)))
-        model = self._remembered(name, lambda: recover(start(), self._dense, self._data, rest))
+        model = self._cached(name, lambda: recover(start(), self._dense, self._data, rest))
         return Stage(step, model, selection_score(model, self._data))
 
-    def _remembered(self, name: str, make: Callable[[], Model]) -> Model:
-        return remembered(self._folder and self._folder / f"{name}.pt", self._dense, make)
+    def _cached(self, name: str, make: Callable[[], Model]) -> Model:
+        return cached_model(self._data.cache, name, self._key, self._dense, make)
 
 
 def advance(model: Model, old: ModelPlan, new: ModelPlan, data: TaskData, seed: int) -> Model:

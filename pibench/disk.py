@@ -69,32 +69,25 @@ def load(path: Path) -> Any:
         raise InputError(f"{path} is damaged or no checkpoint of this suite: delete it and run again") from error
 
 
-def remember(path: Path | None, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return what ``make`` returns, made once for each ``path``: tensors, numbers, texts, lists and dicts of them."""
-    if path is not None and path.exists():
-        return load(path)
-    made = make()
-    if path is not None:
-        save(made, path)
-    return made
-
-
 class Cache:
     """What took long, kept in a folder: each value under a hash of all that it depends on.
 
-    Without ``reuse`` what earlier runs kept is made anew, once. What failed fails again, without a second try.
+    Without a ``folder`` nothing is kept. Without ``reuse`` what earlier runs kept is made anew, once. What failed fails
+    again, without a second try.
     """
 
-    def __init__(self, folder: Path, reuse: bool = True) -> None:
+    def __init__(self, folder: Path | None = None, reuse: bool = True) -> None:
         self._folder, self._reuse = folder, reuse
         self._made: set[Path] = set()
         self._failures: dict[Path, Exception] = {}
 
-    def cached(self, name: str, key: Any, make: Callable[[], Any]) -> Any:
-        """Return what ``make`` returns, made once for each ``key`` (JSON types); ``name`` heads the file's name.
+    def cached(self, name: str, key: Any, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return what ``make`` returns, made once for each ``name`` and ``key`` (JSON types).
 
-        A value is a dict of tensors, numbers, texts, lists and dicts of them.
+        A value is a dict of tensors, numbers, texts, lists and dicts of them; ``name`` heads the file's name.
         """
+        if self._folder is None:
+            return make()
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
         path = self._folder / f"{quote(name, safe='')}--{digest}.pt"
         if path in self._failures:

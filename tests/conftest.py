@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +11,10 @@ from hypothesis import settings
 from pibench.engines.crypten.engine import CryptenParties
 from pibench.engines.engine import Session
 from pibench.engines.lean.parties import LeanParties
-from pibench.model.architecture import Architecture, Layer
-from pibench.model.module import Embeddings, Model
-from pibench.model.operators.activation import MPCFORMER_QUAD
+from pibench.model.module import Model
 from pibench.tasks.data import Split, TaskData
 from pibench.tasks.task import Task
+from pibench.testing.models import tiny_model
 
 settings.register_profile("pibench", deadline=None)
 settings.load_profile("pibench")
@@ -25,26 +23,6 @@ torch.set_num_threads(1)  # faster for tiny tensors
 MakeModel = Callable[..., Model]
 MakeSplit = Callable[..., Split]
 MakeData = Callable[..., TaskData]
-
-WORDS, POSITIONS, HIDDEN = 50, 40, 16
-
-
-def tiny_model(seed: int = 0, outputs: int = 2, layers: int = 2, **operators: Any) -> Model:
-    """Return an encoder of 16 hidden units with random weights."""
-    layer = Layer(**{"heads": 4, "head_size": 4, "ffn_size": 32} | operators)
-    architecture = Architecture(HIDDEN, (layer,) * layers, outputs)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = Model(architecture, Embeddings(WORDS, POSITIONS, 2, HIDDEN, architecture.norm_eps))
-        with torch.no_grad():
-            for name, value in model.named_parameters():
-                if name.endswith("activation_coefficients"):
-                    value.copy_(torch.tensor(MPCFORMER_QUAD))
-                elif "norm" in name:
-                    value.add_(0.1 * torch.randn_like(value))
-                else:
-                    value.normal_(0, 0.3 if value.dim() > 1 else 0.1)
-    return model.eval()
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from baselines.aero import encoder
 from baselines.aero.encoder import convert
 from baselines.aero.method import RUNGS
 from baselines.aero.rungs import parse_rung
+from pibench.disk import Cache
 from pibench.engines.lean.ledger import predict as cost
 from pibench.methods.surgery.layers import observe
 from pibench.methods.surgery.norm import with_affine_norms
@@ -82,7 +83,7 @@ def test_entropy_regularisation_changes_what_is_learned(
 def test_a_conversion_goes_on_where_it_was_cut(
     make_model: MakeModel, make_data: MakeData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dense, data, rung = make_model(layers=4), replace(make_data(), scratch=tmp_path), parse_rung("SM+ScFuFFN")
+    dense, data, rung = make_model(layers=4), replace(make_data(), cache=Cache(tmp_path)), parse_rung("SM+ScFuFFN")
     whole = convert(dense, make_data(), BUDGET, rung, "1")
     recover, calls = encoder.recover, 0
 

@@ -17,9 +17,9 @@ from pibench.engines.lean.protocol import SERVER, Beaver
 from pibench.engines.lean.shares import Shared
 from pibench.engines.lean.switches import LEAN
 from pibench.measure.setups import Setup
+from pibench.testing.two_parties import both, fix_private_randomness
 from tests.conftest import MakeModel
 from tests.test_lean import IDS, bound_of, run, wires
-from tests.two_parties import both, fix_private_randomness
 
 RING = 2**64
 words = st.integers(-(2**63), 2**63 - 1)
@@ -54,7 +54,7 @@ def test_party_one_hands_over_top_bytes_and_counts_nothing() -> None:
     own = counter([0] * 4, rank=1)
     own(((top << 56) + 12345).T)
     assert own.wraps == 0
-    (seen,) = own._aside.sent  # type: ignore[attr-defined]
+    (seen,) = own.aside.sent  # type: ignore[attr-defined]
     assert seen.tolist() == top.T.tolist()
     assert seen.dtype == torch.int8
 
@@ -105,9 +105,9 @@ def truncate_in_two_threads(seed: int, bits: int, secret: int, count: int) -> tu
         fix_private_randomness(patch, seed)
 
         def program(ops: Beaver) -> tuple[Shared, int]:
-            ops._watch = counter = audit.WrapCounter(ops._rank, ops._link)
-            share = ops._dealer.zero(torch.Size((count,)))
-            value = Shared(share + secret if ops._rank == 0 else share, bits)
+            ops.watch = counter = audit.WrapCounter(ops.rank, ops.link)
+            share = ops.dealer.zero(torch.Size((count,)))
+            value = Shared(share + secret if ops.rank == 0 else share, bits)
             return ops.mul(value, ops.secret(torch.ones(count), SERVER)), counter.wraps
 
         (first, wraps), (second, none) = both(program, replace(LEAN, fraction_bits=bits))

@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 import torch
 from transformers import (
-    BertConfig,
     BertForSequenceClassification,
-    BertTokenizer,
     DistilBertConfig,
     DistilBertModel,
     ElectraConfig,
@@ -29,38 +27,15 @@ from pibench.model.backbones.adapter import ADAPTERS
 from pibench.model.backbones.backbone import DEFAULT, PACKAGES, build_model, export, load_backbone
 from pibench.model.backbones.bert import Bert
 from pibench.model.module import Model
+from pibench.testing.models import VOCABULARY, save_checkpoint, tiny_bert
 
-VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmno"]
 TEXTS = ["a b c d", "e", "n o m l k j i h g"]
 PAIRS = ["f g", "h i j k l", "a"]
 
 
-def tiny_bert(outputs: int = 2, **changes: Any) -> BertForSequenceClassification:
-    with torch.random.fork_rng():
-        torch.manual_seed(3)
-        config = BertConfig(
-            vocab_size=len(VOCABULARY),
-            hidden_size=16,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            intermediate_size=32,
-            max_position_embeddings=40,
-            initializer_range=0.4,
-            num_labels=outputs,
-            **changes,
-        )
-        return BertForSequenceClassification(config).eval()
-
-
-def save(bert: Any, folder: Path) -> Path:
-    bert.save_pretrained(folder)
-    BertTokenizer(vocab={word: index for index, word in enumerate(VOCABULARY)}).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(tiny_bert(), tmp_path_factory.mktemp("backbone") / "tiny")
+    return save_checkpoint(tiny_bert(), tmp_path_factory.mktemp("backbone") / "tiny")
 
 
 @pytest.fixture
@@ -87,7 +62,7 @@ def assert_same_logits(model: Model, bert: Any, tokenizer: Any) -> None:
 @pytest.mark.parametrize("outputs", [1, 2, 3])
 def test_logits_are_transformers_own(tmp_path: Path, outputs: int) -> None:
     bert = tiny_bert(outputs)
-    backbone = load_backbone(str(save(bert, tmp_path / "tiny")))
+    backbone = load_backbone(str(save_checkpoint(bert, tmp_path / "tiny")))
     model = with_classifier(build_model(backbone, outputs), bert)
     assert model.architecture.outputs == outputs
     assert_same_logits(model, bert, backbone.tokenizer)
@@ -123,7 +98,7 @@ def test_export_round_trip(folder: Path, tmp_path: Path, outputs: int) -> None:
     model = build_model(backbone, outputs, seed=5)
     exported = export(model, backbone)
     assert_same_logits(model, exported, backbone.tokenizer)
-    again = load_backbone(str(save(exported, tmp_path / "exported")))
+    again = load_backbone(str(save_checkpoint(exported, tmp_path / "exported")))
     read = BertForSequenceClassification.from_pretrained(tmp_path / "exported")
     assert with_classifier(build_model(again, outputs), read).fingerprint() == model.fingerprint()
 
@@ -203,7 +178,7 @@ def test_a_new_family_is_an_entry_point(tmp_path: Path, monkeypatch: pytest.Monk
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 32}
     torch.manual_seed(0)
     theirs = ElectraModel(ElectraConfig(vocab_size=len(VOCABULARY), embedding_size=16, **sizes)).eval()
-    save(theirs, tmp_path)
+    save_checkpoint(theirs, tmp_path)
     refused(tmp_path)
     every = plugins.registered
     own = EntryPoint("electra", "tests.test_backbone:Electra", ADAPTERS.group)
@@ -232,7 +207,7 @@ def test_a_package_that_carries_a_checkpoint_is_one_line(folder: Path, monkeypat
 
 
 def test_other_activation(tmp_path: Path) -> None:
-    assert "only 'gelu'" in refused(save(tiny_bert(hidden_act="relu"), tmp_path))
+    assert "only 'gelu'" in refused(save_checkpoint(tiny_bert(hidden_act="relu"), tmp_path))
 
 
 @pytest.mark.parametrize(

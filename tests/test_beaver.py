@@ -8,8 +8,7 @@ from torch.nn import functional
 from pibench.engines.lean.protocol import CLIENT, SERVER, Beaver
 from pibench.engines.lean.shares import Shared
 from pibench.engines.lean.switches import LEAN, NAMES, Switches
-from tests.conftest import MakeModel
-from tests.two_parties import (
+from pibench.testing.two_parties import (
     ADDEND,
     FACTOR,
     Program,
@@ -20,6 +19,7 @@ from tests.two_parties import (
     tiny,
     value,
 )
+from tests.conftest import MakeModel
 
 BITS = LEAN.fraction_bits
 ULP = 2.0**-BITS
@@ -41,8 +41,8 @@ def grid(*shape: int, spread: float = 4.0, seed: int = 0) -> torch.Tensor:
 
 def ring(ops: Beaver, words: torch.Tensor) -> Shared:
     """Share ring elements, of which some are beyond floats."""
-    share = ops._dealer.zero(words.shape)
-    return Shared(share + words if ops._rank == 0 else share, BITS)
+    share = ops.dealer.zero(words.shape)
+    return Shared(share + words if ops.rank == 0 else share, BITS)
 
 
 def off_by(own: torch.Tensor, goal: torch.Tensor) -> float:
@@ -62,7 +62,7 @@ def test_a_secret_is_its_owners_and_the_result_known_to_both() -> None:
     x = grid(3, 4)
 
     def program(ops: Beaver) -> torch.Tensor:
-        own = [x if ops._rank == owner else torch.full_like(x, torch.nan) for owner in (SERVER, CLIENT)]
+        own = [x if ops.rank == owner else torch.full_like(x, torch.nan) for owner in (SERVER, CLIENT)]
         return ops.reveal(ops.add(ops.secret(own[0], SERVER), ops.secret(own[1], CLIENT)))
 
     first, second = both(program)
@@ -103,7 +103,7 @@ def test_weights_of_the_server_multiply_as_exactly_however_they_are_held(off: st
     x, weight, bias, scale = grid(2, 3, 4, seed=1), grid(6, 4, seed=2), grid(6, seed=3), grid(4, seed=4)
 
     def program(ops: Beaver) -> list[Shared]:
-        own = [value if ops._rank == SERVER else torch.zeros_like(value) for value in (weight, bias, scale)]
+        own = [value if ops.rank == SERVER else torch.zeros_like(value) for value in (weight, bias, scale)]
         w, b, s = (ops.weight(kind, v) for kind, v in zip((FACTOR, ADDEND, FACTOR), own, strict=True))
         text = ops.secret(x, CLIENT)
         return [ops.linear(text, w, b), ops.mul(text, s)]
@@ -254,7 +254,7 @@ def test_functions_are_as_exact_with_any_switch_off(name: str, off: str | None) 
 def test_a_model_has_its_logits_with_any_switch_off(
     make_model: MakeModel, off: str | None, operators: dict[str, str]
 ) -> None:
-    program, goal = tiny(make_model, **operators)
+    program, goal = tiny(**operators)
     first, second = both(program, LEAN.without(off) if off else LEAN)
     assert torch.equal(first, second)
     assert float((first - goal).abs().max()) < 0.02

@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from pibench.results import records
-from tests.test_backbone import save, tiny_bert
+from pibench.testing.models import save_checkpoint, tiny_bert
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(tiny_bert(), tmp_path_factory.mktemp("tiny") / "backbone")
+    return save_checkpoint(tiny_bert(), tmp_path_factory.mktemp("tiny") / "backbone")
 
 
 def arguments(backbone: Path, *options: str) -> list[str]:

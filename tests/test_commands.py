@@ -18,8 +18,8 @@ from pibench.errors import InputError, pick
 from pibench.methods.registry import METHODS
 from pibench.model.module import Model
 from pibench.results.evidence import join
-from tests.made_up import BUDGET, accuracy_record
-from tests.test_backbone import save, tiny_bert
+from pibench.testing.made_up import BUDGET, accuracy_record
+from pibench.testing.models import save_checkpoint, tiny_bert
 from tests.test_tables import study
 
 
@@ -49,7 +49,7 @@ def test_a_broken_plugin_is_listed_with_its_reason(
 
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save(tiny_bert(), tmp_path_factory.mktemp("tiny") / "backbone")
+    return save_checkpoint(tiny_bert(), tmp_path_factory.mktemp("tiny") / "backbone")
 
 
 def test_predicted_costs_add_up_to_the_ledger_s(backbone: Path, make_model: Any) -> None:

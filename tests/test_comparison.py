@@ -6,10 +6,10 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pibench.engines.lean.comparison import _pack, _unpack, sign_by_packed_bits, sign_by_words, to_arithmetic
+from pibench.engines.lean.comparison import pack, sign_by_packed_bits, sign_by_words, to_arithmetic, unpack
 from pibench.engines.lean.protocol import Beaver
 from pibench.engines.lean.shares import Opening
-from tests.two_parties import both, meet
+from pibench.testing.two_parties import both, meet
 
 EDGES = [-(2**63), -(2**63) + 1, -1, 0, 1, 2**62, -(2**62), 2**63 - 1]
 ALL_EDGES = [(secret, random) for secret in EDGES for random in EDGES]
@@ -33,8 +33,8 @@ def test_sign_by_packed_bits_is_right_for_any_number_under_any_mask(pairs: Pairs
     secret, random = columns(pairs)
 
     def sign(ops: Beaver) -> torch.Tensor:
-        opened = Opening(secret - random, ops._dealer.share(random.shape, lambda: random))
-        return sign_by_packed_bits(ops._rank, ops._link, ops._dealer, opened)
+        opened = Opening(secret - random, ops.dealer.share(random.shape, lambda: random))
+        return sign_by_packed_bits(ops.rank, ops.link, ops.dealer, opened)
 
     first, second = both(sign)
     assert np.array_equal((first ^ second).numpy(), signs(secret))
@@ -47,7 +47,7 @@ def test_sign_by_words_is_right_for_any_number_in_any_shares(pairs: Pairs) -> No
     secret, random = columns(pairs)
 
     def sign(ops: Beaver) -> torch.Tensor:
-        return sign_by_words(ops._rank, ops._link, ops._dealer, random if ops._rank else secret - random)
+        return sign_by_words(ops.rank, ops.link, ops.dealer, random if ops.rank else secret - random)
 
     first, second = both(sign)
     assert np.array_equal((first ^ second).numpy(), signs(secret))
@@ -57,11 +57,11 @@ def test_signs_keep_their_shape_and_are_one_bit() -> None:
     secret = torch.tensor(EDGES).reshape(2, 1, 4).expand(2, 3, 4)
 
     def sign(ops: Beaver) -> tuple[torch.Tensor, torch.Tensor]:
-        share = secret if ops._rank == 0 else torch.zeros_like(secret)
-        opened = Opening(secret, ops._dealer.share(secret.shape, lambda: torch.zeros_like(secret)))
+        share = secret if ops.rank == 0 else torch.zeros_like(secret)
+        opened = Opening(secret, ops.dealer.share(secret.shape, lambda: torch.zeros_like(secret)))
         return (
-            sign_by_packed_bits(ops._rank, ops._link, ops._dealer, opened),
-            sign_by_words(ops._rank, ops._link, ops._dealer, share),
+            sign_by_packed_bits(ops.rank, ops.link, ops.dealer, opened),
+            sign_by_words(ops.rank, ops.link, ops.dealer, share),
         )
 
     (packed, by_words), (packed_other, words_other) = both(sign)
@@ -76,8 +76,8 @@ def test_a_bit_becomes_arithmetic_shares_and_an_opening_of_itself(packed: bool) 
     bits = torch.tensor([[0, 1, 1], [1, 0, 0]], dtype=torch.uint8)
 
     def convert(ops: Beaver) -> tuple[torch.Tensor, Opening]:
-        sign = ops._dealer.share(bits.shape, lambda: bits, torch.uint8, live=1).share
-        return to_arithmetic(ops._rank, ops._link, ops._dealer, sign, packed)
+        sign = ops.dealer.share(bits.shape, lambda: bits, torch.uint8, live=1).share
+        return to_arithmetic(ops.rank, ops.link, ops.dealer, sign, packed)
 
     meeting = meet(convert)
     (first, opening), (second, other) = meeting.results
@@ -94,7 +94,7 @@ def test_a_bit_becomes_arithmetic_shares_and_an_opening_of_itself(packed: bool) 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 9, 31])
 def test_packing_loses_no_bit_and_uses_no_byte_too_many(width: int, count: int) -> None:
     values = torch.from_numpy(np.random.default_rng(count).integers(0, 1 << width, count, np.uint8))
-    packed = _pack(values, width)
+    packed = pack(values, width)
     assert packed.dtype == torch.uint8
     assert packed.numel() == -(-count * width // 8)
-    assert torch.equal(_unpack(packed, width, count), values)
+    assert torch.equal(unpack(packed, width, count), values)

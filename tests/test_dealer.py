@@ -13,8 +13,8 @@ from scipy import stats
 from pibench.engines.lean.dealer import Dealer, Store, first_party
 from pibench.engines.lean.protocol import CLIENT, SERVER, Beaver
 from pibench.engines.lean.shares import Mask
+from pibench.testing.two_parties import fix_private_randomness, meet, prefetched, tiny
 from tests.conftest import MakeModel
-from tests.two_parties import fix_private_randomness, meet, prefetched, tiny
 
 KINDS = pytest.mark.parametrize(
     ("kind", "live"), [(torch.int64, None), (torch.int64, -1), (torch.int16, -1), (torch.uint8, 1), (torch.uint8, 15)]
@@ -142,7 +142,7 @@ def test_private_masks_are_prefetched_in_their_order() -> None:
 
 
 def test_a_prefetched_run_is_the_inline_run_bit_for_bit(make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    program, _ = tiny(make_model)
+    program, _ = tiny()
     fix_private_randomness(monkeypatch, 1)
     inline = meet(program)
     fix_private_randomness(monkeypatch, 1)

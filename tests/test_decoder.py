@@ -21,7 +21,7 @@ from pibench.model.backbones.adapter import ADAPTERS
 from pibench.model.backbones.backbone import Backbone, build_model, export, load_backbone
 from pibench.model.forward import forward
 from pibench.model.module import DecoderEmbeddings, Model, blank
-from tests.test_backbone import save
+from pibench.testing.models import save_checkpoint
 
 WORDS, POSITIONS = 40, 12
 SIZES = {"n_layer": 2, "n_head": 4, "n_embd": 16, "vocab_size": WORDS, "n_positions": POSITIONS}
@@ -77,7 +77,7 @@ def test_gpt2_of_its_own_size_has_transformers_logits() -> None:
 
 def test_a_checkpoint_loads_from_its_folder(tmp_path: Path) -> None:
     theirs = gpt2()
-    save(theirs, tmp_path)
+    save_checkpoint(theirs, tmp_path)
     ids, segments, keep = inputs()
     backbone = load_backbone(str(tmp_path), "decoder")
     own = build_model(backbone)

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from benchmarks.test_decoder_costs import one_layer_each, whole
-from benchmarks.test_language import learned, outcome
 
 from baselines.aero.paper import LINK_MBITS, REPORTED
+from pibench.disk import Cache
 from pibench.engines.lean.ledger import predict
+from pibench.measure.decoders import one_layer_each, whole
+from pibench.measure.language import learned, outcome
 from pibench.results import figures, records
 from pibench.results.render import Table
 from pibench.results.studies import study_tables
@@ -114,23 +115,28 @@ def text() -> TextData:
     return TextData(Corpus("cats", "sample", "a", "b"), 300, torch.zeros(9), torch.zeros(9), 2.0)
 
 
-def test_what_was_learned_is_kept_and_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+BUDGET = LanguageBudget()
+
+
+def test_what_was_learned_is_kept_and_resumed(tmp_path: Path) -> None:
     calls: list[str] = []
 
     def learn(rung: str, data: TextData, budget: LanguageBudget) -> dict[str, Any]:
         calls.append(rung)
-        return {"rung": rung, "loss": 1.0, "perplexity": 2.7, "bits_per_byte": 1.0}
+        return {"rung": rung, "loss": 1.0, "perplexity": 2.7, "bits_per_byte": 1.0, "entropies": [[0.5]]}
 
-    method = SimpleNamespace(info=SimpleNamespace(name="made_up", version="1"), learn_language=learn)
-    row = learned(method, "SM", text(), LanguageBudget(), resume=True)
-    assert row == learned(method, "SM", text(), LanguageBudget(), resume=True)
-    assert row["corpus"] == "cats" and row["steps"] == LanguageBudget().steps
+    def again(rung: str, budget: LanguageBudget = BUDGET, reuse: bool = True) -> dict[str, Any]:
+        return learned(method, rung, text(), budget, Cache(tmp_path, reuse))
+
+    method: Any = SimpleNamespace(info=SimpleNamespace(name="made_up", version="1"), learn_language=learn)
+    row = again("SM")
+    assert row == again("SM")
+    assert row["corpus"] == "cats" and row["steps"] == BUDGET.steps
     assert calls == ["SM"]
     for other in (LanguageBudget(seed=1), LanguageBudget(steps=3)):
-        learned(method, "SM", text(), other, resume=True)
-    learned(method, "SM+R", text(), LanguageBudget(), resume=True)
-    learned(method, "SM", text(), LanguageBudget(), resume=False)
+        again("SM", other)
+    again("SM+R")
+    again("SM", reuse=False)
     assert calls == ["SM", "SM", "SM", "SM+R", "SM"]
 
 

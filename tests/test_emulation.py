@@ -196,7 +196,7 @@ def test_unknown_namespace() -> None:
 def test_netem_gets_the_profile_one_way(monkeypatch: pytest.MonkeyPatch, network: Network, queue: str) -> None:
     commands: list[str] = []
     monkeypatch.setattr(emulation, "_run", lambda *command: commands.append(" ".join(command)))
-    assert emulation._connect_netem(["a", "b"], network) == "veth0"
+    assert emulation.connect_netem(["a", "b"], network) == "veth0"
     assert commands[1:] == [f"tc -n {name} qdisc add dev veth0 root netem limit 1000000 {queue}" for name in ("a", "b")]
 
 

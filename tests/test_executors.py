@@ -12,7 +12,7 @@ from pibench.cli import main as command
 from pibench.cli.executors import Dask, Executor, Job, Local, Slurm, stages
 from pibench.errors import InputError
 from pibench.results.records import read_all
-from tests.test_backbone import save, tiny_bert
+from pibench.testing.models import save_checkpoint, tiny_bert
 
 
 def test_the_seed_that_tunes_comes_first_and_the_clocks_last() -> None:
@@ -84,7 +84,7 @@ def test_a_job_that_its_cluster_lost_has_a_status(capsys: pytest.CaptureFixture[
         def result(self) -> int:
             raise RuntimeError("node\nfailure")
 
-    assert executors._status(Lost()) == 1
+    assert executors.exit_status(Lost()) == 1
     assert "a job was lost: RuntimeError: node failure" in capsys.readouterr().err
 
 
@@ -130,7 +130,7 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_matrix_leaves_the_records_of_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    backbone = save(tiny_bert(), tmp_path / "backbone")
+    backbone = save_checkpoint(tiny_bert(), tmp_path / "backbone")
     monkeypatch.chdir(tmp_path)
     own = ["--data=sample", f"--backbone={backbone}", "--methods=dense", "--output=out", "--mpc-examples=2"]
     assert command.main(["submit", "--tasks", "sst2", *own]) == 0

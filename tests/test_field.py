@@ -10,7 +10,7 @@ from pibench.results.evidence import join
 from pibench.results.field import field, reported
 from pibench.results.headline import headline
 from pibench.results.summary import summary, with_frontier
-from tests.made_up import accuracy_record
+from pibench.testing.made_up import accuracy_record
 from tests.test_tables import rows, study
 
 Numbers = tuple[float | None, ...]

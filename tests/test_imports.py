@@ -9,58 +9,81 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-OURS = {"pibench", "ig3d", "baselines", "benchmarks", "tests"}
-ALLOWED = {
-    "pibench": {"pibench"},
-    "ig3d": {"ig3d", "pibench"},
-    "baselines": {"baselines", "ig3d", "pibench"},
-    "benchmarks": {"benchmarks", "pibench", "tests"},  # the studies of reliability use the tests' instruments
+PACKAGES: dict[str, set[str]] = {
+    "pibench": set(),
+    "ig3d": {"pibench"},
+    "baselines": {"ig3d", "pibench"},
+    "benchmarks": {"pibench"},
+    "tests": {"ig3d", "baselines", "pibench"},
 }
+"""Our packages, each with the others that it may import."""
+ROOMS = ("tasks", "model", "training", "net", "engines", "methods", "results", "measure", "checks", "cli", "testing")
+"""The rooms of pibench; each may import itself, those before it, and the modules beside them."""
 
 
 def imported(source: str) -> Iterator[str]:
-    """Yield the top-level name of every import in a module, wherever it stands."""
+    """Yield the full name of every import in a module, wherever it stands."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports name their package in full"
             assert node.module
-            yield node.module.split(".")[0]
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
             if called in ("import_module", "__import__") and node.args and isinstance(node.args[0], ast.Constant):
-                yield str(node.args[0].value).split(".")[0]
+                yield str(node.args[0].value)
+
+
+def all_imports(folder: str) -> list[tuple[Path, list[str]]]:
+    """Return the imports of every module in a folder, as lists of names, with the module's path."""
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert files
+    return [(file.relative_to(ROOT), name.split(".")) for file in files for name in imported(file.read_text("utf-8"))]
 
 
 def test_the_parser_sees_every_form_of_import() -> None:
     source = "import a.b, c\ndef f():\n    from d.e import x\n    importlib.import_module('g.h')"
-    assert set(imported(source)) == {"a", "c", "d", "g"}
+    assert set(imported(source)) == {"a.b", "c", "d.e.x", "g.h"}
 
 
-@pytest.mark.parametrize("package", ALLOWED)
-def test_imports_go_one_way(package: str) -> None:
-    files = sorted((ROOT / package).rglob("*.py"))
-    assert files
-    found = {
-        (str(file.relative_to(ROOT)), name)
-        for file in files
-        for name in imported(file.read_text(encoding="utf-8"))
-        if name in OURS - ALLOWED[package]
-    }
-    assert not found
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_import_one_way(package: str) -> None:
+    refused = PACKAGES.keys() - PACKAGES[package] - {package}
+    assert not [(str(path), name) for path, name in all_imports(package) if name[0] in refused]
+
+
+def test_every_folder_of_pibench_is_a_room() -> None:
+    folders = {path.parent.name for path in (ROOT / "pibench").glob("*/__init__.py")}
+    assert folders == set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_import_one_way(room: str) -> None:
+    later = ROOMS[ROOMS.index(room) + 1 :]
+    assert not [
+        (str(path), name)
+        for path, name in all_imports(f"pibench/{room}")
+        if name[0] == "pibench" and len(name) > 1 and name[1] in later
+    ]
+
+
+def test_modules_beside_the_rooms_import_no_room() -> None:
+    loose = [one for one in all_imports("pibench") if len(one[0].parts) == 2]
+    assert not [(str(path), name) for path, name in loose if name[0] == "pibench" and name[1] in ROOMS]
 
 
 def test_crypten_is_imported_by_its_own_folder_alone() -> None:
     users = {
         str(file.relative_to(ROOT / "pibench").parent)
         for file in (ROOT / "pibench").rglob("*.py")
-        if "crypten" in imported(file.read_text(encoding="utf-8"))
+        if any(name.split(".")[0] == "crypten" for name in imported(file.read_text(encoding="utf-8")))
     }
     assert users == {"engines/crypten"}
 
 
-@pytest.mark.parametrize("package", ALLOWED)
+@pytest.mark.parametrize("package", sorted(PACKAGES.keys() - {"tests"}))
 def test_packages_are_this_repository_s_own(package: str) -> None:
     # CrypTen's wheel brings a top-level package `benchmarks` too.
     module = import_module(package)

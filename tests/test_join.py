@@ -8,7 +8,7 @@ import pytest
 
 from pibench.errors import InputError
 from pibench.results.evidence import join
-from tests.made_up import BUDGET, ENVIRONMENT, dense_baseline
+from pibench.testing.made_up import BUDGET, ENVIRONMENT, dense_baseline
 from tests.test_tables import study
 
 OTHER_PEER = ENVIRONMENT | {"peer": ENVIRONMENT["machine"]}

@@ -14,7 +14,7 @@ from pibench.engines.lean.lookup import LookupTable, levels, tanh_tables
 from pibench.engines.lean.protocol import CLIENT, Beaver
 from pibench.engines.lean.shares import Shared
 from pibench.engines.lean.switches import LEAN
-from tests.two_parties import Program, decoded, meet, prefetched, value
+from pibench.testing.two_parties import Program, decoded, meet, prefetched, value
 
 ONE = 2.0**LEAN.fraction_bits
 TABLE = LookupTable(0.25, torch.stack([torch.arange(64.0), -torch.arange(64.0) / 8]).double())

@@ -10,7 +10,7 @@ import pytest
 
 from pibench.results.migrate import main, migrated
 from pibench.results.records import file_name, read_all, validate
-from tests.made_up import accuracy_record, cost_record, dense_baseline
+from pibench.testing.made_up import accuracy_record, cost_record, dense_baseline
 
 OLD_SWITCHES = {"plain_config": True, "raw_sockets": True, "direct_shares": True, "prefetch": True, "fraction_bits": 13}
 

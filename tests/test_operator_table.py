@@ -59,8 +59,8 @@ def test_goldschmidt_s_deflation_takes_more_fractional_bits_than_ours(bits: int,
     """16 are CrypTen's, and so SecFormer's; the error that the series itself makes takes 20."""
     probe = PROBES["norm", "goldschmidt"]
     ops = FixedPoint(replace(LEAN, fraction_bits=bits), inject=False)
-    assert low < operators._error(probe, ops) < high
-    assert operators._error(probe, TorchInterpreter()) < probe.operator.error
+    assert low < operators.error_of(probe, ops) < high
+    assert operators.error_of(probe, TorchInterpreter()) < probe.operator.error
 
 
 def test_a_range_ends_where_the_operator_fails() -> None:

@@ -21,7 +21,7 @@ from pibench.results.headline import headline
 from pibench.results.page_data import AXES, page_data
 from pibench.results.records import Record, file_name, read_all
 from pibench.results.tables import all_tables, with_claims
-from tests.made_up import accuracy_record, cost_record
+from pibench.testing.made_up import accuracy_record, cost_record
 from tests.test_tables import rows as csv_rows
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -67,7 +67,7 @@ def test_a_stopped_party_misses_the_deadline_and_is_named(make_model: MakeModel)
         client = running.processes[1].pid
         assert client is not None
         os.kill(client, signal.SIGSTOP)
-        running._running.deadline = 1.0
+        running.running.deadline = 1.0
         start = time.monotonic()
         with pytest.raises(PartyTimeout, match=r"party 1 \(client\) gave no answer within 1 s"):
             running.infer("model", EMBEDDED, KEEP)
@@ -103,7 +103,7 @@ def test_a_busy_port_is_refused_in_one_sentence() -> None:
 def test_only_the_models_loaded_last_are_kept(make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[tuple[str, str]] = []
     running = LeanParties(Session(models_at_once=2))
-    monkeypatch.setattr(running._running, "call", lambda messages: commands.append((messages[1][0], messages[1][1][0])))
+    monkeypatch.setattr(running.running, "call", lambda messages: commands.append((messages[1][0], messages[1][1][0])))
     model = make_model()
     for name in ("a", "b", "a", "c", "a"):
         running.load(name, model)

@@ -12,8 +12,8 @@ from transformers import AutoTokenizer
 from pibench.cli import main as command
 from pibench.errors import InputError
 from pibench.model.pretrained import PrivateModel
+from pibench.testing.models import save_checkpoint, tiny_bert
 from tests.conftest import MakeModel
-from tests.test_backbone import save, tiny_bert
 
 IDS = torch.tensor([[1, 10, 25, 2], [1, 44, 2, 0]])
 
@@ -62,7 +62,7 @@ def test_the_command_makes_a_model_that_loads_with_its_tokenizer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    backbone = save(tiny_bert(), tmp_path / "backbone")
+    backbone = save_checkpoint(tiny_bert(), tmp_path / "backbone")
     own = ["--backbone", str(backbone), "--data", "sample", "--profile", "quick", "--method", "puma"]
     assert command.main(["compress", *own, "--save", "saved"]) == 0
     assert "sst2-puma-no training-s0" in capsys.readouterr().out

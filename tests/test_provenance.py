@@ -10,7 +10,7 @@ import torch
 
 from pibench.measure import provenance
 from pibench.results.records import validate
-from tests.made_up import accuracy_record
+from pibench.testing.made_up import accuracy_record
 
 
 def test_environment_fits_the_schema_and_is_fast() -> None:

@@ -17,11 +17,11 @@ from pibench.model.floats import TorchInterpreter
 from pibench.model.operators.activation import ACTIVATION
 from pibench.model.operators.gelu import BOLT_QUARTIC, SECFORMER_SINES
 from pibench.model.operators.norm import NORM
+from pibench.testing.two_parties import fix_private_randomness, meet
 from tests.conftest import MakeData, MakeModel
 from tests.test_gelu import error, gelu_of
 from tests.test_methods import BUDGET
 from tests.test_operators import attention
-from tests.two_parties import fix_private_randomness, meet
 
 X = torch.linspace(-6, 6, 12_001, dtype=torch.float64)
 GELU = functional.gelu(X)

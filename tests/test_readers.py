@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pibench.disk import load
 from pibench.errors import InputError
 from pibench.results import records
-from tests.readers import Reader, readers
+from pibench.testing.readers import Reader, readers
 
 NAMES = (
     "records",

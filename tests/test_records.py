@@ -10,8 +10,8 @@ import pytest
 
 from pibench.errors import InputError
 from pibench.results import records
+from pibench.testing.made_up import accuracy_record, cost_record, dense_baseline, failed_accuracy
 from pibench.training.budget import Budget
-from tests.made_up import accuracy_record, cost_record, dense_baseline, failed_accuracy
 
 UNMEASURED = dict.fromkeys(("bytes_total", "bytes_sent", "rounds", "operators", "seconds", "compute_seconds"))
 GOOD = [

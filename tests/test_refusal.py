@@ -10,7 +10,7 @@ import pytest
 from pibench.results import claims, page, records, tables
 from pibench.results import signature as check_results
 from pibench.results.refusal import refusals
-from tests.made_up import ENVIRONMENT
+from pibench.testing.made_up import ENVIRONMENT
 from tests.test_studies import study as study_record
 from tests.test_tables import study
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.reliability.runs import Outcome, Run, lost, summary, with_others
-
 from pibench.results import records
 from pibench.results.studies import study_tables
-from tests.made_up import accuracy_record
+from pibench.testing.made_up import accuracy_record
+from pibench.testing.runs import Outcome, Run, lost, summary, with_others
 from tests.test_studies import study
 
 

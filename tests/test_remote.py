@@ -237,7 +237,7 @@ def test_garbage_after_the_handshake_ends_the_session_in_one_sentence(folders: F
         with peer, contextlib.closing(commands):
             peer.sendall(bytes(8))  # the dealer's seed
             commands.recv()
-            commands._peer.sendall((64).to_bytes(8, "big") + b"\x80" * 64)
+            commands.peer.sendall((64).to_bytes(8, "big") + b"\x80" * 64)
 
     thread = threading.Thread(target=serve)
     thread.start()

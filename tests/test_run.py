@@ -12,7 +12,7 @@ from pibench.measure.run import CellFailed, run_cell
 from pibench.measure.workbench import Workbench
 from pibench.net.processes import PartyFailed, PartyTimeout
 from pibench.results import records
-from tests.made_up import accuracy_record
+from pibench.testing.made_up import accuracy_record
 from tests.test_studies import study
 
 DONE = accuracy_record("rte", "dense", "exact", 60.0)

@@ -13,6 +13,7 @@ from ig3d.method import compress_by
 from ig3d.search import Search, advance
 from ig3d.sensitivity import measure
 from ig3d.threshold import DIMENSIONS, planned, trajectory, unchanged_plan
+from pibench.disk import Cache
 from pibench.methods.trajectory import Trajectory
 from pibench.model.module import Model
 from pibench.tasks.batches import pad
@@ -83,12 +84,12 @@ def test_advancing_follows_the_plan_and_pruning_alone_is_masking(
 def test_a_search_goes_on_where_it_was_cut(
     make_model: MakeModel, make_data: MakeData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dense, data = make_model(), replace(make_data(), scratch=tmp_path)
+    dense, data = make_model(), replace(make_data(), cache=Cache(tmp_path))
 
     def run() -> Model:
         return compress_by(DIMENSIONS, dense, data, BUDGET, 2.3)
 
-    whole_run = compress_by(DIMENSIONS, dense, replace(data, scratch=None), BUDGET, 2.3)
+    whole_run = compress_by(DIMENSIONS, dense, replace(data, cache=Cache()), BUDGET, 2.3)
     trained: list[int] = []
     real = searching.recover
 

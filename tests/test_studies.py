@@ -10,7 +10,7 @@ from pibench.methods.trajectory import Point, Trajectory
 from pibench.results import figures, records
 from pibench.results.studies import study_tables, with_modules
 from pibench.results.tables import all_tables
-from tests.made_up import ENVIRONMENT, SHARED, accuracy_record
+from pibench.testing.made_up import ENVIRONMENT, SHARED, accuracy_record
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -12,7 +12,7 @@ from pibench.results.headline import headline
 from pibench.results.latency import latency
 from pibench.results.records import Record
 from pibench.results.render import Column, Table, render
-from tests.made_up import (
+from pibench.testing.made_up import (
     BUDGET,
     ENVIRONMENT,
     accuracy_record,

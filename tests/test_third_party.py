@@ -22,8 +22,8 @@ from pibench.measure.cost import checked
 from pibench.model.floats import TorchInterpreter
 from pibench.model.forward import forward
 from pibench.net.processes import PartyFailed, PartyTimeout
+from pibench.testing.two_parties import fix_private_randomness, meet, prefetched, third_party, tiny
 from tests.conftest import MakeModel
-from tests.two_parties import fix_private_randomness, meet, prefetched, third_party, tiny
 
 mpc = pytest.mark.mpc
 EMBEDDED = np.random.default_rng(0).normal(size=(2, 7, 16)).astype(np.float32)
@@ -32,7 +32,7 @@ KEEP = np.array([[1] * 7, [1] * 4 + [0] * 3])
 
 @pytest.mark.parametrize("switches", [LEAN, LEAN.without("known_weights"), LEAN.without("packed_comparison")])
 def test_both_parties_get_the_logits_that_floats_give(make_model: MakeModel, switches: Switches) -> None:
-    program, goal = tiny(make_model)
+    program, goal = tiny()
     dealers, _ = third_party(program, switches)
     server, client = meet(program, switches, dealers=dealers).results
     assert torch.equal(server, client)
@@ -40,7 +40,7 @@ def test_both_parties_get_the_logits_that_floats_give(make_model: MakeModel, swi
 
 
 def test_it_changes_nothing_between_the_parties(make_model: MakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    program, _ = tiny(make_model)
+    program, _ = tiny()
     fix_private_randomness(monkeypatch)
     first, third = meet(program), meet(program, dealers=third_party(program)[0])
     for own, goal in zip(third.links, first.links, strict=True):
@@ -48,7 +48,7 @@ def test_it_changes_nothing_between_the_parties(make_model: MakeModel, monkeypat
 
 
 def test_what_it_deals_can_be_fetched_ahead(make_model: MakeModel) -> None:
-    program, _ = tiny(make_model)
+    program, _ = tiny()
     inline = meet(program, dealers=third_party(program)[0]).results[0]
     ahead = meet(program, dealers=prefetched(program, dealers=third_party(program)[0])).results[0]
     assert torch.equal(inline, ahead)
@@ -106,7 +106,7 @@ def test_a_stopped_dealer_misses_the_deadline(running: LeanParties, make_model: 
     with running:
         running.load("model", make_model())
         os.kill(running.processes[2].pid, signal.SIGSTOP)
-        running._running.deadline = 1.0
+        running.running.deadline = 1.0
         start = time.monotonic()
         with pytest.raises(PartyTimeout, match="the dealer gave no answer within 1 s"):
             running.infer("model", EMBEDDED, KEEP)

@@ -14,8 +14,7 @@ from pibench.engines.lean import dealer
 from pibench.engines.lean.protocol import CLIENT, SERVER, Beaver
 from pibench.engines.lean.shares import Shared
 from pibench.engines.lean.switches import LEAN
-from tests.conftest import MakeModel
-from tests.transcripts import (
+from pibench.testing.transcripts import (
     Transcripts,
     Views,
     correlated,
@@ -26,7 +25,8 @@ from tests.transcripts import (
     told_apart,
     uniform,
 )
-from tests.two_parties import ADDEND, FACTOR, IDS, fix_private_randomness, meet, third_party, tiny
+from pibench.testing.two_parties import ADDEND, FACTOR, IDS, fix_private_randomness, meet, third_party, tiny
+from tests.conftest import MakeModel
 
 
 @pytest.fixture(autouse=True)
@@ -190,7 +190,7 @@ def test_a_first_party_dealer_lets_the_server_read_the_text_and_a_third_party_do
 
 
 def test_no_two_values_of_a_session_are_opened_under_one_mask(make_model: MakeModel) -> None:
-    program, _ = tiny(make_model)
+    program, _ = tiny()
     opened = meet(lambda ops: (program(ops), program(ops))).links[CLIENT].opened
     public = [parts[0] for parts in opened if torch.equal(parts[0], (IDS > 0).long())]
     logits = [opened[len(opened) // 2 - 1][0], opened[-1][0]]

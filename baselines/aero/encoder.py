@@ -7,8 +7,6 @@ by the matrices around them, which leaves AERO's network: X + MHA(X), then beta 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, replace
 
 from baselines.aero.entropy import EntropyRegulariser
@@ -21,7 +19,7 @@ from pibench.model.module import Model
 from pibench.tasks.data import TaskData
 from pibench.training.budget import Budget
 from pibench.training.distill import recover
-from pibench.training.stages import remembered
+from pibench.training.stages import cached_model
 from pibench.training.tune import selection_score
 
 STAGE_LAYERS = 2
@@ -32,13 +30,12 @@ STRENGTH = 0.1
 
 
 def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: str) -> Model:
-    """Return ``dense`` in the rung's configuration, recovered within ``budget``; unfinished work is kept on disk.
+    """Return ``dense`` in the rung's configuration, recovered within ``budget``; unfinished work is cached.
 
     Temperatures are for decoders alone, and an FFN without a nonlinearity is always one matrix.
     """
     plain = replace(rung, name="", entropy=None, deepest=0)
-    parts = [version, dense.fingerprint(), asdict(plain), asdict(budget), data.seq_len]
-    folder = data.scratch and data.scratch / hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    key = [version, data.fingerprint, dense.fingerprint(), asdict(plain), asdict(budget), data.seq_len]
     spent = replace(budget, epochs=1, examples=int(min(budget.examples, len(data.train)) * STAGE_SHARE))
     model, scores = dense, []
     count = len(dense.architecture.layers)
@@ -50,7 +47,7 @@ def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: s
                 model = _changed(model, index, rung, data, budget.seed)
             return recover(model, dense, data, spent)
 
-        model = remembered(folder and folder / f"layer-{first}.pt", dense, make)
+        model = cached_model(data.cache, f"aero-layer-{first}", key, dense, make)
         scores.append(selection_score(model, data))
     regulariser = EntropyRegulariser(model.architecture, STRENGTH, form=rung.entropy) if rung.entropy else None
     model = model.rebuilt(without_deepest(model.architecture, rung.deepest))

@@ -1,19 +1,12 @@
-"""What decoders of a paper's size cost on our engine, next to what the paper reports for them."""
+"""What decoders of a paper's size cost on the lean engine, next to what the paper reports for them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
-
-from pibench.engines.engine import Cost
-from pibench.engines.lean.ledger import predict
-from pibench.measure.setups import Setup, interleaved, sessions
+from pibench.measure.decoders import one_layer_each, whole
+from pibench.measure.setups import interleaved, sessions
 from pibench.measure.study import Log, Save
 from pibench.methods.registry import METHODS
-from pibench.methods.studies import ReportedDecoder, ReportsDecoderCosts
-from pibench.model.architecture import Architecture, Layer
-from pibench.results.cost import group_megabytes
+from pibench.methods.studies import ReportsDecoderCosts
 
 ROUNDS = 5
 
@@ -31,39 +24,3 @@ def test_decoder_costs(save: Save, log: Log) -> None:
             rows += [whole(row, name) for row in own]
             rows += [{"method": name, "whole": False} | one.row(timed[0]) for one in timed]
     save("decoder_costs", rows)
-
-
-def one_layer_each(reported: Sequence[ReportedDecoder]) -> list[Setup]:
-    """Return a setup of one layer, and nothing around it, for each distinct one that the rows are made of."""
-    found = {}
-    for row in reported:
-        architecture = row.architecture(row.layers)
-        for layer in architecture.layers:
-            one = alone(architecture, layer)
-            found.setdefault(one.key, Setup(one.key, one, seq_len=row.seq_len))
-    return list(found.values())
-
-
-def alone(architecture: Architecture, layer: Layer) -> Architecture:
-    """Return a decoder of one layer, with a vocabulary of one word."""
-    return replace(architecture, layers=(layer,), outputs=1)
-
-
-def whole(row: ReportedDecoder, method: str) -> dict[str, Any]:
-    """Return a reported row with what the ledger predicts for the whole decoder, and the keys of its layers."""
-    architecture = row.architecture(row.layers)
-    ledger = predict(architecture, 1, row.seq_len)
-    total = ledger.total()
-    vocabulary = ledger.costs.get("vocabulary", Cost())
-    operators = [{"name": name, "bytes": cost.bytes} for name, cost in ledger.costs.items()]
-    layers = [alone(architecture, layer).key for layer in architecture.layers]
-    return {
-        "method": method,
-        "whole": True,
-        "reported": row.report(),
-        "bytes_total": total.bytes,
-        "rounds": total.rounds,
-        "vocabulary_bytes": vocabulary.bytes,
-        "megabytes_by_group": group_megabytes({"bytes_total": total.bytes, "operators": operators}),
-        "layers": layers,
-    }

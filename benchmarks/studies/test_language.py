@@ -5,18 +5,15 @@ Those that a method compares are trained with every seed, the others with the fi
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-import pibench
 from benchmarks.conftest import PLAN
-from pibench.disk import save_text
+from pibench.disk import Cache
 from pibench.errors import InputError
+from pibench.measure.language import learned, outcome
 from pibench.measure.study import Log, Save
 from pibench.methods.registry import METHODS
 from pibench.methods.studies import LearnsLanguage
@@ -44,40 +41,15 @@ def test_language(text: TextData, save: Save, log: Log, request: pytest.FixtureR
     option = request.config.getoption
     budget = BUDGETS[option("profile")]
     seeds = list(dict.fromkeys(cell.seed for cell in request.config.stash[PLAN].cells))
-    rows = []
+    rows, cache = [], Cache(KEPT, reuse=option("resume"))
     for name, method in METHODS.items():
         if not isinstance(method, LearnsLanguage):
             continue
         for configuration in method.configurations:
             for seed in seeds if configuration in method.compared else seeds[:1]:
-                row = learned(method, configuration, text, replace(budget, seed=seed), option("resume"))
+                row = learned(method, configuration, text, replace(budget, seed=seed), cache)
                 log(f"{name}, {configuration}, seed {seed}: {outcome(row)}")
                 rows.append(row)
     if not rows:
         pytest.skip("no installed method has decoders")
     save("language", rows)
-
-
-def learned(method: Any, configuration: str, text: TextData, budget: LanguageBudget, resume: bool) -> dict[str, Any]:
-    """Return what came of one configuration: from an earlier run if there is one, or else trained and kept."""
-    name = method.info.name
-    about = {
-        "method": name,
-        "corpus": text.corpus.name,
-        "fingerprint": text.corpus.fingerprint,
-        "vocabulary": text.vocabulary,
-        **asdict(budget),
-    }
-    parts = [about, configuration, method.info.version, pibench.__version__]
-    path = KEPT / f"{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]}.json"
-    if resume and path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
-    row = about | method.learn_language(configuration, text, budget)
-    save_text(json.dumps(row), path)
-    return row
-
-
-def outcome(row: dict[str, Any]) -> str:
-    if row["loss"] is None:
-        return f"diverged at step {row['diverged_at']}"
-    return f"perplexity {row['perplexity']:.1f}, {row['bits_per_byte']:.3f} bits a byte"

@@ -107,7 +107,7 @@ class Slurm(Executor):
     def run(self, jobs: Sequence[Job]) -> list[int]:
         submitted = self.submit(jobs)
         try:
-            return [_status(one) for one in submitted]
+            return [exit_status(one) for one in submitted]
         except KeyboardInterrupt:
             for one in submitted:
                 one.cancel()
@@ -166,7 +166,7 @@ class Dask(Executor):
     def run(self, jobs: Sequence[Job]) -> list[int]:
         submitted = [self._client.submit(run_command, job.command, pure=False) for job in jobs]
         try:
-            return [_status(one) for one in submitted]
+            return [exit_status(one) for one in submitted]
         except KeyboardInterrupt:
             self._client.cancel(submitted)
             raise
@@ -182,7 +182,7 @@ def run_command(command: Sequence[str]) -> int:
     return subprocess.run(command, check=False).returncode
 
 
-def _status(job: Any) -> int:
+def exit_status(job: Any) -> int:
     """Return a job's status; one that its cluster lost has 1."""
     try:
         return int(job.result())

@@ -93,8 +93,8 @@ def measured(probe: Probe) -> dict[str, Any]:
         "operator": probe.name,
         "paper": probe.operator.paper,
         "stated": probe.operator.error,
-        "float_error": _error(probe, TorchInterpreter()) if promised else None,
-        "fixed_error": _error(probe, FixedPoint(LEAN, inject=False)) if promised else None,
+        "float_error": error_of(probe, TorchInterpreter()) if promised else None,
+        "fixed_error": error_of(probe, FixedPoint(LEAN, inject=False)) if promised else None,
         "works_from": low,
         "works_to": high,
         "bytes_total": cost.bytes,
@@ -130,7 +130,8 @@ def _fixed(probe: Probe, values: torch.Tensor) -> torch.Tensor:
     return probe.run(ops, ops.encode(values))
 
 
-def _error(probe: Probe, ops: Interpreter) -> float:
+def error_of(probe: Probe, ops: Interpreter) -> float:
+    """Return the largest distance of the operator's typical results from what it stands for."""
     own = probe.run(ops, ops.encode(probe.typical) if isinstance(ops, FixedPoint) else probe.typical)
     return float((own - probe.goal(probe.typical)).abs().max())
 

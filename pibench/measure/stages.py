@@ -61,7 +61,7 @@ def compressed(bench: Workbench, cell: Cell, budget: Budget | None = None) -> Mo
     method, spent = METHODS[cell.method], budget or bench.budget(cell)
 
     def make() -> dict[str, Any]:
-        data = replace(bench.task(cell.task, cell.seed).data, scratch=bench.plan.models / "scratch")
+        data = replace(bench.task(cell.task, cell.seed).data, cache=bench.cache)
         made = method.compress(dense(bench, cell).model, data, spent, cell.variant)
         return {"skip": made.reason} if isinstance(made, Skip) else _packed(made)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from pibench.methods.contract import MethodInfo
 from pibench.model.architecture import Architecture
 from pibench.tasks.data import TaskData
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class StudiesImportance(Protocol):
-    """A method that can say how stable the importance of attention heads is (``benchmarks/test_importance.py``)."""
+    """A method that can say how stable the importance of attention heads is (``benchmarks/studies/test_importance.py``)."""
 
     def importance_study(self, dense: Sequence[Model], data: Sequence[TaskData]) -> list[dict[str, Any]]:
         """Return the study's rows, of JSON types, for dense models of one task and their data, one a seed."""
@@ -25,12 +26,13 @@ class StudiesImportance(Protocol):
 
 @runtime_checkable
 class LearnsLanguage(Protocol):
-    """A method with decoders that it trains from scratch on text (``benchmarks/test_language.py``).
+    """A method with decoders that it trains from scratch on text (``benchmarks/studies/test_language.py``).
 
     ``configurations`` are the names of its decoders; those that are ``compared`` are trained with every seed, the
     others with the first alone.
     """
 
+    info: MethodInfo
     configurations: Sequence[str]
     compared: Sequence[str]
 
@@ -56,6 +58,6 @@ class ReportedDecoder(Protocol):
 
 @runtime_checkable
 class ReportsDecoderCosts(Protocol):
-    """A method whose paper reports what decoders cost (``benchmarks/test_decoder_costs.py``)."""
+    """A method whose paper reports what decoders cost (``benchmarks/studies/test_decoder_costs.py``)."""
 
     reported_costs: Sequence[ReportedDecoder]

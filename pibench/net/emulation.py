@@ -94,7 +94,7 @@ def emulated_link(network: Network) -> Iterator[tuple[End, End]]:
     with contextlib.ExitStack() as stack:
         namespaces = [_add_namespace(stack) for _ in _ADDRESSES]
         if _has_netem(namespaces[0]):
-            interface = _connect_netem(namespaces, network)
+            interface = connect_netem(namespaces, network)
         else:
             interface = _connect_tun(stack, namespaces, network)
         first, second = (End(*end, interface) for end in zip(namespaces, _ADDRESSES, strict=True))
@@ -171,7 +171,7 @@ def _has_netem(namespace: str) -> bool:
     return True
 
 
-def _connect_netem(namespaces: list[str], network: Network) -> str:
+def connect_netem(namespaces: list[str], network: Network) -> str:
     """Join two namespaces by a veth pair with a netem queue on each side; return both interfaces' name."""
     first, second = namespaces
     _run("ip", "-n", first, "link", "add", "veth0", "type", "veth", "peer", "name", "veth0", "netns", second)

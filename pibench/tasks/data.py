@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import torch
 
+from pibench.disk import Cache
 from pibench.tasks.task import Task
 
 
@@ -31,8 +31,8 @@ class TaskData:
     """What a method may look at: the training split, and a selection split cut from train for every choice.
 
     ``source`` is the task's suite, such as ``glue``, or ``sample``; ``fingerprint`` is a hash of the texts and labels
-    behind the splits. Costs are measured at ``seq_len`` tokens. ``scratch`` is a folder for what a method need not do
-    twice, if any.
+    behind the splits. Costs are measured at ``seq_len`` tokens. ``cache`` keeps what a
+    method need not do twice.
     """
 
     task: Task
@@ -42,4 +42,4 @@ class TaskData:
     source: str
     fingerprint: str
     seq_len: int = 128
-    scratch: Path | None = None
+    cache: Cache = field(default_factory=Cache, compare=False)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from pibench.disk import remember
+from pibench.disk import Cache
 from pibench.model.architecture import Architecture
 from pibench.model.module import Model
 
 
-def remembered(path: Path | None, dense: Model, make: Callable[[], Model]) -> Model:
-    """Return what ``make`` returns, made once for each ``path``, with the embeddings of ``dense``."""
+def cached_model(cache: Cache, name: str, key: Any, dense: Model, make: Callable[[], Model]) -> Model:
+    """Return what ``make`` returns, made once for each ``name`` and ``key``, with the embeddings of ``dense``."""
 
     def state() -> dict[str, Any]:
         made = make()
@@ -22,7 +21,7 @@ def remembered(path: Path | None, dense: Model, make: Callable[[], Model]) -> Mo
             "head": made.head.state_dict(),
         }
 
-    kept = remember(path, state)
+    kept = cache.cached(name, key, state)
     model = dense.rebuilt(Architecture.from_spec(kept["architecture"]))
     model.layers.load_state_dict(kept["layers"])
     model.head.load_state_dict(kept["head"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_backbone import save, tiny_bert
+from pibench.testing.models import save_checkpoint, tiny_bert
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A BERT that runs in no time."""
-    return save(tiny_bert(), tmp_path_factory.mktemp("tiny") / "backbone")
+    return save_checkpoint(tiny_bert(), tmp_path_factory.mktemp("tiny") / "backbone")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from itertools import cycle
 from pathlib import Path
 
 from benchmarks.studies.reliability.party_faults import Fault, judged
-from benchmarks.studies.reliability.runs import TRACEBACK, Outcome, bench, found, lost
+from pibench.testing.runs import TRACEBACK, Outcome, bench, found, lost
 
 _FAKETIME = ("/usr/lib/*/faketime/libfaketime.so.1", "/usr/lib/faketime/libfaketime.so.1")
 _GREEDY = """

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import trustme
 
-from benchmarks.studies.reliability.runs import TRACEBACK, Outcome, Run, bench, found, party
 from pibench.net.processes import free_port
+from pibench.testing.runs import TRACEBACK, Outcome, Run, bench, found, party
 
 Fault = Callable[[Path, Path, random.Random], Outcome]
 """Strikes a run in a folder, on a backbone, at a moment drawn from the generator."""

@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks.studies.reliability.machine_faults import machine_faults
 from benchmarks.studies.reliability.party_faults import PARTY_FAULTS
-from benchmarks.studies.reliability.runs import summary, with_others
 from pibench.measure.study import Log, Save
+from pibench.testing.runs import summary, with_others
 
 
 def test_faults(

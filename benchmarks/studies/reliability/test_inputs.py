@@ -11,7 +11,7 @@ from hypothesis import seed as seeded
 
 from pibench.errors import InputError
 from pibench.measure.study import Log, Save
-from tests.readers import Reader, readers
+from pibench.testing.readers import Reader, readers
 
 
 def test_inputs(request: pytest.FixtureRequest, tmp_path: Path, save: Save, log: Log) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.studies.reliability.runs import TRACEBACK, Outcome, bench, found, lost, measured, summary, with_others
 from pibench.measure.study import Log, Save
+from pibench.testing.runs import TRACEBACK, Outcome, bench, found, lost, measured, summary, with_others
 
 Cells = dict[str, dict[str, Any]]
 Fresh = Callable[[], Path]

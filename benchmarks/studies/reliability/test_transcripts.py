@@ -10,8 +10,8 @@ import torch
 from pibench.engines.lean.protocol import CLIENT, SERVER, Beaver
 from pibench.engines.lean.shares import Shared
 from pibench.measure.study import Log, Save
-from tests.conftest import tiny_model
-from tests.transcripts import (
+from pibench.testing.models import tiny_model
+from pibench.testing.transcripts import (
     Transcripts,
     Views,
     correlated,
@@ -22,7 +22,7 @@ from tests.transcripts import (
     told_apart,
     uniform,
 )
-from tests.two_parties import ADDEND, FACTOR, meet, third_party
+from pibench.testing.two_parties import ADDEND, FACTOR, meet, third_party
 
 RUNS = 200
 ALPHA = 1e-3

@@ -28,7 +28,7 @@ class CryptenParties(TwoParties):
         import_crypten()
         ports = self._port, free_port(None)
         host = self._ends[SERVER].address
-        self._running.start([partial(main, rank, ports, host, self._ends[rank]) for rank in (SERVER, CLIENT)])
+        self.running.start([partial(main, rank, ports, host, self._ends[rank]) for rank in (SERVER, CLIENT)])
         return self
 
     def load(self, name: str, model: Model, settings: Settings = STOCK) -> None:

@@ -21,11 +21,11 @@ class WrapCounter:
 
     def __init__(self, rank: int, aside: Link) -> None:
         self.wraps = 0
-        self._rank, self._aside = rank, aside
+        self._rank, self.aside = rank, aside
 
     def __call__(self, share: torch.Tensor) -> None:
         """Look at a share that is about to be divided."""
         top = (share >> 56).to(torch.int8)
-        other = self._aside.broadcast(top, owner=1)
+        other = self.aside.broadcast(top, owner=1)
         if self._rank == 0:
             self.wraps += int(((top.to(torch.int16) + other).abs() > 128).sum())

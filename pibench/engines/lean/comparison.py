@@ -77,8 +77,8 @@ def to_arithmetic(
     hidden = dealer.share(sign.shape, kind=torch.uint8, live=1)
     mask = dealer.share(sign.shape, lambda: known(hidden).long())
     blinded = (sign ^ hidden.share).reshape(-1)
-    (opened,) = link.xor([_pack(blinded, 1) if packed else blinded.long()])
-    public = (_unpack(opened, 1, blinded.numel()) if packed else opened).reshape(sign.shape).long()
+    (opened,) = link.xor([pack(blinded, 1) if packed else blinded.long()])
+    public = (unpack(opened, 1, blinded.numel()) if packed else opened).reshape(sign.shape).long()
     direction = 1 - 2 * public
     share = direction * mask.share
     return share + public if rank == 0 else share, Opening(public, mask, direction)
@@ -150,16 +150,16 @@ def _and(
     selector = a.expand_as(stacked) if broadcast else a
     masks = [dealer.share(value.shape, kind=a.dtype, live=live) for value in (selector, stacked)]
     hidden = [(value ^ mask.share).reshape(-1) for value, mask in zip((selector, stacked), masks, strict=True)]
-    sent = hidden if width == 64 else [_pack(torch.cat(hidden), width)]
+    sent = hidden if width == 64 else [pack(torch.cat(hidden), width)]
     opened = link.xor(sent)
     if width < 64:
-        opened = list(_unpack(opened[0], width, a.numel() + stacked.numel()).split([a.numel(), stacked.numel()]))
+        opened = list(unpack(opened[0], width, a.numel() + stacked.numel()).split([a.numel(), stacked.numel()]))
     epsilon, delta = opened[0].reshape(selector.shape), opened[1].reshape(stacked.shape)
     products = dealer.conjunction(masks[0], masks[1], live) ^ epsilon & masks[1].share ^ selector & delta
     return list(products)
 
 
-def _pack(values: torch.Tensor, width: int) -> torch.Tensor:
+def pack(values: torch.Tensor, width: int) -> torch.Tensor:
     """Put values of 1, 2, 4 or 8 bits (n,) side by side into bytes."""
     fields = 8 // width
     if values.is_meta:
@@ -171,7 +171,8 @@ def _pack(values: torch.Tensor, width: int) -> torch.Tensor:
     return packed
 
 
-def _unpack(packed: torch.Tensor, width: int, count: int) -> torch.Tensor:
+def unpack(packed: torch.Tensor, width: int, count: int) -> torch.Tensor:
+    """Return the first ``count`` values (count,) that :func:`pack` put side by side."""
     if packed.is_meta:
         return torch.empty(count, dtype=packed.dtype, device="meta")
     live = (1 << width) - 1

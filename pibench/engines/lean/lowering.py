@@ -150,13 +150,13 @@ class SecretSharing(Interpreter):
 
     def _looked_up_reciprocal(self, b: Value, low: float, high: float) -> Value:
         """Goldschmidt's iteration from a table: an error e of at most 1/7 becomes e**4. 5 or 6 r."""
-        y = self._looked_up(b, torch.reciprocal, low, high, _RECIPROCAL_POINTS)
+        y = self.looked_up(b, torch.reciprocal, low, high, _RECIPROCAL_POINTS)
         error = self._one_minus(self.mul(b, y))
         step, error = self._mul_both(y, error, error)
         y = self.add(y, step)
         return self.add(y, self.mul(y, error))
 
-    def _looked_up(
+    def looked_up(
         self, a: Value, function: Callable[[torch.Tensor], torch.Tensor], low: float, high: float, points: int
     ) -> Value:
         """Return ``function`` at a point near a: within a seventh of a, for a from low to high. 1 r a table."""
@@ -175,7 +175,7 @@ class SecretSharing(Interpreter):
         """
         looked_up = self.switches.lookup_tables
         y = (
-            self._looked_up(a, torch.rsqrt, *INVERSE_SQRT_DOMAIN, _INVERSE_SQRT_POINTS)
+            self.looked_up(a, torch.rsqrt, *INVERSE_SQRT_DOMAIN, _INVERSE_SQRT_POINTS)
             if looked_up
             else self._power_start(a)
         )

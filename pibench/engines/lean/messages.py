@@ -28,15 +28,15 @@ class Channel:
     """A blocking connection that sends and receives messages; to be used like multiprocessing's connections."""
 
     def __init__(self, peer: socket.socket) -> None:
-        self._peer = peer
+        self.peer = peer
 
     def fileno(self) -> int:
         """Return the descriptor to wait on."""
-        return self._peer.fileno()
+        return self.peer.fileno()
 
     def send(self, value: Any) -> None:
         """Send what :func:`packed` takes."""
-        send_framed(self._peer, packed(value))
+        send_framed(self.peer, packed(value))
 
     def recv(self) -> Any:
         """Wait for the next message.
@@ -46,14 +46,14 @@ class Channel:
             InputError: what came is no message.
         """
         try:
-            data = receive_framed(self._peer, _LONGEST)
+            data = receive_framed(self.peer, _LONGEST)
         except ValueError as error:
             raise InputError(f"the other party sent what is no message: {error}") from error
         return unpacked(data)
 
     def close(self) -> None:
         """End the connection."""
-        self._peer.close()
+        self.peer.close()
 
 
 def packed(value: Any) -> bytes:

@@ -37,18 +37,18 @@ class TwoParties(Parties):
 
     def __init__(self, session: Session, ends: tuple[End, End] | None = None) -> None:
         self._session = session
-        self._running = Processes([*NAMES, *["the dealer"] * (session.dealer == "third-party")], session.deadline)
+        self.running = Processes([*NAMES, *["the dealer"] * (session.dealer == "third-party")], session.deadline)
         self._port = free_port(session.port)
         self._ends = ends or (LOOPBACK, LOOPBACK)
         self._loaded: list[str] = []
 
     def __exit__(self, *raised: object) -> None:
-        self._running.kill()
+        self.running.kill()
 
     @property
     def processes(self) -> list[SpawnProcess]:
         """The server's, the client's and, if there is one, the dealer's process."""
-        return self._running.processes
+        return self.running.processes
 
     def infer(self, name: str, embedded: np.ndarray, keep: np.ndarray, audit: bool = False) -> Inference:
         blank = np.zeros_like(embedded), np.ones_like(keep)
@@ -69,7 +69,7 @@ class TwoParties(Parties):
 
     def _call(self, command: str, *arguments: tuple[Any, ...]) -> list[Any]:
         """Let server, client and dealer, if there is one, do ``command``, each with its own arguments."""
-        return self._running.call([(command, own) for own in arguments[: len(self._running.names)]])
+        return self.running.call([(command, own) for own in arguments[: len(self.running.names)]])
 
 
 class LeanParties(TwoParties):
@@ -83,7 +83,7 @@ class LeanParties(TwoParties):
             partial(main, rank, self._port, host, self._ends[rank], to_dealer[rank]) for rank in (SERVER, CLIENT)
         ]
         try:
-            self._running.start(mains + ([partial(deal, [own for own, _ in pipes])] if pipes else []))
+            self.running.start(mains + ([partial(deal, [own for own, _ in pipes])] if pipes else []))
         finally:
             for end in chain.from_iterable(pipes):
                 end.close()  # the processes have theirs, and hear of each other's death

@@ -40,13 +40,13 @@ class Beaver(SecretSharing):
         self, rank: int, link: Link, dealer: Dealer, switches: Switches = LEAN, watch: Watch | None = None
     ) -> None:
         super().__init__(switches)
-        self._rank, self._link, self._dealer, self._watch = rank, link, dealer, watch
+        self.rank, self.link, self.dealer, self.watch = rank, link, dealer, watch
         self._device = "meta" if isinstance(link, ShapesLink) else "cpu"
 
     def secret(self, value: torch.Tensor, owner: int) -> Shared:
         """Share the owner's float tensor; the other party passes one of the same shape. No communication."""
-        share = self._dealer.zero(value.shape)
-        if self._rank == owner:
+        share = self.dealer.zero(value.shape)
+        if self.rank == owner:
             share = share + self.encoded(value, self.switches.fraction_bits)
         return Shared(share, self.switches.fraction_bits)
 
@@ -68,11 +68,11 @@ class Beaver(SecretSharing):
 
     def broadcast(self, value: torch.Tensor, owner: int) -> torch.Tensor:
         """Return the owner's tensor, which is public. 1 r."""
-        return self._link.broadcast(value, owner)
+        return self.link.broadcast(value, owner)
 
     def reveal(self, a: Shared) -> torch.Tensor:
         """Open a result to both parties, as floats. 1 r."""
-        (opened,) = self._link.sum([a.share])
+        (opened,) = self.link.sum([a.share])
         return opened.double().div_(2.0**a.fraction).float()
 
     def open(self, *values: Shared) -> list[Opening]:
@@ -95,15 +95,15 @@ class Beaver(SecretSharing):
 
     def known(self, value: torch.Tensor) -> Known:
         """Let the server keep ring elements that it knows, and the client have them under a mask. 1 r, once."""
-        mask = self._dealer.private(value.shape, SERVER)
-        masked = self._link.broadcast(value - mask.share if self._rank == SERVER else value, SERVER)
-        return Known(value if self._rank == SERVER else masked, mask, self.switches.fraction_bits)
+        mask = self.dealer.private(value.shape, SERVER)
+        masked = self.link.broadcast(value - mask.share if self.rank == SERVER else value, SERVER)
+        return Known(value if self.rank == SERVER else masked, mask, self.switches.fraction_bits)
 
     def _open_now(self, values: list[Shared]) -> list[Opening]:
         if not values:
             return []
-        masks = [self._dealer.share(value.shape) for value in values]
-        publics = self._link.sum([value.share - mask.share for value, mask in zip(values, masks, strict=True)])
+        masks = [self.dealer.share(value.shape) for value in values]
+        publics = self.link.sum([value.share - mask.share for value, mask in zip(values, masks, strict=True)])
         return [Opening(public, mask) for public, mask in zip(publics, masks, strict=True)]
 
     def mul(self, a: Shared, b: Shared | Known) -> Shared:
@@ -123,7 +123,7 @@ class Beaver(SecretSharing):
         if not self.switches.squares:
             return self.mul(a, a)
         (x,) = self.open(a)
-        share = self._dealer.product("mul", x.mask, x.mask)
+        share = self.dealer.product("mul", x.mask, x.mask)
         share.addcmul_(x.public, a.share + x.mask.share)
         return self._truncated(share, a.fraction, a.fraction)
 
@@ -132,10 +132,10 @@ class Beaver(SecretSharing):
         packed = self.switches.packed_comparison
         if packed:
             (opened,) = self.open(a)
-            sign = sign_by_packed_bits(self._rank, self._link, self._dealer, opened)
+            sign = sign_by_packed_bits(self.rank, self.link, self.dealer, opened)
         else:
-            sign = sign_by_words(self._rank, self._link, self._dealer, a.share)
-        share, opening = to_arithmetic(self._rank, self._link, self._dealer, sign, packed)
+            sign = sign_by_words(self.rank, self.link, self.dealer, a.share)
+        share, opening = to_arithmetic(self.rank, self.link, self.dealer, sign, packed)
         return Shared(share, 0, opening if self.switches.open_once else None)
 
     def lookup(self, a: Shared, tables: Sequence[LookupTable]) -> list[Read]:
@@ -144,9 +144,9 @@ class Beaver(SecretSharing):
         An index is a truncated share modulo the table's size, so that a wrap of the truncation cannot harm it.
         """
         indices = [self._truncated(a.share.clone(), _bits(table.step, a.fraction), 0).share for table in tables]
-        turns = [self._dealer.share(a.share.shape, kind=torch.int32) for _ in tables]
+        turns = [self.dealer.share(a.share.shape, kind=torch.int32) for _ in tables]
         rows = [
-            self._dealer.rotated_table(turn, _ring_columns(table, a.fraction))
+            self.dealer.rotated_table(turn, _ring_columns(table, a.fraction))
             for turn, table in zip(turns, tables, strict=True)
         ]
         hidden = [
@@ -154,7 +154,7 @@ class Beaver(SecretSharing):
             for index, table, turn in zip(indices, tables, turns, strict=True)
         ]
         reads = []
-        for place, row, index, table in zip(self._link.sum(hidden), rows, indices, tables, strict=True):
+        for place, row, index, table in zip(self.link.sum(hidden), rows, indices, tables, strict=True):
             at = (place.long() & table.points - 1)[..., None].expand(len(row), *place.shape, 1)
             columns = [Shared(column, a.fraction) for column in row.gather(-1, at)[..., 0]]
             beyond = a.share - (index << _bits(table.step, a.fraction))
@@ -164,9 +164,9 @@ class Beaver(SecretSharing):
     def sines(self, a: Shared, weights: Sequence[float], period: float) -> Shared:
         """sin k(d + t) = sin kd cos kt + cos kd sin kt: d = a - t, modulo the period, is opened. 1 r."""
         modulus = round(period) << a.fraction
-        turn = self._dealer.share(a.share.shape, kind=torch.int32)
-        sin_cos = self._dealer.sin_cos(turn, modulus, len(weights), a.fraction)
-        (opened,) = self._link.sum([(a.share & modulus - 1).int() - turn.share])
+        turn = self.dealer.share(a.share.shape, kind=torch.int32)
+        sin_cos = self.dealer.sin_cos(turn, modulus, len(weights), a.fraction)
+        (opened,) = self.link.sum([(a.share & modulus - 1).int() - turn.share])
         angle = (opened.long() & modulus - 1).double() * (2 * math.pi / modulus)
         share = torch.zeros_like(a.share)
         for k, (weight, sine, cosine) in enumerate(zip(weights, sin_cos[0], sin_cos[1], strict=True), 1):
@@ -212,7 +212,7 @@ class Beaver(SecretSharing):
 
     def shift(self, a: Shared, constant: float | torch.Tensor) -> Shared:
         encoded = self.encoded(constant, a.fraction)
-        share = a.share + encoded if self._rank == 0 else a.share.clone()
+        share = a.share + encoded if self.rank == 0 else a.share.clone()
         opening = a.opening
         if opening is None or opening.sign is not None:
             return Shared(share, a.fraction)
@@ -234,14 +234,14 @@ class Beaver(SecretSharing):
 
     def _product(self, operation: str, a: Shared, b: Shared) -> Shared:
         x, y = self.open(a, b)
-        share = self._dealer.product(operation, x.mask, y.mask)
+        share = self.dealer.product(operation, x.mask, y.mask)
         _accumulate(operation, share, x.public, y.mask.share)
         if self.switches.two_products:
             _accumulate(operation, share, a.share, y.public)
         else:
             _accumulate(operation, share, x.mask.share, y.public)
             both = getattr(torch, operation)(x.public, y.public)
-            if self._rank == 0:
+            if self.rank == 0:
                 share += both
         return self._truncated(share, min(a.fraction, b.fraction), max(a.fraction, b.fraction))
 
@@ -251,19 +251,19 @@ class Beaver(SecretSharing):
         The server has the first product, the client the second, and the dealer shares the third. 1 r, or none.
         """
         x = self._sent(a)
-        share = self._dealer.product(operation, x.mask, b.mask)
-        _accumulate(operation, share, x.public if self._rank == SERVER else x.mask.share, b.value)
+        share = self.dealer.product(operation, x.mask, b.mask)
+        _accumulate(operation, share, x.public if self.rank == SERVER else x.mask.share, b.value)
         return self._truncated(share, min(a.fraction, b.fraction), max(a.fraction, b.fraction))
 
     def _sent(self, a: Shared) -> Opening:
         """Let the server alone learn a value under a mask of the client's. 1 r, or none."""
         if a.sent is None:
-            mask = self._dealer.private(a.share.shape, CLIENT)
-            if self._rank == SERVER:
-                received = self._link.broadcast(torch.empty_like(a.share), CLIENT)
+            mask = self.dealer.private(a.share.shape, CLIENT)
+            if self.rank == SERVER:
+                received = self.link.broadcast(torch.empty_like(a.share), CLIENT)
                 a.sent = Opening(a.share + received, mask)
             else:
-                self._link.broadcast(a.share - mask.share, CLIENT)
+                self.link.broadcast(a.share - mask.share, CLIENT)
                 a.sent = Opening(a.share, mask)
         return a.sent
 
@@ -278,7 +278,7 @@ class Beaver(SecretSharing):
         (x,) = self.open(a)
         choice = bit.opening
         assert choice is not None and choice.sign is not None
-        share = self._dealer.product("mul", x.mask, choice.mask)
+        share = self.dealer.product("mul", x.mask, choice.mask)
         share += x.public * choice.mask.share
         share *= choice.sign
         share += choice.public * a.share
@@ -288,9 +288,9 @@ class Beaver(SecretSharing):
         """Drop ``bits`` bits in place: party 0 rounds its share down and party 1 up, which is right on average."""
         if bits == 0:
             return Shared(share, fraction)
-        if self._watch is not None:
-            self._watch(share)
-        if self._rank == 0:
+        if self.watch is not None:
+            self.watch(share)
+        if self.rank == 0:
             share >>= bits
         else:
             share.add_((1 << bits) - 1).bitwise_right_shift_(bits)

@@ -113,7 +113,7 @@ class RemoteParties(LeanParties):
     def __enter__(self) -> Self:
         commands, shares, session = self._listener.accept(self._session.deadline)
         try:
-            self._running.start([partial(_main, shares, self._listener.certificates, session)], [commands])
+            self.running.start([partial(_main, shares, self._listener.certificates, session)], [commands])
         finally:
             shares.close()
         return self

@@ -50,14 +50,14 @@ class SpuParties(Parties):
     def __init__(self, protocol: Protocol, session: Session) -> None:
         self._spu = import_spu()
         self._protocol, self._session = protocol, session
-        self._running = Processes([f"party {rank}" for rank in range(protocol.parties)], session.deadline)
+        self.running = Processes([f"party {rank}" for rank in range(protocol.parties)], session.deadline)
         self._folder = tempfile.TemporaryDirectory()
         self._models: dict[str, Model] = {}
 
     def __enter__(self) -> Self:
-        addresses = [f"127.0.0.1:{free_port(None)}" for _ in self._running.names]
+        addresses = [f"127.0.0.1:{free_port(None)}" for _ in self.running.names]
         logs = [Path(self._folder.name) / f"party{rank}.log" for rank in range(len(addresses))]
-        self._running.start(
+        self.running.start(
             [
                 partial(main, rank, addresses, self._protocol.runtime, log, self._session.deadline)
                 for rank, log in enumerate(logs)
@@ -66,13 +66,13 @@ class SpuParties(Parties):
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self._running.kill()
+        self.running.kill()
         self._folder.cleanup()
 
     @property
     def processes(self) -> list[Any]:
         """The parties' processes."""
-        return self._running.processes
+        return self.running.processes
 
     def load(self, name: str, model: Model) -> None:
         if name not in self._models and len(self._models) == self._session.models_at_once:
@@ -89,13 +89,13 @@ class SpuParties(Parties):
     def run(self, program: Program) -> SpuRun:
         """Share a program's inputs, run it, and return its output with what each party counted."""
         io = self._io()
-        by_party: list[dict[str, Any]] = [{} for _ in self._running.names]
+        by_party: list[dict[str, Any]] = [{} for _ in self.running.names]
         for one in program.inputs:
             owner = one.owner if self._protocol.private else -1
             shares = io.make_shares(one.value, self._spu.Visibility.VIS_SECRET, owner)
             for own, share in zip(by_party, shares, strict=True):
                 own[one.name] = (share.meta, list(share.share_chunks))
-        views: list[View] = self._running.call([("run", (program.code, own, program.outputs)) for own in by_party])
+        views: list[View] = self.running.call([("run", (program.code, own, program.outputs)) for own in by_party])
         output = io.reconstruct([self._share(view.outputs[0]) for view in views])
         return SpuRun(output, max(view.seconds for view in views), [counters(view.log) for view in views])
 

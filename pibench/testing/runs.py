@@ -16,7 +16,7 @@ from pibench.measure.provenance import environment
 from pibench.results import records
 from pibench.results.records import Record
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 TRACEBACK = "Traceback (most recent call last)"
 MEASURED = ("status", "float", "fixed", "weights_hash", "architecture", "bytes_total", "rounds", "operators")
 """What a cell measures that is the same in every run."""

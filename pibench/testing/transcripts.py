@@ -11,7 +11,7 @@ from scipy import stats
 
 from pibench.engines.lean.shares import Shared
 from pibench.model.module import Model
-from tests.two_parties import Program, View, inference, meet, third_party
+from pibench.testing.two_parties import Program, View, inference, meet, third_party
 
 KEEP = torch.ones(2, 8, dtype=torch.int64)
 _LOOKED_AT = 4096

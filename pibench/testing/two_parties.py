@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
 from types import SimpleNamespace
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from pibench.engines.lean.shares import Shared
 from pibench.engines.lean.switches import LEAN, Switches
 from pibench.model.module import Model
 from pibench.model.parameters import Parameter, Role
-from tests.conftest import MakeModel
+from pibench.testing.models import tiny_model
 
 T = TypeVar("T")
 Program = Callable[[Beaver], T]
@@ -177,9 +177,9 @@ def inference(model: Model, embedded: torch.Tensor, keep: torch.Tensor) -> Progr
 
 
 @torch.no_grad()
-def tiny(make_model: MakeModel, **operators: str) -> tuple[Program[torch.Tensor], torch.Tensor]:
+def tiny(**operators: Any) -> tuple[Program[torch.Tensor], torch.Tensor]:
     """Return a private inference of :data:`IDS` and its logits in floats."""
-    model, segments, keep = make_model(**operators), torch.zeros_like(IDS), (IDS > 0).long()
+    model, segments, keep = tiny_model(**operators), torch.zeros_like(IDS), (IDS > 0).long()
     embedded = model.embeddings(IDS, segments)
     return inference(model, embedded, keep), model(IDS, segments, keep).logits
 

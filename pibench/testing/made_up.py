@@ -38,6 +38,7 @@ SHARED = {
 
 
 def accuracy_record(task: str, method: str, variant: str, score: float | None, **changes: Any) -> dict[str, Any]:
+    """Return an accuracy record; its score is the same in floats and in fixed point."""
     return (
         SHARED
         | {
@@ -73,11 +74,13 @@ def accuracy_record(task: str, method: str, variant: str, score: float | None, *
 
 
 def failed_accuracy(task: str, method: str, variant: str, status: str, **changes: Any) -> dict[str, Any]:
+    """Return an accuracy record of a cell that came to nothing."""
     empty = {"status": status, "error": "no luck\nat all", "n": 0, "metrics": {}, "architecture": None}
     return accuracy_record(task, method, variant, None, **(empty | changes))
 
 
 def cost_record(architecture: str, bytes_sent: list[int], seconds: list[float], **changes: Any) -> dict[str, Any]:
+    """Return a cost record of the lean engine."""
     return (
         SHARED
         | {
@@ -102,6 +105,7 @@ def cost_record(architecture: str, bytes_sent: list[int], seconds: list[float], 
 
 
 def dense_baseline(seconds: list[float], **changes: Any) -> dict[str, Any]:
+    """Return what a cost record says of the dense model that ran beside it."""
     return {
         "architecture": "dense",
         "seconds": seconds,

@@ -8,28 +8,27 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from hypothesis import strategies as st
 
-from benchmarks import conftest as bench
 from pibench import disk
 from pibench.cli import main as command
 from pibench.engines.lean.messages import packed, unpacked
 from pibench.engines.lean.remote import parse_address
 from pibench.engines.lean.switches import LEAN
+from pibench.measure.options import defaults
+from pibench.measure.plan import Plan
 from pibench.methods.registry import METHODS
 from pibench.net.profiles import parse_network
 from pibench.results import claims, records, tables
 from pibench.tasks.load import load
-from tests.made_up import accuracy_record
+from pibench.testing.made_up import accuracy_record
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 Read = Callable[[Path], Any]
 
 
@@ -75,27 +74,22 @@ def _text(read: Callable[[str], Any]) -> Read:
 
 
 _LINK = r"\d{0,3}\.?\d?(Mbit|Gbit|bit|x)?,? ?\d{0,3}\.?\d?(ms|s)?"
-OPTIONS = {
-    "tasks": "sst2", "methods": "dense", "profile": "quick", "seq_len": None, "engine": "crypten", "mpc_examples": None,
-    "network": "lan", "seeds": "0", "backbone": "minilm", "recovery": "distill", "resume": False, "glue_dir": None,
-    "data": "auto", "output": None, "port": None, "deadline": 9.0, "dealer": "first-party", "listen": None,
-    "certificates": None,
-}  # fmt: skip
 _WORDS = ("tasks", "methods", "profile", "engine", "network", "seeds", "recovery", "dealer", "listen")
 
 
 def _bench_options(text: str) -> None:
     """Plan a run in which one option has another value: its name stands before the first ``=``."""
     name, _, value = text.partition("=")
-    config: Any = SimpleNamespace(getoption=(OPTIONS | {name: value}).__getitem__)
-    bench._cells(config, bench._plan(config))
-    parse_network(config.getoption("network"))
+    options = defaults()
+    setattr(options, name, value)
+    _ = Plan.from_options(options).cells
 
 
 def _commands(text: str) -> Any:
     """Return the status of our commands."""
     arguments = text.split("\n")
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()) as said:
+        status: Any
         try:
             status = command.main(arguments)
         except SystemExit as end:  # argparse's way
@@ -115,8 +109,11 @@ def _metadata(path: Path) -> None:
     information.mkdir(exist_ok=True)
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
     (information / "entry_points.txt").write_bytes(path.read_bytes())
-    with mock.patch.object(sys, "path", [*sys.path, str(path.parent)]):
+    sys.path.append(str(path.parent))
+    try:
         list(METHODS.values())
+    finally:
+        sys.path.remove(str(path.parent))
 
 
 def readers(folder: Path) -> dict[str, Reader]:

@@ -1,0 +1,50 @@
+"""What a decoder costs as its layers, timed one of each kind, and as a whole, predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from pibench.engines.engine import Cost
+from pibench.engines.lean.ledger import predict
+from pibench.measure.setups import Setup
+from pibench.methods.studies import ReportedDecoder
+from pibench.model.architecture import Architecture, Layer
+from pibench.results.cost import group_megabytes
+
+
+def one_layer_each(reported: Sequence[ReportedDecoder]) -> list[Setup]:
+    """Return a setup of one layer, and nothing around it, for each distinct one that the rows are made of."""
+    found: dict[str, Setup] = {}
+    for row in reported:
+        architecture = row.architecture(row.layers)
+        for layer in architecture.layers:
+            one = alone(architecture, layer)
+            found.setdefault(one.key, Setup(one.key, one, seq_len=row.seq_len))
+    return list(found.values())
+
+
+def alone(architecture: Architecture, layer: Layer) -> Architecture:
+    """Return a decoder of one layer, with a vocabulary of one word."""
+    return replace(architecture, layers=(layer,), outputs=1)
+
+
+def whole(row: ReportedDecoder, method: str) -> dict[str, Any]:
+    """Return a reported row with what the ledger predicts for the whole decoder, and the keys of its layers."""
+    architecture = row.architecture(row.layers)
+    ledger = predict(architecture, 1, row.seq_len)
+    total = ledger.total()
+    vocabulary = ledger.costs.get("vocabulary", Cost())
+    operators = [{"name": name, "bytes": cost.bytes} for name, cost in ledger.costs.items()]
+    layers = [alone(architecture, layer).key for layer in architecture.layers]
+    return {
+        "method": method,
+        "whole": True,
+        "reported": row.report(),
+        "bytes_total": total.bytes,
+        "rounds": total.rounds,
+        "vocabulary_bytes": vocabulary.bytes,
+        "megabytes_by_group": group_megabytes({"bytes_total": total.bytes, "operators": operators}),
+        "layers": layers,
+    }

@@ -1,0 +1,37 @@
+"""Decoders that a method trains from scratch on text: what came of each, kept once it is done."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import pibench
+from pibench.disk import Cache
+from pibench.methods.studies import LearnsLanguage
+from pibench.tasks.text import TextData
+from pibench.training.language import LanguageBudget
+
+
+def learned(
+    method: LearnsLanguage, configuration: str, text: TextData, budget: LanguageBudget, cache: Cache
+) -> dict[str, Any]:
+    """Return the row of one configuration, trained within ``budget`` unless it is in the cache."""
+    name = method.info.name
+    about = {
+        "method": name,
+        "corpus": text.corpus.name,
+        "fingerprint": text.corpus.fingerprint,
+        "vocabulary": text.vocabulary,
+        **asdict(budget),
+    }
+    key = [about, configuration, method.info.version, pibench.__version__]
+    return cache.cached(
+        f"{name}-{configuration}", key, lambda: about | method.learn_language(configuration, text, budget)
+    )
+
+
+def outcome(row: dict[str, Any]) -> str:
+    """Return what came of a configuration, in words."""
+    if row["loss"] is None:
+        return f"diverged at step {row['diverged_at']}"
+    return f"perplexity {row['perplexity']:.1f}, {row['bits_per_byte']:.3f} bits a byte"
