@@ -104,10 +104,10 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
-def check_results(session: nox.Session) -> None:
-    """Say whether the committed records are fit to be cited; `-- --sign` signs them off."""
-    install(session)
-    session.run("pibench", "check-results", *session.posargs)
+def pibench(session: nox.Session) -> None:
+    """Run any command of pibench: `nox -s pibench -- report`; folders of plugins may come first."""
+    install(session, "bench", "hub", "mpc", "figures", "report")
+    session.run("pibench", *with_plugins(session))
 
 
 @nox.session

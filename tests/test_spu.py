@@ -34,7 +34,7 @@ try:
     from pibench.engines.spu.traced import Traced
 except ImportError:
     SpuInterpreter = None  # type: ignore[assignment,misc]
-need_spu = pytest.mark.skipif(SpuInterpreter is None, reason="SPU has an environment of its own: nox -s tests_spu")
+need_spu = pytest.mark.skipif(SpuInterpreter is None, reason="SPU has an environment of its own: nox -s spu -- tests")
 
 HEAD = "2026-11-25 16:20:06.966 [info] [api.cc:printProfilingData:223]"
 LOG = f"""
@@ -61,7 +61,7 @@ def test_a_log_of_another_number_of_runs_is_refused(log: str) -> None:
 
 def test_absent_spu_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "spu", None)
-    with pytest.raises(InputError, match=r"^SPU is not installed here: run `nox -s bench_spu`[^\n]*$"):
+    with pytest.raises(InputError, match=r"^SPU is not installed here: run `nox -s spu -- run`[^\n]*$"):
         SpuParties(PROTOCOLS["semi2k"])
 
 

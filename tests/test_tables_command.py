@@ -1,4 +1,4 @@
-"""``python -m pibench.results.tables``: files written, checked, and set into pages."""
+"""``pibench tables``: files written, checked, and set into pages."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,10 @@ def examined() -> list[dict[str, str]]:
     """Return what was looked at, whether a run needs it, its state, and what to do."""
     checks: list[tuple[str, str, Callable[[], str]]] = [
         ("Python 3.11 to 3.13", "yes", _python),
-        ("CrypTen", "yes", _crypten),
         ("loopback port", "yes", _port),
         ("backbone minilm", "yes", _backbone),
         ("methods", "yes", _methods),
+        *((f"engine {name}", needed, partial(_engine, name)) for name, needed in _engines().items()),
         (f"{_DISK_GB:g} GB of disk", "yes", _disk),
         ("GLUE", "yes" if os.environ.get("PIBENCH_GLUE_DIR") else "no: else the built-in sample", _glue),
         ("GPU", "no: it trains faster", _gpu),
@@ -59,11 +60,19 @@ def _python() -> str:
     return sys.version.split()[0]
 
 
-def _crypten() -> str:
-    from pibench.engines.crypten.compat import import_crypten
+def _engines() -> dict[str, str]:
+    """Return whether a run needs each engine, by name."""
+    from pibench.engines.registry import ENGINES
 
-    import_crypten()
-    return "imports"
+    return {name: "yes" if name == "lean" else f"no: for --engine {name}" for name in ENGINES}
+
+
+def _engine(name: str) -> str:
+    from pibench.engines.registry import ENGINES
+
+    if reason := ENGINES[name].missing():
+        raise InputError(reason)
+    return "runs here"
 
 
 def _port() -> str:

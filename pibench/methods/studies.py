@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class StudiesImportance(Protocol):
-    """A method that can say how stable the importance of attention heads is (``benchmarks/studies/test_importance.py``)."""
+    """A method that can say how stable the importance of attention heads is (``studies/test_importance.py``)."""
 
     def importance_study(self, dense: Sequence[Model], data: Sequence[TaskData]) -> list[dict[str, Any]]:
         """Return the study's rows, of JSON types, for dense models of one task and their data, one a seed."""

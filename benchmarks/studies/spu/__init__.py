@@ -1,1 +1,1 @@
-"""What ``nox -s bench_spu`` runs: the second engine."""
+"""What ``nox -s spu -- studies`` runs: the second engine."""

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from pibench.disk import Cache
+from pibench.engines.registry import ENGINES
+from pibench.engines.spu.engine import SpuEngine
 from pibench.engines.spu.parties import import_spu
-from pibench.engines.spu.protocols import PROTOCOLS, Protocol
-from pibench.errors import InputError, pick
+from pibench.engines.spu.protocols import Protocol
+from pibench.errors import InputError
+from pibench.measure.options import listed
 from pibench.measure.spu import layer_costs
 from pibench.measure.study import Log
 from pibench.model.architecture import Architecture
@@ -20,19 +23,20 @@ CACHE = Cache(Path("runs/spu"))
 Costs = Callable[[Protocol, Iterable[Architecture], int], dict[str, dict[str, Any]]]
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("private inference")
-    group.addoption("--protocols", default="semi2k,aby3", help=f"of {', '.join(PROTOCOLS)} (default: %(default)s)")
+DEFAULT = "spu-semi2k,spu-aby3"
+"""Engines that are studied unless ``--engine`` names others."""
 
 
 @pytest.fixture
 def protocols(request: pytest.FixtureRequest) -> list[Protocol]:
     try:
         import_spu()
-        names = [name.strip() for name in request.config.getoption("protocols").split(",")]
-        return [PROTOCOLS[pick("protocol", name, list(PROTOCOLS))] for name in names]
+        engines = {name: ENGINES[name] for name in listed("engine", request.config.getoption("engine") or DEFAULT)}
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
+    if others := [name for name, engine in engines.items() if not isinstance(engine, SpuEngine)]:
+        raise pytest.UsageError(f"--engine has {others[0]!r}; the studies of SPU run on SPU's engines alone")
+    return [engine.protocol for engine in engines.values() if isinstance(engine, SpuEngine)]
 
 
 @pytest.fixture

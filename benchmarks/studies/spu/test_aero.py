@@ -23,7 +23,7 @@ def test_aero(save: Save, protocols: list[Protocol], costs: Costs) -> None:
     method: Any = METHODS["aero"]
     protocol, rows = PROTOCOLS["cheetah"], []
     if protocol not in protocols:
-        pytest.skip("CHEETAH takes half an hour: name it in --protocols")
+        pytest.skip("CHEETAH takes half an hour: name spu-cheetah in --engine")
     for row in method.reported_costs:
         if row.rung not in RUNGS or (row.layers, row.seq_len) != (LAYERS, SEQ_LEN):
             continue
