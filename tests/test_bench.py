@@ -142,7 +142,6 @@ def stored(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.mpc
-@pytest.mark.usefixtures("need_crypten")
 def test_an_interrupted_run_resumes_and_a_broken_plugin_stops_nothing(backbone: Path, tmp_path: Path) -> None:
     methods = "--methods=dense,gelu_substitution"
     interrupted = run(backbone, tmp_path, methods)
@@ -189,7 +188,6 @@ def install_broken_plugin(folder: Path) -> None:
 
 
 @pytest.mark.mpc
-@pytest.mark.usefixtures("need_crypten")
 def test_a_cell_out_of_time_is_a_timeout_and_the_next_one_runs(backbone: Path, tmp_path: Path) -> None:
     slow = run(backbone, tmp_path, "--methods=dense", "--deadline=0.05", "-k", "accuracy or reference")
     said = slow.communicate(timeout=240)[0]

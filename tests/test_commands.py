@@ -117,7 +117,7 @@ def test_what_was_not_timed_is_not_compared() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["plan", "--seeds", "0"], ["cost", "--batch", "1000000000"], ["compress", "--save", "x", "--seq-len", "-4"]],
+    [["plan", "--seeds", "0"], ["cost", "--batch", "1000000000"], ["compress", "--save", "x", "--seed", "-4"]],
 )
 def test_numbers_out_of_range_are_refused_at_once(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -152,13 +152,13 @@ def test_the_doctor_fails_for_what_is_needed_alone(
 
     monkeypatch.delenv("PIBENCH_GLUE_DIR", raising=False)
     monkeypatch.setattr(doctor, "_glue", missing)
-    monkeypatch.setattr(doctor, "_crypten", lambda: "there")
+    monkeypatch.setattr(doctor, "_engine", lambda name: "there" if name == "lean" else missing())
     assert command.main(["doctor"]) == 0
     assert "install it" in capsys.readouterr().out
-    monkeypatch.setattr(doctor, "_crypten", missing)
+    monkeypatch.setattr(doctor, "_engine", lambda name: missing())
     assert command.main(["doctor", "--json"]) == 1
     rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
-    assert (rows["CrypTen"]["state"], rows["CrypTen"]["more"]) == ("missing", "install it")
+    assert (rows["engine lean"]["state"], rows["engine lean"]["more"]) == ("missing", "install it")
 
 
 def test_planned_hours_follow_the_measured_seconds() -> None:

@@ -126,7 +126,6 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.mpc
-@pytest.mark.usefixtures("need_crypten")
 def test_a_matrix_leaves_the_records_of_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

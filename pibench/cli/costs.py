@@ -37,11 +37,13 @@ def _costs(chosen: argparse.Namespace, rest: list[str]) -> int:
     plan = Plan.from_options(defaults(engine=",".join(sorted(engines)), output=chosen.output, seq_len=chosen.seq_len))
     for engine in plan.running.values():
         engine.check(plan.session)
-    bench, done = Workbench(plan), 0
+    bench, failed = Workbench(plan), 0
     try:
-        for _ in measure_missing(bench, records, chosen.pairs, lambda line: print(line, flush=True)):
-            done += 1
+        for record in measure_missing(bench, records, chosen.pairs, lambda line: print(line, flush=True)):
+            if record["status"] != "ok":
+                print(f"  {record['status']}: {record['error']}", flush=True)
+                failed += 1
     finally:
         bench.stop_parties()
-    print(f"{done} costs measured in {plan.records}")
-    return 0
+    print(f"{len(bench.written) - failed} costs measured, {failed} failed; records are in {plan.records}")
+    return int(failed > 0)
