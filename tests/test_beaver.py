@@ -260,12 +260,6 @@ def test_a_model_has_its_logits_with_any_switch_off(
     assert float((first - goal).abs().max()) < 0.02
 
 
-def test_switches_that_need_direct_shares_say_so() -> None:
-    assert set(OFF) < set(NAMES)
-    with pytest.raises(ValueError, match=r"two_products.* need direct_shares"):
-        LEAN.without("direct_shares")
-
-
 # Openings
 
 

@@ -5,7 +5,7 @@ import torch
 
 from pibench.engines.lean.calibrate import EXP_DOMAIN, GELU_DOMAIN, Range, Ranges, calibrate
 from pibench.engines.lean.lowering import INVERSE_SQRT_DOMAIN, QUADRATIC_EXP_DOMAIN
-from pibench.engines.lean.switches import LEAN
+from pibench.engines.lean.switches import LEAN, PLAIN
 from pibench.model.module import Model
 from pibench.model.primitives import MASK_VALUE
 from tests.conftest import MakeModel, MakeSplit
@@ -39,7 +39,7 @@ def test_a_healthy_model_stays_inside(make_model: MakeModel, make_split: MakeSpl
 
 
 def test_masked_keys_are_in_the_range_of_exp_and_not_of_scores(make_model: MakeModel, make_split: MakeSplit) -> None:
-    rows = calibrate(make_model(), make_split(9), 0)
+    rows = calibrate(make_model(), make_split(9), 0, PLAIN)
     scores, exponent = find(rows, "layer0.scores", "scores"), find(rows, "layer0.softmax", "exp")
     assert MASK_VALUE < scores.low < scores.high
     assert exponent.low < MASK_VALUE
@@ -62,7 +62,7 @@ def test_counts_the_pre_activations_beyond_gelu(make_model: MakeModel, make_spli
     bias = torch.zeros(32)
     bias[5], bias[6] = 60.0, -60.0
     model = with_bias(make_model(), 0, "ffn_in_bias", bias)
-    row = find(calibrate(model, make_split(5), 0), "layer0.activation", "gelu")
+    row = find(calibrate(model, make_split(5), 0, PLAIN), "layer0.activation", "gelu")
     assert (row.domain_low, row.domain_high) == GELU_DOMAIN
     assert row.outside == row.count // 32 * 2
     polynomial = find(calibrate(model, make_split(5), 0, LEAN), "layer0.activation", "gelu")

@@ -162,7 +162,7 @@ def test_the_chooser_answers_from_the_measurements(shown: Any, records: list[Rec
 
 
 def test_the_frontier_shows_the_numbers_of_the_table(shown: Any, records: list[Record]) -> None:
-    rows = {f"{row['method']}/{row['variant']}": row for row in csv_rows(field(records)) if row["megabytes"]}
+    rows = {f"{row['method']}/{row['variant']}": row for row in csv_rows(field(join(records))) if row["megabytes"]}
     for key, cost in (("megabytes", "megabytes"), ("wan", "seconds_wan")):
         choose_axis(shown, key)
         marks = {mark["name"]: mark for mark in shown.execute_script(DRAWN, "#chart-frontier .points_marks path")}
@@ -233,7 +233,7 @@ def test_a_mark_has_a_tooltip(shown: Any) -> None:
 
 def test_the_bars_add_up_to_the_table_s_megabytes(shown: Any, records: list[Record]) -> None:
     parts = pd.DataFrame(shown.execute_script(DRAWN, "#chart-bytes .mark-rect path"))
-    total = {f"{row['method']}/{row['variant']}": row["megabytes"] for row in csv_rows(headline(records))}
+    total = {f"{row['method']}/{row['variant']}": row["megabytes"] for row in csv_rows(headline(join(records)))}
     for name, part in parts.groupby("name"):
         assert part["megabytes"].sum() == pytest.approx(float(total[name]))
     assert len(parts) > 50

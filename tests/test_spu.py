@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from pibench.engines.engine import Session
 from pibench.engines.spu.counters import counters
 from pibench.engines.spu.parties import SpuParties
 from pibench.engines.spu.protocols import LIMIT, PROTOCOLS
@@ -62,7 +63,7 @@ def test_a_log_of_another_number_of_runs_is_refused(log: str) -> None:
 def test_absent_spu_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "spu", None)
     with pytest.raises(InputError, match=r"^SPU is not installed here: run `nox -s spu -- run`[^\n]*$"):
-        SpuParties(PROTOCOLS["semi2k"])
+        SpuParties(PROTOCOLS["semi2k"], Session())
 
 
 def served(model: Model, batch: int = 2, length: int = 8, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +114,7 @@ def test_a_product_that_would_wrap_is_refused_before_anything_runs(make_model: M
 
 @pytest.fixture(scope="module")
 def semi2k() -> Iterator[SpuParties]:
-    with SpuParties(PROTOCOLS["semi2k"], deadline=120) as running:
+    with SpuParties(PROTOCOLS["semi2k"], Session(deadline=120)) as running:
         yield running
 
 
@@ -156,7 +157,7 @@ def test_semi2k_s_counts_add_up_on_both_sides_and_stay(semi2k: SpuParties, make_
 def test_aby3_runs_with_three_parties(make_model: MakeModel) -> None:
     model = make_model(layers=1)
     embedded, keep = served(model)
-    with SpuParties(PROTOCOLS["aby3"], deadline=120) as running:
+    with SpuParties(PROTOCOLS["aby3"], Session(deadline=120)) as running:
         run = running.run(program(model, embedded, keep))
     assert len(run.bytes_sent) == 3
     np.testing.assert_allclose(run.output, floats(model, embedded, keep), atol=0.02)
@@ -166,7 +167,7 @@ def test_aby3_runs_with_three_parties(make_model: MakeModel) -> None:
 def test_a_dead_peer_is_named_before_the_deadline(make_model: MakeModel) -> None:
     model = make_model(layers=1)
     compiled = program(model, *served(model))
-    with SpuParties(PROTOCOLS["semi2k"], deadline=60) as running:
+    with SpuParties(PROTOCOLS["semi2k"], Session(deadline=60)) as running:
         os.kill(running.processes[1].pid, signal.SIGKILL)
         with pytest.raises(PartyFailed, match="party 1 was killed by signal 9"):
             running.run(compiled)

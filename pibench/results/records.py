@@ -43,7 +43,7 @@ def _cost_problems(record: Record) -> list[str]:
     if sum(record["bytes_sent"]) != record["bytes_total"]:
         problems.append("$.bytes_total: is not the sum of bytes_sent")
     runs = [record] if record["baseline"] is None else [record, record["baseline"]]
-    lists = [run["seconds"] for run in runs] + [run["compute_seconds"] for run in runs if run["compute_seconds"]]
+    lists = [run[key] for run in runs for key in ("seconds", "compute_seconds") if run[key] is not None]
     if len({len(seconds) for seconds in lists}) > 1:
         problems.append("$.seconds: seconds and compute_seconds, also the baseline's, differ in length")
     return problems
