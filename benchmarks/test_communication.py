@@ -13,4 +13,4 @@ def test_communication(bench: Workbench, cell: Cell) -> None:
     sample = of_text(model_of(bench, cell), bench.task(cell.task, cell.seed), bench.plan.seq_len)
     own = runner_of(bench, cell.engine, sample)
     blank = blank_cost(bench, cell.engine, sample)
-    finish(lambda: run_cell(bench, blank, lambda: measure_cost(bench.engine(cell.engine), own)))
+    finish(lambda: run_cell(bench, blank, lambda: measure_cost(own)))

@@ -32,6 +32,6 @@ def test_latency(bench: Workbench, cell: Cell, request: pytest.FixtureRequest) -
         def repeat(pair: Callable[[], object], times: int) -> None:
             benchmark.pedantic(pair, rounds=times, iterations=1)
 
-        return measure_cost(bench.engine(cell.engine), own, baseline, bench.plan.profile.pairs, repeat)
+        return measure_cost(own, baseline, bench.plan.profile.pairs, repeat)
 
     finish(lambda: run_cell(bench, blank_cost(bench, cell.engine, sample), measure, is_timed))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from baselines.aero.decoder import LAYERS, decoder, head_entropies, learn_rung
 from baselines.aero.entropy import AttentionEntropies, EntropyRegulariser
-from baselines.aero.rungs import LADDER, ffn_flops, parse_rung, without_deepest
+from baselines.aero.rungs import LADDER, parse_rung, without_deepest
 from pibench.errors import InputError
 from pibench.methods.surgery.fuse import absorb_affine, fuse_ffn
 from pibench.model.architecture import Architecture, Layer
@@ -59,6 +59,13 @@ def test_other_names_are_refused(name: str) -> None:
 def test_more_deleted_ffns_than_layers_are_refused() -> None:
     with pytest.raises(InputError, match="13 FFNs"):
         parse_rung("SM+ScFuFFN_i13").of(GPT2, 128)
+
+
+def ffn_flops(architecture: Architecture, tokens: int) -> int:
+    """Return the floating-point operations of all FFNs: 2 T times the elements of their matrices (AERO, Table 2)."""
+    hidden = architecture.hidden_size
+    sizes = (0 if layer.ffn_size is None else 2 * layer.ffn_size or hidden for layer in architecture.layers)
+    return sum(2 * tokens * hidden * size for size in sizes)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-import builtins
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from pibench.errors import InputError
-from pibench.tasks.metrics import glue_metric, majority_score, score
+from pibench.tasks.metrics import majority_score, score
 from pibench.tasks.registry import TASKS
 
 CLASSES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40)
@@ -94,39 +93,3 @@ def test_the_majority_is_that_of_the_training_labels() -> None:
     assert majority_score(TASKS["mrpc"], train, labels) == pytest.approx((25 + 40) / 2)
     assert majority_score(TASKS["mnli"], np.array([2, 2, 0, 1]), np.array([2, 2, 1, 2])) == 75
     assert majority_score(TASKS["stsb"], np.array([0.1, 0.2, 4.7]), np.array([0.0, 5.0, 2.5])) == 0
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_the_metric_of_evaluate_agrees(name: str) -> None:
-    evaluate = pytest.importorskip("evaluate")
-    task, rng = TASKS[name], np.random.default_rng(5)
-    if task.regression:
-        predictions, labels = rng.normal(size=30), rng.uniform(0, 5, size=30)
-    else:
-        predictions, labels = rng.integers(0, task.outputs, size=(2, 30))
-    metric = glue_metric(name)
-    assert isinstance(metric, evaluate.Metric)
-    assert metric.compute(predictions=predictions, references=labels) == score(task, predictions, labels)
-
-
-def test_the_metric_of_evaluate_takes_batches() -> None:
-    pytest.importorskip("evaluate")
-    metric = glue_metric("mrpc")
-    metric.add_batch(predictions=[1, 0], references=[1, 1])
-    metric.add_batch(predictions=[0, 1], references=[0, 1])
-    assert metric.compute() == pytest.approx({"accuracy": 75, "f1": 80, "score": 77.5})
-
-
-def test_without_evaluate_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = builtins.__import__
-
-    def without_evaluate(name: str, *args: Any, **kwargs: Any) -> Any:
-        if name == "evaluate":
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", without_evaluate)
-    with pytest.raises(InputError, match=r"pip install 'pibench\[hub\]'"):
-        glue_metric("rte")
-    with pytest.raises(InputError, match="unknown task 'rtee'"):
-        glue_metric("rtee")

@@ -12,7 +12,6 @@ from typing import Any
 from baselines.aero.rungs import parse_rung
 from pibench.model.architecture import Architecture, Layer
 
-LINK_MBITS = 100.0
 GPT2_LAYER = Layer(heads=12, head_size=64, ffn_size=3072)
 GPT2_WORDS = 50257
 HIDDEN = 768

@@ -101,10 +101,3 @@ def parse_rung(name: str) -> Rung:
         deepest=deepest,
         entropy=("summed" if wrapped[1] else "mean") if wrapped else None,
     )
-
-
-def ffn_flops(architecture: Architecture, tokens: int) -> int:
-    """Return the floating-point operations of all FFNs: 2 T times the elements of their matrices (AERO, Table 2)."""
-    hidden = architecture.hidden_size
-    sizes = (0 if layer.ffn_size is None else 2 * layer.ffn_size or hidden for layer in architecture.layers)
-    return sum(2 * tokens * hidden * size for size in sizes)

@@ -13,17 +13,17 @@ import numpy as np
 import torch
 
 from pibench.checks.contract import Broken, Check, keeps, near
-from pibench.engines.engine import Cost, Session
+from pibench.engines.engine import Session
 from pibench.engines.lean.fixed_point import predict_fixed
-from pibench.engines.lean.ledger import predict as predict_cost
-from pibench.engines.lean.parties import LeanParties
 from pibench.engines.lean.switches import LEAN
+from pibench.engines.registry import ENGINES, HEADLINE
+from pibench.measure.accuracy import embed
+from pibench.measure.cost import PredictionFailed, checked
 from pibench.methods.contract import Method, Skip, Variant
 from pibench.methods.registry import METHODS
 from pibench.model.architecture import Architecture
 from pibench.model.backbones.backbone import build_model, load_backbone
 from pibench.model.module import Model
-from pibench.tasks.batches import pad
 from pibench.tasks.data import TaskData
 from pibench.tasks.encode import encode_task
 from pibench.tasks.load import load, sealed
@@ -108,28 +108,18 @@ def fits_fixed_point(bench: Bench) -> None:
 
 def is_served_as_trained(bench: Bench) -> None:
     """Let two parties run a few examples."""
-    few = bench.data.selection.first(SERVED)
-    logits, sent = _served(bench.made, bench.data)
-    ledger = predict_cost(bench.made.architecture, SERVED, SEQ_LEN).costs
-    for name in sorted(sent.keys() | ledger.keys()):
-        own, expected = (replace(costs.get(name, Cost()), multiplications=0) for costs in (sent, ledger))
-        if own != expected:
-            raise Broken(
-                f"{name} sent {own.bytes} bytes in {own.rounds} rounds where the ledger predicts {expected.bytes} in "
-                f"{expected.rounds}"
-            )
-    near(logits, predict(bench.made, few, bench.data.pad_id))
-
-
-def _served(model: Model, data: TaskData) -> tuple[np.ndarray, dict[str, Cost]]:
-    """Return the logits that two parties reveal for the first examples, and what each operator sent."""
-    batch = pad(data.selection, range(SERVED), data.pad_id, SEQ_LEN)
-    with torch.no_grad():
-        embedded = model.embeddings(batch.input_ids, batch.token_type_ids).numpy()
-    with LeanParties(Session(deadline=120)) as parties:
-        parties.load("checked", model)
-        seen = parties.infer("checked", embedded, batch.keep.numpy())
-    return seen.logits, seen.costs
+    few, lean = bench.data.selection.first(SERVED), ENGINES[HEADLINE]
+    embedded, keep = embed(bench.made, few, np.arange(SERVED), bench.data.pad_id, SEQ_LEN)
+    with lean.start(Session(deadline=120)) as parties:
+        parties.load("checked", bench.made)
+        seen = parties.infer("checked", embedded, keep)
+    prediction = lean.predict(bench.made.architecture, SERVED, SEQ_LEN)
+    assert prediction is not None
+    try:
+        checked(seen, prediction)
+    except PredictionFailed as error:
+        raise Broken(str(error)) from error
+    near(seen.logits, predict(bench.made, few, bench.data.pad_id))
 
 
 CHECKS = (

@@ -62,9 +62,9 @@ def _python() -> str:
 
 def _engines() -> dict[str, str]:
     """Return whether a run needs each engine, by name."""
-    from pibench.engines.registry import ENGINES
+    from pibench.engines.registry import ENGINES, HEADLINE
 
-    return {name: "yes" if name == "lean" else f"no: for --engine {name}" for name in ENGINES}
+    return {name: "yes" if name == HEADLINE else f"no: for --engine {name}" for name in ENGINES}
 
 
 def _engine(name: str) -> str:

@@ -6,7 +6,7 @@ An engine registers a class without constructor arguments under the entry-point 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -104,11 +104,6 @@ class Parties(ABC):
     @abstractmethod
     def __exit__(self, *raised: object) -> None: ...
 
-    @property
-    @abstractmethod
-    def processes(self) -> Sequence[Any]:
-        """The parties' processes on this machine."""
-
     @abstractmethod
     def load(self, name: str, model: Model) -> None:
         """Share ``model`` between the parties under ``name``; only the server is given its weights.
@@ -137,8 +132,6 @@ class Engine(ABC):
     """Its name in tables."""
     round_trips: ClassVar[float | None] = None
     """Round trips of the network that one round takes; None where its rounds are not known."""
-    offline: ClassVar[str] = "dealer"
-    """Where the offline phase's correlated randomness comes from."""
 
     @property
     def settings(self) -> dict[str, Any] | None:

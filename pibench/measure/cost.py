@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 import pibench
-from pibench.engines.engine import Cost, Engine, Inference, Parties, Prediction
+from pibench.engines.engine import Cost, Inference, Parties, Prediction
 from pibench.engines.security import SCOPE
 from pibench.measure.accuracy import embed
 from pibench.measure.workbench import Workbench
@@ -117,7 +117,6 @@ def runner_of(bench: Workbench, engine: str, sample: Sample) -> Runner:
 
 
 def measure_cost(
-    engine: Engine,
     own: Runner,
     baseline: Runner | None = None,
     pairs: int = 0,
@@ -129,7 +128,7 @@ def measure_cost(
     """
     first = own.run()
     if baseline is None:
-        return communication(engine, first, own.prediction)
+        return communication(first, own.prediction)
     baseline.run()
 
     def pair() -> None:
@@ -139,8 +138,8 @@ def measure_cost(
         behind.timed()
 
     (repeat or _repeat)(pair, pairs)
-    times = latency(own, baseline) | {"offline": offline(engine, own.runs, own.prediction)}
-    return communication(engine, first, own.prediction) | times
+    times = latency(own, baseline) | {"offline": offline(own.runs, own.prediction)}
+    return communication(first, own.prediction) | times
 
 
 def _repeat(function: Callable[[], object], times: int) -> None:
@@ -184,7 +183,7 @@ def blank_cost(bench: Workbench, engine: str, sample: Sample) -> Record:
     }
 
 
-def communication(engine: Engine, seen: Inference, prediction: Prediction | None) -> dict[str, Any]:
+def communication(seen: Inference, prediction: Prediction | None) -> dict[str, Any]:
     """Return the measured bytes and rounds of a record, multiplications as predicted."""
     costs = prediction.costs if prediction else {}
     return {
@@ -194,18 +193,18 @@ def communication(engine: Engine, seen: Inference, prediction: Prediction | None
         "rounds": seen.rounds,
         "multiplications": prediction.total().multiplications if prediction else None,
         "operators": [{"name": name, "calls": 1} | asdict(cost) for name, cost in costs.items()],
-        "offline": offline(engine, [seen], prediction),
+        "offline": offline([seen], prediction),
         "seconds": [],
         "compute_seconds": [],
     }
 
 
-def offline(engine: Engine, runs: Sequence[Inference], prediction: Prediction | None) -> dict[str, Any] | None:
+def offline(runs: Sequence[Inference], prediction: Prediction | None) -> dict[str, Any] | None:
     """Return what the dealer brings for one inference, and how long that took; None where it is not predicted."""
     if prediction is None:
         return None
     return {
-        "source": engine.offline,
+        "source": "dealer",
         "elements": prediction.offline_elements,
         "bytes_if_sent": prediction.offline_bytes,
         "seconds": [run.offline_seconds for run in runs if run.offline_seconds is not None],
@@ -227,7 +226,5 @@ def latency(own: Runner, baseline: Runner) -> dict[str, Any]:
 
 
 def _times(one: Runner) -> dict[str, Any]:
-    return {
-        "seconds": [run.seconds for run in one.runs],
-        "compute_seconds": [run.compute_seconds for run in one.runs if run.compute_seconds is not None],
-    }
+    compute = [run.compute_seconds for run in one.runs]
+    return {"seconds": [run.seconds for run in one.runs], "compute_seconds": None if None in compute else compute}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from pibench.engines.registry import HEADLINE
 from pibench.errors import InputError
 from pibench.measure.cost import at_random, blank_cost, measure_cost, runner_of
-from pibench.measure.plan import HEADLINE
 from pibench.measure.run import run_cell
 from pibench.measure.workbench import Workbench
 from pibench.model.architecture import Architecture
@@ -55,5 +55,5 @@ def measure_missing(
         yield run_cell(
             bench,
             blank_cost(bench, engine, sample),
-            lambda own=own, beside=beside, engine=engine: measure_cost(bench.engine(engine), own, beside, pairs),  # type: ignore[misc]
+            lambda own=own, beside=beside: measure_cost(own, beside, pairs),  # type: ignore[misc]
         )

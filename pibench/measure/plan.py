@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pibench.engines.engine import DealerKind, Engine, Session
-from pibench.engines.registry import ENGINES
+from pibench.engines.registry import ENGINES, HEADLINE
 from pibench.engines.security import DEALERS
 from pibench.errors import InputError, pick
 from pibench.measure.options import listed, seeds
@@ -20,8 +20,6 @@ from pibench.net.profiles import Network, parse_network
 from pibench.tasks.registry import TASKS
 from pibench.training.budget import Budget, Recovery
 
-HEADLINE = "lean"
-"""The engine that speed-ups refer to."""
 COMPARED = "crypten:dense"
 """What runs beside it by default, where it is installed: the dense model on CrypTen's own tensors."""
 

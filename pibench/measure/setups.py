@@ -119,9 +119,9 @@ def layers(layer: Layer, count: int = 1) -> Architecture:
     return Architecture(HIDDEN, (layer,) * count, outputs=2)
 
 
-def ablation(layer: Layer = MINILM_LAYER) -> list[Setup]:
+def ablation() -> list[Setup]:
     """Return the lean engine, the engine less one switch at a time, and CrypTen's own tensors."""
-    dense = layers(layer)
+    dense = layers(MINILM_LAYER)
     settings: dict[str, Switches | Settings] = {
         "lean": LEAN,
         "CrypTen, stock lowering": STOCK,

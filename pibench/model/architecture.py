@@ -17,7 +17,7 @@ _LATER = {"scaled", "temperatures", "family"}
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: sizes, and the names of its operators (see :mod:`pibench.operators`).
+    """One layer: sizes, and the names of its operators (see :mod:`pibench.model.operators`).
 
     With ``ffn_size`` 0 the feed-forward network is one matrix, as it may be where nothing nonlinear is in it; with None
     there is none. ``scaled`` gives the network and what goes past it one public factor each. Queries at the first

@@ -25,8 +25,11 @@ def group_megabytes(record: Record) -> dict[str, float | None]:
 
 
 def modelled_seconds(run: Record | None, network: Network) -> float | None:
-    """Return the latency of a cost record, or of its baseline, on another network; None where nothing was timed."""
-    if run is None or not run["seconds"]:
+    """Return the latency of a cost record, or of its baseline, on another network.
+
+    None where nothing was timed, or where the engine does not tell compute apart from the network.
+    """
+    if run is None or not run["compute_seconds"] or run["round_trips"] is None:
         return None
     one_way = run["bytes_total"] / PARTIES
     return latency(network, median(run["compute_seconds"]), one_way, run["rounds"], run["round_trips"])

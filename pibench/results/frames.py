@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from pibench.engines.registry import HEADLINE
 from pibench.results.cost import GROUPS, LINKS, group_megabytes, link_seconds
-from pibench.results.mixtures import HEADLINE, variant_label
+from pibench.results.mixtures import variant_label
 from pibench.results.records import Record
 from pibench.results.stats import paired_ratio
 from pibench.tasks.registry import in_order

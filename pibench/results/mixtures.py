@@ -7,11 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from pibench.engines.registry import HEADLINE
 from pibench.errors import InputError
 from pibench.results.records import Record
-
-HEADLINE = "lean"
-"""The engine of the reference; the rows of other engines say which one they are of."""
 
 
 def variant_label(record: Record) -> str:

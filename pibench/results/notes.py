@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pibench.engines.registry import HEADLINE
 from pibench.engines.security import is_benchmark_only
 from pibench.net.profiles import NETWORKS
 from pibench.results.cost import MODELLED
 from pibench.results.evidence import Evidence
-from pibench.results.mixtures import HEADLINE, label
+from pibench.results.mixtures import label
 from pibench.results.records import Record
 
 BENCHMARK_ONLY = "Benchmark only: party 0 deals, and so could undo every mask; see docs/security.md."

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pibench.engines.registry import HEADLINE
 from pibench.results import notes
 from pibench.results.cost import GROUPS, LINKS
 from pibench.results.evidence import Evidence, join
-from pibench.results.mixtures import HEADLINE
 from pibench.results.records import Record, file_name
 from pibench.results.render import Column, Table, markdown_cell, render
 from pibench.results.summary import over_tasks, summary

@@ -16,12 +16,11 @@ FEWEST = 6
 
 @dataclass(frozen=True)
 class Ratio:
-    """Median of ``n`` per-pair ratios with its 95 % interval, or none where the pairs do not carry one."""
+    """Median of per-pair ratios with its 95 % interval, or none where the pairs do not carry one."""
 
     median: float
     low: float | None
     high: float | None
-    n: int
 
 
 def paired_ratio(baseline: Sequence[float], other: Sequence[float]) -> Ratio:
@@ -36,7 +35,7 @@ def paired_ratio(baseline: Sequence[float], other: Sequence[float]) -> Ratio:
     if min(*baseline, *other) <= 0:
         raise ValueError("a measured time must be above zero")
     ratios = np.asarray(baseline, dtype=float) / np.asarray(other, dtype=float)
-    return Ratio(float(np.median(ratios)), *_interval(ratios), len(ratios))
+    return Ratio(float(np.median(ratios)), *_interval(ratios))
 
 
 def _interval(ratios: np.ndarray) -> tuple[float | None, float | None]:

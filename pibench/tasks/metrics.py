@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from pibench.errors import InputError, pick
-from pibench.tasks.registry import TASKS
 from pibench.tasks.task import Task
 
 if TYPE_CHECKING:
-    import evaluate
+    pass
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
@@ -71,35 +70,3 @@ def majority_score(task: Task, train_labels: np.ndarray, labels: np.ndarray) -> 
     """Score, in percent, of always answering the commonest training label (regression: the mean, so 0)."""
     answer = train_labels.mean() if task.regression else np.bincount(train_labels).argmax()
     return score(task, np.full(labels.shape, answer), labels)["score"]
-
-
-def glue_metric(name: str) -> evaluate.Metric:
-    """Return ``score`` of the task ``name`` as an offline metric of the package ``evaluate``.
-
-    Its ``compute(predictions=..., references=...)`` returns what ``score`` returns.
-
-    Raises:
-        InputError: an unknown name, or ``evaluate`` is not installed.
-    """
-    task = TASKS[name]
-    try:
-        import datasets
-        import evaluate
-    except ImportError as error:
-        raise InputError("glue_metric needs the package evaluate: pip install 'pibench[hub]'.") from error
-    kind = datasets.Value("float64" if task.regression else "int64")
-
-    class Glue(evaluate.Metric):
-        """The metrics of one GLUE task."""
-
-        def _info(self) -> evaluate.MetricInfo:
-            return evaluate.MetricInfo(
-                description=f"GLUE {task.name}: {', '.join(task.metrics)} and their mean, in percent.",
-                citation="",
-                features=datasets.Features({"predictions": kind, "references": kind}),
-            )
-
-        def _compute(self, *, predictions: Any, references: Any) -> dict[str, float]:
-            return score(task, np.asarray(predictions), np.asarray(references))
-
-    return Glue(config_name=name, keep_in_memory=True)

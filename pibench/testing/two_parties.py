@@ -135,9 +135,9 @@ def both(program: Program[T], switches: Switches = LEAN, seed: int = SEED) -> tu
     return meet(program, switches, seed).results
 
 
-def value(program: Program[Shared], switches: Switches = LEAN, seed: int = SEED) -> torch.Tensor:
+def value(program: Program[Shared], switches: Switches = LEAN) -> torch.Tensor:
     """Return the number, float64, that both parties' results are shares of."""
-    return decoded(*both(program, switches, seed))
+    return decoded(*both(program, switches))
 
 
 def decoded(first: Shared, second: Shared) -> torch.Tensor:

@@ -1,1 +1,1 @@
-"""What ``nox -s spu -- studies`` runs: the second engine."""
+"""What ``nox -s spu -- studies`` runs: SPU, all methods layer by layer, and whole models."""

@@ -1,4 +1,4 @@
-"""Options of the second engine."""
+"""The engines of SPU that are studied, and what measures layers on them."""
 
 from __future__ import annotations
 

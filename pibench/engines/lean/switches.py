@@ -52,4 +52,4 @@ LEAN = Switches(**dict.fromkeys(NAMES, True), fraction_bits=13)
 """Everything on. Thirteen fractional bits make truncation wraps 64 times rarer than sixteen."""
 
 PLAIN = Switches()
-"""Everything off: sixteen fractional bits, and the lowering that CrypTen's tensors share (``crypten.tensors``)."""
+"""Everything off: sixteen fractional bits, and the lowering that CrypTen's tensors share."""

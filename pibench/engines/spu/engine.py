@@ -41,16 +41,16 @@ class SpuEngine(Engine):
 class Semi2k(SpuEngine):
     """SEMI2K: two parties, with a dealer at party 0."""
 
-    name, title, protocol, offline = "spu-semi2k", "SEMI2K", PROTOCOLS["semi2k"], PROTOCOLS["semi2k"].offline
+    name, title, protocol = "spu-semi2k", "SEMI2K", PROTOCOLS["semi2k"]
 
 
 class Aby3(SpuEngine):
     """ABY3: three parties with an honest majority."""
 
-    name, title, protocol, offline = "spu-aby3", "ABY3", PROTOCOLS["aby3"], PROTOCOLS["aby3"].offline
+    name, title, protocol = "spu-aby3", "ABY3", PROTOCOLS["aby3"]
 
 
 class Cheetah(SpuEngine):
     """CHEETAH: two parties, by homomorphic encryption and oblivious transfer."""
 
-    name, title, protocol, offline = "spu-cheetah", "CHEETAH", PROTOCOLS["cheetah"], PROTOCOLS["cheetah"].offline
+    name, title, protocol = "spu-cheetah", "CHEETAH", PROTOCOLS["cheetah"]
