@@ -137,3 +137,4 @@ def test_a_real_run_of_small_values_has_none_and_costs_the_same(
     assert seen.wraps == 0
     assert error < bound_of(settings)
     assert wires(seen.costs) == wires(Setup("", model.architecture, settings, *IDS.shape).predict().costs)
+    assert seen.offline_seconds is None

@@ -88,7 +88,8 @@ class CryptenParty(Party[CryptenModel]):
             if settings.raw_sockets:
                 active.enter_context(raw_sockets(link))
             crypten.mpc.get_default_provider().tuple_cache = {}  # a used-up one fails instead of making tuples
-            offline = self._prefetch(model, link, embedded, keep) if settings.prefetch else None
+            ahead = settings.prefetch and counter is None  # an audited run is not timed, and its tuples need no cache
+            offline = self._prefetch(model, link, embedded, keep) if ahead else None
             if counter:
                 active.enter_context(watch_crypten(counter))
             start = self._begin(ops)

@@ -15,7 +15,7 @@ class Settings:
     lowering: Lowering = "stock"
     """``stock``: CrypTen's own softmax, GELU, tanh and inverse square root; ``fair``: ours, without tables."""
     prefetch: bool = True
-    """The dealer's tuples are made before the clock starts."""
+    """The dealer's tuples are made before the clock starts; in an audited run, which is untimed, when they are used."""
     plain_config: bool = False
     """CrypTen's settings are looked up in a plain object instead of through OmegaConf."""
     raw_sockets: bool = False

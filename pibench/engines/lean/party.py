@@ -125,7 +125,7 @@ class LeanParty(Party[SharedModel]):
         self, model: SharedModel, embedded: torch.Tensor, keep: torch.Tensor, counter: WrapCounter | None
     ) -> PartyView:
         weights, dealer, offline = model.fresh_weights(), self._dealer, None
-        if model.switches.prefetch:
+        if model.switches.prefetch and counter is None:  # an audited run is not timed, and its tuples need no store
             start = time.perf_counter()
             store = Store(self._dealer)
             shapes = weights.map(lambda parameter, value: value if parameter.public else value.shapes())

@@ -13,7 +13,7 @@ class Switches:
     """
 
     prefetch: bool = False
-    """The dealer's tuples are made before the clock starts."""
+    """The dealer's tuples are made before the clock starts; in an audited run, which is untimed, when they are used."""
     two_products: bool = False
     """A Beaver product takes two local products instead of three."""
     fused_qkv: bool = False
