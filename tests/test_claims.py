@@ -56,7 +56,7 @@ def test_verdicts(judged: Claim, value: float | None, verdict: str) -> None:
     [
         ({"column": "gain"}, "no column 'gain'"),
         ({"over_column": "gain"}, "no column 'gain'"),
-        ({"row": {"seeds": 1}}, "3 rows of table glue are"),
+        ({"row": {"seeds": 1}}, "3 rows of table glue match"),
     ],
 )
 def test_a_claim_about_no_cell_or_about_several_is_refused(changes: dict[str, Any], words: str) -> None:

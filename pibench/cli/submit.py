@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
     submit = commands.add_parser(
         "submit",
         help="run a matrix as jobs: here, on SLURM, or on Dask's workers",
-        description="One job trains each task and seed; then another measures its latency, with a machine to itself. All "
+        description="One job trains each task and seed; then another measures latency, with a machine to itself. All "
         "machines must see the working folder. Other options are those of pibench run.",
         allow_abbrev=False,
     )

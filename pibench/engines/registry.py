@@ -15,4 +15,4 @@ ENGINES: Registry[Engine] = Registry(
     named=lambda engine: engine.name,
     first="lean",
 )
-"""Every registered engine; an engine is a class without constructor arguments, and is made when it is asked for."""
+"""Every registered engine; an engine is a class without constructor arguments, and is created when first used."""

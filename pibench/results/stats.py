@@ -16,7 +16,7 @@ FEWEST = 6
 
 @dataclass(frozen=True)
 class Ratio:
-    """Median of ``n`` per-pair ratios with its 95 % interval, or without one if there are too few pairs or no spread."""
+    """Median of ``n`` per-pair ratios with its 95 % interval, or without one if pairs are too few or all equal."""
 
     median: float
     low: float | None

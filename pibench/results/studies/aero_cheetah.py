@@ -12,7 +12,7 @@ _PAPER_LINK = Network("AERO's bandwidth", 100e6, rtt=0.0)
 
 
 def tables(record: Record) -> list[Table]:
-    """Return the decoders, and one BERT-base layer of each kind, one row a model and configuration."""
+    """Return the decoders, and one BERT-base layer of each kind, one row per model and configuration."""
     columns = [
         Column("model", "model"),
         Column("rung", "configuration"),

@@ -16,7 +16,7 @@ FIGURE = "importance"
 
 
 def tables(record: Record) -> list[Table]:
-    """Return the rank correlations of each importance with itself, one row a task and importance."""
+    """Return the rank correlations of each importance with itself, one row per task and importance."""
     frame = pd.DataFrame(record["rows"]).sort_values("task", kind="stable")
     frame = frame.assign(
         halves=[fmean(halves) if halves else None for halves in frame["halves"]],
