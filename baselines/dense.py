@@ -1,4 +1,4 @@
-"""The fine-tuned model as it is: what every speed-up divides by."""
+"""The unchanged fine-tuned model, which every speed-up refers to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GELU substitution alone: the third dimension of IG-3D, under the same threshold and with the same recovery."""
+"""Only GELU substitution: the third dimension of IG-3D, under the same threshold and with the same recovery."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pibench.training.budget import Budget
 
 
 class GeluSubstitution:
-    """Layer by layer, GELU becomes a ReLU, a parabola a neuron, or nothing, while accuracy comes back."""
+    """Layer by layer, GELU becomes a ReLU, a parabola per neuron, or nothing, as long as accuracy recovers."""
 
     info = MethodInfo(
         name="gelu_substitution",

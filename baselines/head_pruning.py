@@ -1,4 +1,4 @@
-"""Head pruning alone: the first dimension of IG-3D, but by the importance scores that it is compared with."""
+"""Only head pruning: the first dimension of IG-3D, but with the importance scores that IG-3D is compared with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pibench.training.distill import recover
 class HeadPruning:
     """Heads go in the order of Michel et al.'s gradient importance, under IG-3D's threshold and recovery.
 
-    Beside it half of the heads go at once, by gradient, by the size of their weights, and at random.
+    Other variants remove half of the heads at once: by gradient, by the size of their weights, and at random.
     """
 
     info = MethodInfo(
@@ -46,7 +46,7 @@ class HeadPruning:
 
 
 def better_half(scores: torch.Tensor) -> torch.Tensor:
-    """Return which heads are kept, a bool tensor like ``scores`` (layers, heads): half of all, one a layer at least."""
+    """Return which heads are kept, bools like ``scores`` (layers, heads): half of all, at least one per layer."""
     ranks = scores.clone()
     best = scores.argmax(1, keepdim=True)
     ranks.scatter_(1, best, torch.inf)

@@ -14,7 +14,7 @@ from pibench.training.distill import recover, recover_in_stages
 class MPCFormer:
     """Quad and 2Quad or 2ReLU in all layers, with the recovery that every method of the suite gets.
 
-    Beside it the authors' own distillation in two stages, and none at all, within the same budget.
+    Other variants use the authors' own two-stage distillation, or no distillation, within the same budget.
     """
 
     info = MethodInfo(

@@ -1,4 +1,4 @@
-"""A polynomial softmax alone: the second dimension of IG-3D, under the same threshold and with the same recovery."""
+"""Only a polynomial softmax: the second dimension of IG-3D, under the same threshold and with the same recovery."""
 
 from __future__ import annotations
 

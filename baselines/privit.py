@@ -1,4 +1,4 @@
-"""PriViT, in style: which softmaxes and GELUs stay is learned by a switch on each, under a growing penalty."""
+"""In the style of PriViT: a switch on each softmax and GELU, under a growing penalty, learns which ones stay."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from pibench.training.budget import Budget
 from pibench.training.distill import Regulariser, recover
 
 SQUARE = "power2_length"
-"""Its coefficient starts at 0, which makes it PriViT's attention: the square over the number of keys."""
+"""Its coefficient starts at 0, where it is PriViT's attention: the square over the number of keys."""
 SEARCH_EPOCHS = 1
 SPEED = 100.0
-"""How much faster than a weight a switch moves: PriViT gives it hundreds of epochs, we one."""
+"""How much faster a switch moves than a weight, since it has one epoch here and hundreds in PriViT."""
 FIRST_PENALTY, PENALTY_GROWTH = 10.0, 1e4
-"""The penalty of an open switch at the start, and by how much it grows over the search; ours."""
+"""The penalty of an open switch at the start, and its growth over the search; our choice."""
 
 
 class PriViT:
-    """The better half of the softmaxes and of the GELUs stays, by layer; the others are a square and the identity.
+    """Half of the layers keep their softmax, and half their GELU; the others get a square and the identity.
 
     PriViT switches each head and token of a vision transformer. FFNs without a GELU are then merged into one matrix,
     which changes nothing but the cost.
@@ -78,7 +78,7 @@ def switched(dense: Architecture, kept: Mapping[str, list[int]]) -> Architecture
 
 
 class Switches(Regulariser):
-    """A switch in [0, 1] on each layer's softmax and GELU, penalised ever more until no more than ``keep`` are open."""
+    """A switch in [0, 1] on each layer's softmax and GELU; its penalty grows until at most ``keep`` are open."""
 
     def __init__(self, layers: int, keep: int, steps: int) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ from pibench.training.distill import recover
 
 
 class SecFormer:
-    """The paper's network, and beside it one that leaves LayerNorm to the engine.
+    """The paper's network, and a variant that leaves LayerNorm to the engine.
 
     Goldschmidt's iteration needs variances of 2 to 5880, which not every backbone has.
     """

@@ -1,4 +1,4 @@
-"""THE-X, in style: ReLU, a cubic softmax and a LayerNorm without statistics, so that only comparisons are left."""
+"""In the style of THE-X: ReLU, a cubic softmax and LayerNorm without statistics; only comparisons are left."""
 
 from __future__ import annotations
 

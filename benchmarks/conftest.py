@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave studies to a run that names them."""
+    """Run studies only if they are named."""
     named = any("studies" in Path(argument.partition("::")[0]).parts for argument in config.args)
     return True if collection_path == STUDIES and not named else None
 
@@ -83,7 +83,7 @@ def bench(request: pytest.FixtureRequest) -> Iterator[Workbench]:
 
 
 class Progress:
-    """Prints each finished cell with what is left to do."""
+    """Prints each cell with the estimated time left."""
 
     def __init__(self, reporter: pytest.TerminalReporter) -> None:
         self._write = reporter.write_line
@@ -112,7 +112,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write all tables; records that make none end the run as failed."""
+    """Write all tables; records that do not make tables fail the run."""
     config = session.config
     if BENCH not in config.stash:
         return
@@ -132,7 +132,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
-    """Print the three tables that people ask for."""
+    """Print the three main tables."""
     if BENCH not in config.stash:
         return
     for table in config.stash.get(TABLES, []):
@@ -143,4 +143,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     plan = config.stash[BENCH].plan
     terminalreporter.write_line(f"tables: {plan.tables}   records: {plan.records}")
     if exitstatus != pytest.ExitCode.OK:
-        terminalreporter.write_line("finished cells are kept: run again with --resume to do only the rest")
+        terminalreporter.write_line("finished cells are kept: run again with --resume to do the rest")

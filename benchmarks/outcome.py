@@ -1,4 +1,4 @@
-"""What a cell's end means to pytest."""
+"""Translates the outcome of a cell to pytest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pibench.results.records import Record
 
 
 def finish(run: Callable[[], Record]) -> Record:
-    """Return the record that ``run`` makes; a failed cell fails, a skipped one skips, a lost disk ends the run."""
+    """Return the record that ``run`` makes; a failed cell fails, a skipped one skips, a failing disk ends the run."""
     try:
         record = run()
     except CellFailed as failure:
@@ -30,7 +30,7 @@ def finish(run: Callable[[], Record]) -> Record:
 
 
 def model_of(bench: Workbench, cell: Cell) -> Model:
-    """Return the cell's model, or end the test with the reason why there is none."""
+    """Return the cell's model, or end the test with the reason for its absence."""
     try:
         model = served(bench, cell)
     except Exception as error:

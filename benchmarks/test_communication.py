@@ -1,4 +1,4 @@
-"""Bytes and rounds of every architecture between real parties; a cell fails where they are not as predicted."""
+"""Bytes and rounds of every architecture between real parties; a cell fails if they differ from the prediction."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def test_latency(bench: Workbench, cell: Cell, request: pytest.FixtureRequest) -
     baseline = runner_of(bench, HEADLINE, of_text(dense(bench, cell).model, task, seq_len))
 
     def measure() -> dict[str, Any]:
-        benchmark = request.getfixturevalue("benchmark")  # an architecture is timed once, for all its cells
+        benchmark = request.getfixturevalue("benchmark")  # an architecture is timed only once, for all its cells
 
         def repeat(pair: Callable[[], object], times: int) -> None:
             benchmark.pedantic(pair, rounds=times, iterations=1)

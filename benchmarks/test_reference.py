@@ -1,4 +1,4 @@
-"""The dense model's own yardstick: transformers' BERT, fine-tuned with the same budget and in the same loop."""
+"""A reference for the dense model: transformers' BERT, fine-tuned with the same budget and in the same loop."""
 
 from __future__ import annotations
 

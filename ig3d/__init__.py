@@ -1,1 +1,1 @@
-"""IG-3D, reconstructed from its public abstract: one idea of the paper a file."""
+"""IG-3D, reconstructed from its public abstract: one file per idea of the paper."""

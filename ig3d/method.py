@@ -79,7 +79,8 @@ def compress_by(
 ) -> Model:
     """Compress ``dense`` along some of the three dimensions; every baseline of one dimension is this function.
 
-    Without ``joint`` each dimension has a threshold of its own, and gives up the same share of what it alone can save.
+    Without ``joint`` each dimension has a separate threshold, and gives up the same share of what it can save by
+    itself.
     """
     key = [VERSION, data.fingerprint, dense.fingerprint(), list(dimensions), importance, asdict(budget), data.seq_len]
     made = data.cache.cached("losses", key, lambda: asdict(measure(dense, data, dimensions, importance, budget.seed)))

@@ -1,9 +1,9 @@
-"""The search along the trajectory: go on while accuracy comes back, and settle where it comes back far enough.
+"""The search along the trajectory: continue while accuracy recovers, and choose a model that recovers far enough.
 
-The moves are made in stages, in the order of their price; after each stage the model is trained back for a short
-while, so that it is converted step by step and never far from one that works. Then stages are recovered in full, the
-cheapest first, until one is within the tolerance on the selection split, and last a point halfway from it to the
-cheaper stage that was not. The price of what is chosen is tau.
+Moves are made in stages, in the order of their price. After each stage the model is recovered briefly, so that it is
+converted step by step and never far from one that works. Then stages are recovered in full, the cheapest first, until
+one is within the tolerance on the selection split, and finally a point halfway between it and the next cheaper stage,
+which was not. The price of the chosen model is tau.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from pibench.training.tune import selection_score
 STAGES = (0.7, 0.8, 0.86, 0.9, 0.93, 0.96)
 """Shares of what the trajectory can save at which a stage ends."""
 STAGE_SHARE = 0.5
-"""Of an epoch, that a stage may spend on its recovery."""
+"""The part of an epoch that a stage may spend on its recovery."""
 PATIENCE = 10.0
-"""Points that a stage may lose after its short recovery for the walk to go on; most of them come back in a full one."""
+"""Points that a stage may lose after its short recovery before the search stops; a full one regains most of them."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Stage:
 
 
 class Search:
-    """Walks the trajectory ``steps`` from ``dense``; what is trained is cached under ``key``."""
+    """Follows the trajectory ``steps`` from ``dense``; trained models are cached under ``key``."""
 
     def __init__(self, dense: Model, data: TaskData, budget: Budget, steps: Sequence[Step], key: Any) -> None:
         self._dense, self._data, self._budget, self._steps, self._key = dense, data, budget, steps, key
@@ -110,11 +110,11 @@ class Search:
             yield Stage(step, model, selection_score(model, data))
 
     def _recovered(self, stage: Stage, index: int) -> Stage:
-        """Return a stage after the rest of the budget: what its own training has not spent yet."""
+        """Return a stage recovered with the rest of the budget, which its own training has not spent."""
         return self._finished(f"recovered-{index}", stage.step, partial(copy.deepcopy, stage.model), index + 1)
 
     def _halfway(self, stages: Sequence[Stage], index: int) -> list[Stage]:
-        """Return what lies between a stage and the next cheaper one, if anything does, recovered in full."""
+        """Return the point between a stage and the next cheaper one, if there is one, recovered in full."""
         if index + 1 == len(stages):
             return []
         stage, cheaper = stages[index], stages[index + 1]
@@ -125,7 +125,7 @@ class Search:
         return [self._finished(f"halfway-{index}", step, start, index + 1)]
 
     def _finished(self, name: str, step: Step, start: Callable[[], Model], spent: int) -> Stage:
-        """Return what ``start`` makes after the rest of the budget, of which ``spent`` stages have had their share."""
+        """Return the model that ``start`` makes, recovered with the budget that ``spent`` stages have left."""
         rest = replace(self._budget, epochs=max(0, self._budget.epochs - int(spent * STAGE_SHARE)))
         model = self._cached(name, lambda: recover(start(), self._dense, self._data, rest))
         return Stage(step, model, selection_score(model, self._data))
@@ -135,7 +135,7 @@ class Search:
 
 
 def advance(model: Model, old: ModelPlan, new: ModelPlan, data: TaskData, seed: int) -> Model:
-    """Return a copy of ``model``, which follows plan ``old``, that follows ``new``: the first layer first."""
+    """Convert a copy of ``model`` from plan ``old`` to plan ``new``, from the first layer on."""
     for index, (before, after) in enumerate(zip(old, new, strict=True)):
         if before.heads != after.heads:
             stay = [torch.ones(layer.heads, dtype=torch.bool) for layer in model.architecture.layers]

@@ -1,6 +1,6 @@
-"""The common currency of the three dimensions: what a move costs in accuracy, in nats of the true label.
+"""The common currency of the three dimensions: the accuracy that a move costs, in nats of the true label.
 
-A move on one layer is priced by itself, on the dense model: the mean over examples of abs(F(changed) - F(dense)), with
+A move on one layer is priced separately, on the dense model: the mean over examples of abs(F(changed) - F(dense)), with
 F as in :mod:`pibench.methods.importance`. A head's importance is in the same unit: it is the part of F that Integrated
 Gradients attributes to the head.
 """
@@ -35,7 +35,7 @@ class Losses:
 
 
 def measure(dense: Model, data: TaskData, dimensions: Sequence[str], importance: str, seed: int) -> Losses:
-    """Return the losses of every move of the given dimensions, from the selection split alone."""
+    """Return the losses of every move of the given dimensions, measured on the selection split."""
     layers = range(len(dense.layers))
     seen = observe(dense, data.selection, data.pad_id, seed)
     before = _goal(dense, data)

@@ -1,9 +1,8 @@
-"""The joint threshold: one price of accuracy, in nats a megabyte, at which all three dimensions trade.
+"""The joint threshold: one price of accuracy, in nats per megabyte, for all three dimensions.
 
-A move makes one layer cheaper: one head less, a cheaper softmax, a cheaper activation. Its price is the predicted loss
-(:mod:`ig3d.sensitivity`) over the bytes that the ledger says it saves, both as the model stands after the moves before
-it. Taking the cheapest move again and again gives the trajectory; a threshold tau cuts it at the first move whose price
-is higher.
+A move makes one layer cheaper: one head fewer, a cheaper softmax, or a cheaper activation. Its price is the predicted
+loss (:mod:`ig3d.sensitivity`) over the bytes that the ledger says it saves, both after all earlier moves. Taking the
+cheapest move again and again gives the trajectory; a threshold tau cuts it at the first move whose price is higher.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ def megabytes(architecture: Architecture, seq_len: int) -> float:
 
 @lru_cache(maxsize=4096)
 def layer_megabytes(layer: Layer, hidden_size: int, seq_len: int) -> float:
-    """Return what one layer of that kind sends, up to a constant that all layers have."""
+    """Return what one layer of that kind sends, up to a constant that is the same for all layers."""
     return megabytes(Architecture(hidden_size, (layer,), 1), seq_len)
 
 
@@ -88,7 +87,7 @@ def trajectory(dense: Architecture, losses: Losses, seq_len: int) -> list[Step]:
 
 
 def separate_trajectories(dense: Architecture, losses: Losses, seq_len: int) -> list[Step]:
-    """Return where three thresholds lead that know nothing of each other, in twentieths of what each can save.
+    """Return the path of three independent thresholds, in twentieths of what each dimension can save.
 
     ``tau`` of these steps is the largest of the three.
     """
@@ -115,7 +114,7 @@ def _only(losses: Losses, dimension: str) -> Losses:
 
 
 _Move = tuple[int, str, str, LayerPlan, float, float]
-"""Layer, dimension, what becomes of it, the layer's new plan, nats lost, megabytes saved."""
+"""Layer, dimension, the change, the layer's new plan, nats lost, megabytes saved."""
 
 
 def _moves(dense: Architecture, plan: ModelPlan, losses: Losses, seq_len: int) -> Iterator[_Move]:

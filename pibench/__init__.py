@@ -1,3 +1,3 @@
-"""pibench: the shared ground of the benchmark suite (it knows no method)."""
+"""pibench: the core of the benchmark suite; it contains no method."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Write what took long to a file, whole or not at all, and take it from there the next time."""
+"""Write files atomically, and cache results that took long to compute."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pibench.errors import InputError
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a path to write to, which becomes ``path`` at the end: whole or not at all, also for several runs at once.
+    """Yield a temporary path that replaces ``path`` atomically at the end; safe for several runs at once.
 
     Raises:
         InputError: nothing can be written there.
@@ -29,7 +29,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # torch's own is a RuntimeError
+    except (OSError, RuntimeError) as error:  # torch raises RuntimeError
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"cannot write {path} ({reason}): free some space or choose another folder") from error
     finally:
@@ -38,7 +38,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def save(value: Any, path: Path) -> None:
-    """Write tensors, numbers, texts, lists and dicts of them, so that ``torch.load`` reads them as weights only.
+    """Write tensors, numbers, texts, and lists and dicts of them, in a form that ``torch.load`` reads as weights only.
 
     Raises:
         InputError: the file cannot be written.
@@ -48,7 +48,7 @@ def save(value: Any, path: Path) -> None:
 
 
 def save_text(text: str, path: Path) -> None:
-    """Write a text as UTF-8, with its own line ends.
+    """Write a text as UTF-8, with its line ends unchanged.
 
     Raises:
         InputError: the file cannot be written.
@@ -65,15 +65,15 @@ def load(path: Path) -> Any:
     """
     try:
         return torch.load(path, weights_only=True)
-    except Exception as error:  # torch lets through errors of zip, pickle and its own
-        raise InputError(f"{path} is damaged or no checkpoint of this suite: delete it and run again") from error
+    except Exception as error:  # torch raises its own errors and those of zip and pickle
+        raise InputError(f"{path} is damaged or is not a checkpoint of this suite: delete it and run again") from error
 
 
 class Cache:
-    """What took long, kept in a folder: each value under a hash of all that it depends on.
+    """A cache in a folder: each value is kept under a hash of everything that it depends on.
 
-    Without a ``folder`` nothing is kept. Without ``reuse`` what earlier runs kept is made anew, once. What failed fails
-    again, without a second try.
+    Without a ``folder`` nothing is kept. Without ``reuse`` values kept by earlier runs are computed again, once. A
+    computation that failed is not tried again; it raises the same error.
     """
 
     def __init__(self, folder: Path | None = None, reuse: bool = True) -> None:
@@ -82,9 +82,9 @@ class Cache:
         self._failures: dict[Path, Exception] = {}
 
     def cached(self, name: str, key: Any, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Return what ``make`` returns, made once for each ``name`` and ``key`` (JSON types).
+        """Return what ``make`` returns, computed once for each ``name`` and ``key`` (JSON types).
 
-        A value is a dict of tensors, numbers, texts, lists and dicts of them; ``name`` heads the file's name.
+        A value is a dict of tensors, numbers, texts, lists and dicts of them; the file's name begins with ``name``.
         """
         if self._folder is None:
             return make()

@@ -1,4 +1,4 @@
-"""The one exception for anything a user can put right."""
+"""The one exception for everything that a user can fix."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def one_sentence(main: Callable[P, int]) -> Callable[P, int]:
 
 
 def reader_is_gone() -> int:
-    """Say nothing more, since the reader, such as ``head``, has seen enough; return the status to end with."""
+    """Silence stdout after its reader, such as ``head``, has closed it; return the exit status."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
@@ -43,7 +43,7 @@ def pick(kind: str, name: str, known: Iterable[str]) -> str:
     """Return ``name`` if it is known.
 
     Raises:
-        InputError: it is not; the sentence names the nearest matches, and what is known, if that is not too much.
+        InputError: it is not; the sentence names the nearest matches and the first known names.
     """
     known = list(known)
     if name in known:

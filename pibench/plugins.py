@@ -1,4 +1,4 @@
-"""Registries: things of one kind by name, brought by the suite itself and by plugins, through entry points."""
+"""Registries: objects of one kind by name, from the suite itself and from plugins, found through entry points."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ T = TypeVar("T")
 
 
 class Registry(Mapping[str, T], Generic[T]):
-    """Things of one kind by name, each an entry point of ``group``; in-tree ones use the same door as plugins.
+    """Objects of one kind by name, each an entry point of ``group``; the suite's own are registered like plugins.
 
-    Listing the names imports nothing; a thing is imported when it is first asked for.
+    Listing the names imports nothing; an object is imported when it is first used.
 
     Args:
-        kind: what errors call one of them.
+        kind: what error messages call such an object.
         group: the entry-point group.
-        type_: what each of them must be an instance of.
-        make: turns what an entry point holds into the thing, such as a class into its instance.
-        named: returns the name that a thing gives itself, which must be the entry point's.
-        own: things that need no entry point; they come before all others.
+        type_: the type that each object must have.
+        make: turns what an entry point holds into the object, such as a class into its instance.
+        named: returns the name that an object gives itself, which must be the entry point's.
+        own: objects that need no entry point; they come before all others.
         first: the name that comes before the others, which are sorted.
     """
 
@@ -42,10 +42,10 @@ class Registry(Mapping[str, T], Generic[T]):
         self._loaded: dict[str, T] = {}
 
     def __getitem__(self, name: str) -> T:
-        """Return the thing of that name.
+        """Return the object of that name.
 
         Raises:
-            InputError: the name is unknown or taken twice, its plugin does not import, or it brings something else.
+            InputError: the name is unknown or used twice, or its plugin fails to import or holds another type.
         """
         if name in self._own:
             return self._own[name]
@@ -81,9 +81,9 @@ class Registry(Mapping[str, T], Generic[T]):
                 f"{called} failed to import: {type(error).__name__}: {reason}; repair or uninstall its plugin"
             ) from error
         if not isinstance(found, self._type):
-            raise InputError(f"{called} is no {self._type.__name__}; see {self._type.__module__}")
+            raise InputError(f"{called} is not of type {self._type.__name__}; see {self._type.__module__}")
         if self._named and (own := self._named(found)) != name:
-            raise InputError(f"{called} calls itself {own!r}; names must agree, see {self._type.__module__}")
+            raise InputError(f"{called} names itself {own!r}; the two names must agree, see {self._type.__module__}")
         return found
 
 
@@ -111,7 +111,7 @@ def registered(group: str) -> list[EntryPoint]:
     """
     try:
         return list(entry_points(group=group))
-    except Exception as error:  # importlib lets through whatever damage leads to
+    except Exception as error:  # damaged metadata can make importlib raise any error
         broken = [name for distribution in distributions() if (name := _unreadable(distribution))]
         raise InputError(
             f"the entry points of {', '.join(broken) or 'an installed package'} cannot be read "

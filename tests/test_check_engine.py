@@ -105,8 +105,8 @@ def test_an_engine_that_keeps_the_contract_passes_every_check(predicted: int | N
 @pytest.mark.parametrize(
     ("parties", "words"),
     [
-        (IgnoresMask, "from floats, more than"),
-        (KeepsOneModel, "from floats, more than"),
+        (IgnoresMask, "differ from floats by"),
+        (KeepsOneModel, "differ from floats by"),
         (OneRow, "logits have shape (1, 3)"),
         (SendsMore, "and then"),
         (NoTime, "took nan seconds"),

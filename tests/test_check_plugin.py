@@ -117,9 +117,9 @@ def test_a_method_that_keeps_the_contract_passes_every_check(make_model: MakeMod
         (ReadsTheTask, "the validation split must not be seen"),
         (ReturnsNothing, "it returned NoneType"),
         (Raises, "OSError: no licence found"),
-        (SkipsSilently, "it skips without a reason"),
-        (Overflows, "numbers leave the ring"),
-        (HidesState, "keep all it needs in architecture and weights"),
+        (SkipsSilently, "it returned a Skip without a reason"),
+        (Overflows, "numbers overflow the ring"),
+        (HidesState, "keep everything it needs in architecture and weights"),
     ],
 )
 def test_each_breach_is_named(make_model: MakeModel, make_data: MakeData, method: type, words: str) -> None:
@@ -131,7 +131,7 @@ def test_each_breach_is_named(make_model: MakeModel, make_data: MakeData, method
 def test_a_skip_with_a_reason_is_fine(make_model: MakeModel, make_data: MakeData) -> None:
     good, text = verdicts(Skips(), make_model, make_data)
     assert good
-    assert "nothing is left to check" in text
+    assert "the remaining checks do not apply" in text
 
 
 def test_tasks_can_be_loaded_again_after_a_check(make_model: MakeModel, make_data: MakeData) -> None:

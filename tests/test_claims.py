@@ -56,7 +56,7 @@ def test_verdicts(judged: Claim, value: float | None, verdict: str) -> None:
     [
         ({"column": "gain"}, "no column 'gain'"),
         ({"over_column": "gain"}, "no column 'gain'"),
-        ({"row": {"seeds": 1}}, "3 rows of table glue are"),
+        ({"row": {"seeds": 1}}, "3 rows of table glue match"),
     ],
 )
 def test_a_claim_about_no_cell_or_about_several_is_refused(changes: dict[str, Any], words: str) -> None:
@@ -75,10 +75,10 @@ def test_every_claim_of_the_list_is_judged_by_the_committed_records() -> None:
     [
         ("[[claim]]", "lacks column, command, id, row, source, table, text"),
         ('[[claim]]\nid="a"\nsource="b"\ntext="c"\nuntestable="d"\nexpcted=1', "has 'expcted'"),
-        ('[[claim]]\nid="a"\nsource="b"\ntext="c"\nuntestable="d"\nexpected="1"', "which cannot be"),
+        ('[[claim]]\nid="a"\nsource="b"\ntext="c"\nuntestable="d"\nexpected="1"', "which is not valid"),
         ('[[claim]]\nid="a"\nsource="b"\ntext="c"\nuntestable="d"\nrelation="over"', "unknown relation 'over'"),
-        ("claims = 1", "no list of claims"),
-        ("[[claim", "no list of claims"),
+        ("claims = 1", "not a list of claims"),
+        ("[[claim", "not a list of claims"),
     ],
 )
 def test_a_list_that_makes_no_sense_is_one_sentence(tmp_path: Path, text: str, words: str) -> None:

@@ -122,7 +122,7 @@ def test_what_was_not_timed_is_not_compared() -> None:
 def test_numbers_out_of_range_are_refused_at_once(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         command.main(arguments)
-    assert "is no number from" in capsys.readouterr().err
+    assert "is not a number from" in capsys.readouterr().err
 
 
 def test_a_long_list_of_what_is_known_is_cut() -> None:

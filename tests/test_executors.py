@@ -93,7 +93,7 @@ def test_a_job_that_its_cluster_lost_has_a_status(capsys: pytest.CaptureFixture[
     [
         (["--tasks", "sst3"], "unknown task 'sst3'"),
         (["--seeds", "a"], "--seeds has 'a'"),
-        (["-k", "dense"], "takes no -k"),
+        (["-k", "dense"], "does not take -k"),
         (["--methods", "denes"], "did you mean 'dense'?"),
         (["--no-such-option"], "unrecognized arguments: --no-such-option"),
         (["--executor", "slurm"], "no slurm cluster here"),
@@ -113,7 +113,7 @@ def test_dask_refuses_workers_that_share_a_machine() -> None:
     for shape in ({"n_workers": 2, "threads_per_worker": 1}, {"n_workers": 1, "threads_per_worker": 2}):
         with (
             distributed.LocalCluster(**shape, dashboard_address=None) as cluster,
-            pytest.raises(InputError, match="start one worker a machine"),
+            pytest.raises(InputError, match="start one worker per machine"),
         ):
             Dask(cluster.scheduler_address)
 

@@ -34,9 +34,9 @@ def test_a_model_comes_back_bit_for_bit(make_model: MakeModel, tmp_path: Path) -
     ("name", "content", "words"),
     [
         ("config.json", b'{"model_type": "bert"}', "holds a bert, not a model of this suite"),
-        ("config.json", b"{", "holds no model of this suite"),
-        ("config.json", b"[]", "holds no model of this suite"),
-        ("model.safetensors", b"\0" * 100, "holds no model of this suite"),
+        ("config.json", b"{", "is not a model of this suite"),
+        ("config.json", b"[]", "is not a model of this suite"),
+        ("model.safetensors", b"\0" * 100, "is not a model of this suite"),
     ],
 )
 def test_anything_else_is_one_sentence(
@@ -54,7 +54,7 @@ def test_weights_of_another_architecture_are_refused(make_model: MakeModel, tmp_
     config = json.loads((tmp_path / "config.json").read_text())
     config["architecture"]["layers"].pop()
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(InputError, match="holds no model of this suite"):
+    with pytest.raises(InputError, match="is not a model of this suite"):
         PrivateModel.from_pretrained(tmp_path)
 
 

@@ -72,5 +72,5 @@ class Trap:
 @pytest.mark.parametrize("write_it", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))])
 def test_a_stranger_s_pickle_is_not_run(folder: Path, write_it: Callable[[Any, Path], None]) -> None:
     write_it(Trap(), folder / "file")
-    with pytest.raises(InputError, match="no checkpoint of this suite"):
+    with pytest.raises(InputError, match="not a checkpoint of this suite"):
         load(folder / "file")

@@ -217,7 +217,7 @@ def test_a_stranger_is_told_apart_and_the_party_still_awaited(
     client = start_client(certify(tmp_path / "stranger", trustme.CA(), "party-1"))
     with socket.create_connection(listener.address) as scanner:
         scanner.sendall(b"GET / HTTP/1.0\r\n\r\n")
-    with pytest.raises(PartyTimeout, match="did not call"):
+    with pytest.raises(PartyTimeout, match="did not connect"):
         listener.accept(deadline=15)
     assert len(told) == 2
     assert all(line.startswith("turned away 127.0.0.1: ") for line in told)
@@ -241,7 +241,7 @@ def test_garbage_after_the_handshake_ends_the_session_in_one_sentence(folders: F
 
     thread = threading.Thread(target=serve)
     thread.start()
-    with pytest.raises(InputError, match="what is no message"):
+    with pytest.raises(InputError, match="an invalid message"):
         follow(address, folders[1], 10, machine())
     thread.join()
     listener.close()

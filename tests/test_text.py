@@ -50,7 +50,7 @@ def test_without_a_folder_or_a_hub_the_sample_stands_in(
     with caplog.at_level(logging.WARNING):
         corpus = load_corpus("warandpeace")
     assert corpus.source == corpus.name == "sample"
-    assert "no real text" in caplog.text
+    assert "not real text" in caplog.text
     assert corpus == load_corpus("any", source="sample")
     assert not set(corpus.validation.splitlines()) & set(corpus.train.splitlines()) - {""}
     with pytest.raises(InputError, match="out of reach"):

@@ -18,11 +18,11 @@ from pibench.training.language import LanguageBudget, language_loss, learn
 PLAIN = Layer(heads=4, head_size=64, ffn_size=1024)
 LAYERS = 3
 INITIAL_TEMPERATURE = 1e-2
-"""The paper's for CodeParrot: fresh weights give scores near zero without LayerNorm; a hundredfold helps them."""
+"""The value of the paper for CodeParrot: without LayerNorm, new weights give scores near zero; it scales them by 100."""
 
 
 def decoder(rung: Rung, words: int, positions: int, seed: int) -> Model:
-    """Return a fresh decoder of that configuration, drawn from ``seed``."""
+    """Return an untrained decoder of that configuration, initialised by ``seed``."""
     plain = Architecture(PLAIN.heads * PLAIN.head_size, (PLAIN,) * LAYERS, words, norm_eps=1e-5, family="decoder")
     architecture = rung.of(plain, positions)
     with torch.random.fork_rng():
@@ -36,7 +36,7 @@ def decoder(rung: Rung, words: int, positions: int, seed: int) -> Model:
 
 
 def learn_rung(name: str, data: TextData, budget: LanguageBudget) -> dict[str, Any]:
-    """Train one configuration and return what came of it, as plain JSON types.
+    """Train one configuration and return its results, as plain JSON types.
 
     ``entropies`` are each head's mean over queries, as a share of the largest possible, log T (layers, heads).
     """
@@ -56,9 +56,9 @@ def learn_rung(name: str, data: TextData, budget: LanguageBudget) -> dict[str, A
 
 
 def _regulariser(architecture: Architecture, form: Form, budget: LanguageBudget) -> EntropyRegulariser:
-    """Return the penalty at the weight that it has in the author code at the paper's batch, whatever ours is.
+    """Return the penalty at the weight that it has in the authors' code at the paper's batch size, independent of ours.
 
-    Algorithm 1 as it is written, the mean at lambda itself, is ten thousand times weaker and does nothing.
+    Algorithm 1 as written, with lambda on the mean, is ten thousand times weaker and has no effect.
     """
     rows = 1 if form == "mean" else budget.batch_size * budget.seq_len
     return EntropyRegulariser(architecture, PAPER_STRENGTH * PAPER_ROWS / rows, form=form)

@@ -1,8 +1,8 @@
 """A fine-tuned BERT becomes Softmax-only, stage by stage: outside the paper, which trains decoders from scratch.
 
 A layer's two LayerNorms become the affine maps nearest to them, and its FFN the matrix nearest to it (or its GELU a
-ReLU). After every two layers the whole model is trained back for a short while. In the end the affine maps are absorbed
-by the matrices around them, which leaves AERO's network: X + MHA(X), then beta X + FFN(X).
+ReLU). After every two layers the whole model is recovered briefly. At the end the affine maps are merged into
+the matrices around them, which leaves AERO's network: X + MHA(X), then beta X + FFN(X).
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from pibench.training.tune import selection_score
 
 STAGE_LAYERS = 2
 STAGE_SHARE = 0.5
-"""Of an epoch, that is spent after each stage; what the budget has left is spent at the end."""
+"""The part of an epoch that is spent after each stage; the rest of the budget is spent at the end."""
 STRENGTH = 0.1
-"""Of the entropy penalty. Ours: the paper's 1e-5 stands beside a cross-entropy, this one beside a distillation loss."""
+"""Weight of the entropy penalty. Our choice: the paper's 1e-5 goes with a cross-entropy, this with a distillation."""
 
 
 def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: str) -> Model:
     """Return ``dense`` in the rung's configuration, recovered within ``budget``; unfinished work is cached.
 
-    Temperatures are for decoders alone, and an FFN without a nonlinearity is always one matrix.
+    Only decoders have temperatures, and an FFN without a nonlinearity is always one matrix.
     """
     plain = replace(rung, name="", entropy=None, deepest=0)
     key = [version, data.fingerprint, dense.fingerprint(), asdict(plain), asdict(budget), data.seq_len]

@@ -1,6 +1,6 @@
 """Entropy regularisation of attention heads: Algorithm 1 of Jha & Reagen (arXiv 2501.03489, section 4).
 
-Each head's entropy is held near a share of the largest possible one that the head learns. What the paper leaves open
+Each head's entropy is held near a learned share of the largest possible entropy. What the paper leaves open
 is decided here and marked as ours.
 """
 
@@ -17,13 +17,13 @@ from pibench.model.floats import TorchInterpreter
 from pibench.training.distill import Regulariser
 
 MARGIN = 0.2
-"""gamma, the paper's choice; its author code has 0.2 as well, the listing in its appendix 0.1."""
+"""gamma, as chosen in the paper and the authors' code; the listing in its appendix has 0.1."""
 PAPER_STRENGTH = 1e-5
 """lambda for CodeParrot; Languini's is 5e-5."""
 PAPER_ROWS = 128 * 128
-"""Queries of a batch in the paper; its author code sums over them: lambda weighs their mean this much more."""
+"""Queries per batch in the paper. The authors' code sums over them, so its lambda weighs their mean this much more."""
 INITIAL_THRESHOLD = 0.5
-"""theta's start: the middle of its range. Ours; the paper gives none, its learned ones end between 0.2 and 0.52."""
+"""theta's start: the middle of its range. Our choice; the paper gives none, its learned values end at 0.2 to 0.52."""
 _TINY = 1e-9
 
 Form = Literal["mean", "summed"]
@@ -50,8 +50,9 @@ class AttentionEntropies(TorchInterpreter):
 class EntropyRegulariser(Regulariser):
     """lambda times the mean over layers and heads of a two-sided squared penalty outside gamma log T.
 
-    ``mean``, Algorithm 1, penalises a head's mean entropy over queries (and examples); ``summed``, the author code,
-    every query's own, added up over queries and examples before the mean over heads and layers. T counts the keys.
+    ``mean``, as in Algorithm 1, penalises a head's mean entropy over queries (and examples); ``summed``, as in the
+    authors' code, penalises each query's entropy, summed over queries and examples before the mean over heads and
+    layers. T is the number of keys.
     """
 
     def __init__(

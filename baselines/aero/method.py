@@ -1,4 +1,4 @@
-"""AERO as a method of the suite: rungs of its ladder on an encoder, and its own ladder of decoders."""
+"""AERO as a method of the suite: configurations from its ladder on an encoder, and its own ladder of decoders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RUNGS = ("SM+LN+R", "SM+G", "SM+ScFuFFN", "EReg(SM+ScFuFFN)")
 
 
 class Aero:
-    """Softmax-only, with and without entropy regularisation, and the rungs before it; new on GLUE, no replication."""
+    """Softmax-only, with and without entropy regularisation, and the rungs before it; new on GLUE."""
 
     info = MethodInfo(
         name="aero",
@@ -46,5 +46,5 @@ class Aero:
         return convert(dense, data, budget, parse_rung(variant.name), self.info.version)
 
     def learn_language(self, configuration: str, data: TextData, budget: LanguageBudget) -> dict[str, Any]:
-        """Train a decoder of that configuration from scratch and return what came of it (see :func:`learn_rung`)."""
+        """Train a decoder of that configuration from scratch and return its results (see :func:`learn_rung`)."""
         return learn_rung(configuration, data, budget)

@@ -1,7 +1,7 @@
-"""What the paper reports for its decoders (AERO v2, arXiv 2410.13060, its tables of results), as it stands there.
+"""What the paper reports for its decoders, copied from its tables of results (AERO v2, arXiv 2410.13060).
 
 Gigabytes and minutes are for one token with SecretFlow's BumbleBee protocols between two 32-core machines over a link
-of 100 Mbit/s and 80 ms, embedding and vocabulary projection included. They enter no ratio with numbers of ours.
+of 100 Mbit/s and 80 ms, embedding and vocabulary projection included. They are never divided by numbers of ours.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Reported:
 
     @property
     def needed_mbits(self) -> float | None:
-        """Mbit/s that the traffic needs in this time if half of it goes each way at once: the least possible."""
+        """The lowest bandwidth, in Mbit/s, that carries the traffic in this time, half of it each way at once."""
         if self.gigabytes is None or self.minutes is None:
             return None
         return self.gigabytes * 8e3 / 2 / (60 * self.minutes)
@@ -40,7 +40,7 @@ class Reported:
         return asdict(self) | {"needed_mbits": self.needed_mbits}
 
     def architecture(self, layers: int) -> Architecture:
-        """Return the row's decoder with ``layers`` layers; of these the deepest lack FFNs as the row's do."""
+        """Return the row's decoder with ``layers`` layers, of which as many lack FFNs as in the row."""
         plain = Architecture(HIDDEN, (GPT2_LAYER,) * layers, GPT2_WORDS, norm_eps=1e-5, family="decoder")
         return parse_rung(self.rung).of(plain, self.seq_len)
 

@@ -2,8 +2,8 @@
 
 SM is softmax attention, (t) its learned temperature; LN LayerNorm; G or R the FFN's GELU or ReLU; ScFFN an FFN with
 learned scales, ScFuFFN one whose two matrices are merged as well, _i<k> without the k deepest FFNs; EReg(...) training
-with entropy regularisation (AERO, arXiv 2410.13060, sections 3 and 4). ERegSum(...), a name of ours, is training with
-the form of it that the author code has.
+with entropy regularisation (AERO, arXiv 2410.13060, sections 3 and 4). ERegSum(...), our own name, is training with
+the form of the penalty in the authors' code.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LADDER = (
 )
 
 COMPARED = ("SM+ScFuFFN", "SM(t)+ScFuFFN", "EReg(SM(t)+ScFuFFN)")
-"""What entropy regularisation is worth takes more than one seed to say."""
+"""The configurations that show the effect of entropy regularisation, for which one seed is not enough."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Rung:
         """Return a plain ``architecture`` in this configuration; ``positions`` have temperatures, if any.
 
         Raises:
-            InputError: it has fewer layers than FFNs are to be deleted.
+            InputError: the architecture has fewer layers than FFNs to delete.
         """
         layers = tuple(self._layer(layer, positions) for layer in architecture.layers)
         if len(layers) < self.deepest:
@@ -83,7 +83,7 @@ def parse_rung(name: str) -> Rung:
     """Return the configuration of that name.
 
     Raises:
-        InputError: the paper's grammar has no such name.
+        InputError: the name does not follow the paper's grammar.
     """
     wrapped = re.fullmatch(r"EReg(Sum)?\((.*)\)", name)
     match = _NAME.fullmatch(wrapped[2] if wrapped else name)

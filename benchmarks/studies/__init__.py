@@ -1,1 +1,1 @@
-"""Studies beside the main job, each one record and its tables; a run that names one runs it."""
+"""Studies besides the main job, each with one record and its tables; a study runs only if it is named."""

@@ -1,4 +1,4 @@
-"""What all studies use: one that writes the record, and one that prints progress."""
+"""What all studies use: a fixture that writes the record, and one that prints progress."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pibench.measure.study import Log, Save, saver
 
 @pytest.fixture
 def save(request: pytest.FixtureRequest) -> Save:
-    """Return what writes the study from its rows."""
+    """Return a function that writes the study from its rows."""
     return saver(request.config.getoption("studies"))
 
 
 @pytest.fixture
 def log(request: pytest.FixtureRequest) -> Log:
-    """Return what prints a line of progress."""
+    """Return a function that prints a line of progress."""
     return request.config.pluginmanager.get_plugin("terminalreporter").write_line

@@ -22,7 +22,7 @@ from pibench.training.budget import Budget
 from pibench.training.finetune import predict as predict_floats
 
 EXAMPLES_SHARE = 4
-"""Ablations are compared with each other, ten of them a method: a quarter of the examples is enough for that."""
+"""A quarter of the examples is enough, since ablations are compared only with each other, and a method has ten."""
 
 
 def test_ablation(bench: Workbench, save: Save, log: Log, request: pytest.FixtureRequest) -> None:

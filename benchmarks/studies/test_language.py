@@ -1,6 +1,6 @@
-"""Decoders of every configuration that a method offers, trained from scratch on text; each is kept once it is done.
+"""Decoders of every configuration that a method offers, trained from scratch on text; finished ones are kept.
 
-Those that a method compares are trained with every seed, the others with the first alone.
+Configurations that a method compares are trained with every seed, the others only with the first.
 """
 
 from __future__ import annotations

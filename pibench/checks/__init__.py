@@ -1,1 +1,1 @@
-"""Contract checks of plugins: what a method and an engine promise, tried out in a minute."""
+"""Contract checks of plugins: whether a method or an engine keeps its promises, tested in a minute."""

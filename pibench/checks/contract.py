@@ -1,4 +1,4 @@
-"""Checks of a contract: what a plugin promises, and a run of all promises that stops for none of them."""
+"""Checks of a contract: what a plugin promises, and a loop that runs all checks even if some fail."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from pibench.errors import InputError
 B = TypeVar("B")
 
 TOLERANCE = 0.05
-"""How far logits may be from floats: of the largest one, and of one."""
+"""The tolerance of logits against floats: relative to the largest logit, and absolute."""
 
 
 class Broken(Exception):
-    """A check found something; its text says what, and what to do."""
+    """A check failed; the text says what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def keeps(checks: Sequence[Check[B]], bench: B, log: Callable[[str], None], done
         else:
             log(f"  ok      {one.promise}")
         if done(bench):
-            log("  -       nothing is left to check")
+            log("  -       the remaining checks do not apply")
             break
     return good
 
@@ -50,10 +50,10 @@ def near(own: np.ndarray, floats: np.ndarray) -> None:
     """Compare logits with those of floats.
 
     Raises:
-        Broken: they have another shape, or one of them differs by more than fixed point explains.
+        Broken: the shapes differ, or a logit differs by more than fixed point explains.
     """
     if own.shape != floats.shape:
-        raise Broken(f"logits have shape {own.shape} where the model has {floats.shape}")
+        raise Broken(f"logits have shape {own.shape}, but the model's have {floats.shape}")
     difference, allowed = np.abs(own - floats).max(), TOLERANCE * (1 + np.abs(floats).max())
     if not difference <= allowed:
-        raise Broken(f"logits are {difference:.3g} from floats, more than {allowed:.3g}")
+        raise Broken(f"logits differ from floats by {difference:.3g}, more than the allowed {allowed:.3g}")

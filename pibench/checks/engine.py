@@ -21,14 +21,14 @@ from pibench.model.forward import forward
 
 ARCHITECTURE = Architecture(16, (Layer(heads=2, head_size=8, ffn_size=32),) * 2, outputs=3)
 BATCH, SEQ_LEN, PADDED = 2, 8, 5
-"""Examples of one inference, tokens of each, and how many tokens of the last example are padding."""
+"""Examples per inference, tokens per example, and padding tokens of the last example."""
 DEVIATION = 0.6
-"""Of the models' weights, so that logits differ by more than an error would."""
+"""Scale of the models' weights, large enough that logits differ by more than an error would."""
 
 
 @dataclass
 class Bench:
-    """One engine with its running parties, a sample of each model by name, and what was inferred so far."""
+    """One engine with its running parties, a sample of each model by name, and the inferences so far."""
 
     engine: Engine
     parties: Parties
@@ -58,7 +58,7 @@ def reveals_logits(bench: Bench) -> None:
 
 
 def measures(bench: Bench) -> None:
-    """Look at what was measured."""
+    """Check what was measured."""
     for seen in bench.seen.values():
         if not 0 < seen.seconds < float("inf"):
             raise Broken(f"an inference took {seen.seconds} seconds: return those of the slower party")
@@ -73,7 +73,7 @@ def repeats(bench: Bench) -> None:
     near(again.logits, floats(bench.samples[name]))
     if (again.bytes_sent, again.rounds) != (before.bytes_sent, before.rounds):
         raise Broken(
-            f"the same inference sent {before.bytes_sent} bytes in {before.rounds} rounds, and then "
+            f"the same inference first sent {before.bytes_sent} bytes in {before.rounds} rounds, and then "
             f"{again.bytes_sent} in {again.rounds}"
         )
 
@@ -87,7 +87,7 @@ def sends_what_it_predicts(bench: Bench) -> None:
         total = predicted.total()
         if (sum(seen.bytes_sent), seen.rounds) != (total.bytes, total.rounds):
             raise Broken(
-                f"{name}: {sum(seen.bytes_sent)} bytes in {seen.rounds} rounds were sent where {total.bytes} in "
+                f"{name}: {sum(seen.bytes_sent)} bytes in {seen.rounds} rounds were sent, but {total.bytes} in "
                 f"{total.rounds} were predicted: predict exactly, or return None"
             )
 
@@ -95,13 +95,13 @@ def sends_what_it_predicts(bench: Bench) -> None:
 CHECKS = (
     Check("the parties reveal the logits of the model that was loaded", reveals_logits),
     Check("seconds, and the bytes of each party, are measured", measures),
-    Check("the same inference is right again, and costs the same", repeats),
-    Check("bytes and rounds are exactly those predicted, or nothing is predicted", sends_what_it_predicts),
+    Check("a repeated inference is still correct, and costs the same", repeats),
+    Check("bytes and rounds are exactly as predicted, if they are predicted", sends_what_it_predicts),
 )
 
 
 def check(name: str, log: Callable[[str], None] = print) -> bool:
-    """Check one engine in a session on this machine; return whether all is well.
+    """Check one engine in a session on this machine; return whether it passed.
 
     Raises:
         InputError: there is no such engine, it does not load, or something it needs is not installed.
@@ -116,7 +116,7 @@ def check(name: str, log: Callable[[str], None] = print) -> bool:
 
 
 def samples() -> dict[str, Sample]:
-    """Return two models with random weights, each with an input that has padding."""
+    """Return two models with random weights, each with a padded input."""
     made = {name: at_random(ARCHITECTURE, BATCH, SEQ_LEN, seed) for seed, name in enumerate(("first", "second"))}
     generator = torch.Generator().manual_seed(0)
     for sample in made.values():

@@ -1,7 +1,7 @@
 """The contract of methods, checked on one of them: ``pibench check-plugin NAME``.
 
-A small dense model is fine-tuned on the built-in sample and compressed within a tiny budget; what comes back is scored,
-saved, emulated and served. Accuracy is not judged.
+A small dense model is fine-tuned on the built-in sample and compressed within a tiny budget; the compressed model is
+scored, saved, emulated and served. Accuracy is not judged.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Bench:
     model: Model | None = None
 
     def compress(self, noise: int = 0) -> Model | Skip:
-        """Run the method with other global randomness for each ``noise``, where no task can be loaded."""
+        """Run the method with the global random state set by ``noise``, and with loading of tasks forbidden."""
         with torch.random.fork_rng(), sealed():
             torch.manual_seed(noise)
             return self.method.compress(self.dense, self.data, BUDGET, self.variant)
@@ -62,11 +62,11 @@ class Bench:
 
 
 def gives_a_model(bench: Bench) -> None:
-    """Compress, and keep the model that comes back, if one does."""
+    """Compress, and keep the returned model, if there is one."""
     before = bench.dense.fingerprint()
     result = bench.compress()
     if isinstance(result, Skip) and not result.reason:
-        raise Broken("it skips without a reason")
+        raise Broken("it returned a Skip without a reason: give one")
     if not isinstance(result, Model | Skip):
         raise Broken(f"it returned {type(result).__name__}: return a Model or a Skip")
     if bench.dense.fingerprint() != before:
@@ -75,7 +75,7 @@ def gives_a_model(bench: Bench) -> None:
 
 
 def gives_finite_logits(bench: Bench) -> None:
-    """Look at the logits of the selection split."""
+    """Check the logits of the selection split."""
     logits = bench.logits(bench.made)
     if logits.shape[1] != bench.data.task.outputs or not np.isfinite(logits).all():
         raise Broken(f"its logits have shape {logits.shape}, finite: {np.isfinite(logits).all()}")
@@ -94,7 +94,7 @@ def survives_saving(bench: Bench) -> None:
     loaded = bench.dense.rebuilt(architecture)
     loaded.load_state_dict(bench.made.state_dict())
     if not np.array_equal(bench.logits(loaded.eval()), bench.logits(bench.made)):
-        raise Broken("the loaded model computes something else: keep all it needs in architecture and weights")
+        raise Broken("the loaded model computes something else: keep everything it needs in architecture and weights")
 
 
 def fits_fixed_point(bench: Bench) -> None:
@@ -102,7 +102,7 @@ def fits_fixed_point(bench: Bench) -> None:
     few = bench.data.selection.first(16)
     emulated = predict_fixed(bench.made, few, bench.data.pad_id, LEAN)
     if emulated.overflows:
-        raise Broken(f"numbers leave the ring in {', '.join(emulated.overflows)}")
+        raise Broken(f"numbers overflow the ring in {', '.join(emulated.overflows)}")
     near(emulated.logits, predict(bench.made, few, bench.data.pad_id))
 
 
@@ -126,15 +126,17 @@ CHECKS = (
     Check("compress returns a Model, or a Skip with a reason, and leaves the dense model as it was", gives_a_model),
     Check("the compressed model has the task's outputs and finite logits", gives_finite_logits),
     Check("the same seed gives the same model, whatever the global random state", is_deterministic),
-    Check("architecture and weights, saved and loaded, compute the same", survives_saving),
+    Check("the model computes the same after its architecture and weights are saved and loaded", survives_saving),
     Check("emulated fixed point is near floats, and nothing overflows", fits_fixed_point),
-    Check("two parties reveal the floats' logits, and send exactly what the ledger predicts", is_served_as_trained),
+    Check(
+        "two parties reveal the same logits as floats, and send exactly what the ledger predicts", is_served_as_trained
+    ),
 )
 TASKS = ("sst2", "stsb")
 
 
 def check(name: str, log: Callable[[str], None] = print) -> bool:
-    """Check one method on a classification and on a regression; return whether all is well.
+    """Check one method on a classification and on a regression task; return whether it passed.
 
     Raises:
         InputError: there is no such method, or it does not load.
@@ -150,12 +152,12 @@ def check(name: str, log: Callable[[str], None] = print) -> bool:
 
 
 def keeps_contract(bench: Bench, log: Callable[[str], None]) -> bool:
-    """Run all checks while there is a model, log a line for each, and return whether the method passed them."""
+    """Run all checks, those of the model only if there is one, log each, and return whether the method passed."""
     return keeps(CHECKS, bench, log, lambda bench: bench.model is None)
 
 
 def _dense(task: str) -> tuple[Model, TaskData]:
-    """Return the first layers of the default backbone, fine-tuned for a moment on the sample."""
+    """Return the first layers of the default backbone, fine-tuned briefly on the sample."""
     backbone = load_backbone()
     data = encode_task(load(task, source="sample"), backbone.tokenizer, SEQ_LEN, 0, 100).data
     model = build_model(backbone, data.task.outputs)

@@ -1,4 +1,4 @@
-"""Check a plugin, whatever it brings: ``pibench check-plugin NAME``."""
+"""Check a plugin, a method or an engine: ``pibench check-plugin NAME``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pibench.net.processes import PartyFailed
 
 
 def check(name: str, log: Callable[[str], None] = print) -> bool:
-    """Check the method or engine of that name; return whether it keeps its contract.
+    """Check the method or engine of that name; return whether it meets its contract.
 
     Raises:
         InputError: there is no such method or engine, or it does not load.
@@ -32,9 +32,9 @@ def check(name: str, log: Callable[[str], None] = print) -> bool:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, 1 where a check failed, or 2 for bad input."""
     parser = argparse.ArgumentParser(
-        prog="pibench check-plugin", description="Check that methods and engines keep their contracts."
+        prog="pibench check-plugin", description="Check that methods and engines meet their contracts."
     )
-    parser.add_argument("name", nargs="+", help="a method or an engine, as its entry point names it")
+    parser.add_argument("name", nargs="+", help="entry-point name of a method or an engine")
     good = [check(name) for name in parser.parse_args(argv).name]
     return int(not all(good))
 

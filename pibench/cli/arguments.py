@@ -1,4 +1,4 @@
-"""What argparse takes as a type: numbers with a least and a largest value."""
+"""Types for argparse: numbers with a smallest and a largest value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Number = TypeVar("Number", int, float)
 
 
 def at_least(least: Number, most: float = 1e6) -> Callable[[str], Number]:
-    """Return what reads a number of the kind of ``least``, from it to ``most``."""
+    """Return a parser of numbers of the type of ``least``, from ``least`` to ``most``."""
 
     def parse(text: str) -> Number:
         try:
@@ -18,7 +18,7 @@ def at_least(least: Number, most: float = 1e6) -> Callable[[str], Number]:
         except ValueError:
             value = None
         if value is None or not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number from {least} to {most:.0f}")
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most:.0f}")
         return value
 
     return parse

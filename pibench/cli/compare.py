@@ -39,10 +39,10 @@ def _compare(chosen: argparse.Namespace, rest: list[str]) -> int:
 
 
 def compared(evidence: Evidence, one: str, other: str) -> list[dict[str, Any]]:
-    """Return what two rows, METHOD/VARIANT, have on the tasks and seeds that both were measured on.
+    """Compare two rows, METHOD/VARIANT, on the tasks and seeds that both were measured on.
 
-    Numbers are means within a task, then over the informative tasks. Two rows may share seeds that not all rows have,
-    to which the tables keep.
+    Numbers are means within a task, then over the informative tasks. The two may share more seeds than the tables use,
+    which keep to the seeds that all rows have.
 
     Raises:
         InputError: a row is unknown, or they have no task and seed in common.
@@ -73,7 +73,7 @@ def compared(evidence: Evidence, one: str, other: str) -> list[dict[str, Any]]:
 
 
 def _common(evidence: Evidence, chosen: Sequence[str]) -> Evidence:
-    """Return what rows have in common and finished, of the informative tasks if there is any."""
+    """Return the finished records on the tasks and seeds that the rows share, on informative tasks if there are any."""
     lines = evidence.accuracy
     own = lines[lines["row"].isin(chosen) & (lines["status"] == "ok")]
     rows_of_cell = own.groupby(["task", "seed"], observed=True)["row"].agg(set)
@@ -86,12 +86,12 @@ def _common(evidence: Evidence, chosen: Sequence[str]) -> Evidence:
 
 def _verdict(chance: float | None, tasks: int) -> str:
     if chance is None:
-        return f"not tested: Wilcoxon's test takes {FEWEST} tasks that differ, and there are {tasks} in all"
+        return f"not tested: Wilcoxon's test needs {FEWEST} tasks that differ, and there are only {tasks} in all"
     return f"{'they differ' if chance < LEVEL else 'not told apart'} (Wilcoxon over tasks, p = {chance:.3f})"
 
 
 def _told_apart(costed: pd.DataFrame, chosen: Sequence[str]) -> str:
-    """Say whether measured times are told apart: where no interval of the one's speed-up meets one of the other's."""
+    """Say whether measured times differ: they do if no interval of the one's speed-ups overlaps one of the other's."""
     timed = costed.dropna(subset=["speedup_low", "speedup_high"]).groupby("row", observed=True)
     low, high = timed["speedup_low"].min(), timed["speedup_high"].max()
     one, other = chosen
@@ -107,7 +107,7 @@ def _explain(chosen: argparse.Namespace, rest: list[str]) -> int:
 
 
 def explained(evidence: Evidence, cell: str) -> list[dict[str, Any]]:
-    """Return a cell's numbers, and where they come from.
+    """Return a cell's numbers and their provenance.
 
     Raises:
         InputError: there is no such cell.

@@ -1,4 +1,4 @@
-"""``pibench compress``: make a model ready for private inference, and keep it."""
+"""``pibench compress``: compress a model for private inference, and save it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pibench.model.pretrained import PrivateModel
 from pibench.training.finetune import predict
 
 _OPTIONS = ("--backbone", "--seq-len", "--glue-dir", "--data")
-"""Those of a run that mean the same here."""
+"""The options of a run that apply here too."""
 
 
 def add(commands: Any) -> None:
@@ -39,7 +39,7 @@ def add(commands: Any) -> None:
     compress.add_argument("--variant", help="the method's variant (default: its first)")
     compress.add_argument("--profile", default="full", help=f"{' or '.join(PROFILES)} (%(default)s)")
     compress.add_argument("--seed", type=at_least(0), default=0, help="of data split and training (%(default)s)")
-    compress.add_argument("--save", type=Path, required=True, metavar="FOLDER", help="where the model goes")
+    compress.add_argument("--save", type=Path, required=True, metavar="FOLDER", help="folder to save the model in")
     compress.set_defaults(run=_compress)
 
 

@@ -32,7 +32,7 @@ def _cost(chosen: argparse.Namespace, rest: list[str]) -> int:
 
 
 def predicted(backbone: str, batch: int, seq_len: int, operators: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return megabytes and rounds by operator group, then in all; there with what a network alone would take.
+    """Return megabytes and rounds by operator group, then in total, the latter with the seconds that a network takes.
 
     Raises:
         InputError: the backbone or an operator is unknown, or the length does not fit.

@@ -1,4 +1,4 @@
-"""``pibench costs``: measure what records of accuracy lack, the costs of their architectures."""
+"""``pibench costs``: measure the costs of architectures that have accuracy records but no cost record."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def add(commands: Any) -> None:
     costs = commands.add_parser(
         "costs",
         help="measure the costs that records lack",
-        description="Each architecture that an accuracy record has and no cost record measures is run between real "
-        "parties, with random weights of its shapes, beside the dense model.",
+        description="Run each architecture that has an accuracy record but no cost record between real parties, with "
+        "random weights of its shapes, interleaved with the dense model.",
     )
     costs.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="the folder that holds records/")
     costs.add_argument("--seq-len", type=at_least(3), default=128, help="tokens (%(default)s)")

@@ -1,4 +1,4 @@
-"""Commands that have a parser of their own: tables, figures, report, claims, check-results and check-plugin."""
+"""Commands that have their own parser: tables, figures, report, claims, check-results and check-plugin."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 MAINS = {
     "tables": ("pibench.results.tables", "build all tables from records"),
     "figures": ("pibench.results.figures", "draw the figures from records"),
-    "report": ("pibench.results.page", "write the report, one HTML page that needs nothing else"),
-    "claims": ("pibench.results.claims", "judge each claim of the papers and of the suite by the tables"),
+    "report": ("pibench.results.page", "write the report, one self-contained HTML page"),
+    "claims": ("pibench.results.claims", "check each claim of the papers and of the suite against the tables"),
     "check-results": ("pibench.results.signature", "say whether records are fit to be cited; --sign signs them off"),
-    "check-plugin": ("pibench.checks.plugin", "check that a method or an engine keeps its contract"),
+    "check-plugin": ("pibench.checks.plugin", "check that a method or an engine meets its contract"),
 }
 """The module of each command, whose ``main`` reads the rest of the command line, and its help."""
 

@@ -1,4 +1,4 @@
-"""``pibench doctor``: is everything there that a run needs?"""
+"""``pibench doctor``: check that everything that a run needs is installed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DISK_GB = 5.0
 
 def add(commands: Any) -> None:
     """Add the command to the parser's."""
-    doctor = commands.add_parser("doctor", help="check that everything is there that a run needs")
+    doctor = commands.add_parser("doctor", help="check that everything that a run needs is there")
     add_json(doctor)
     doctor.set_defaults(run=_doctor)
 
@@ -33,7 +33,7 @@ def _doctor(chosen: argparse.Namespace, rest: list[str]) -> int:
 
 
 def examined() -> list[dict[str, str]]:
-    """Return what was looked at, whether a run needs it, its state, and what to do."""
+    """Return what was checked, whether a run needs it, its state, and what to do."""
     checks: list[tuple[str, str, Callable[[], str]]] = [
         ("Python 3.11 to 3.13", "yes", _python),
         ("loopback port", "yes", _port),
@@ -41,7 +41,7 @@ def examined() -> list[dict[str, str]]:
         ("methods", "yes", _methods),
         *((f"engine {name}", needed, partial(_engine, name)) for name, needed in _engines().items()),
         (f"{_DISK_GB:g} GB of disk", "yes", _disk),
-        ("GLUE", "yes" if os.environ.get("PIBENCH_GLUE_DIR") else "no: else the built-in sample", _glue),
+        ("GLUE", "yes" if os.environ.get("PIBENCH_GLUE_DIR") else "no: the built-in sample is used instead", _glue),
         ("GPU", "no: it trains faster", _gpu),
         ("network namespaces", "no: for emulated links", _namespaces),
     ]
@@ -56,7 +56,7 @@ def examined() -> list[dict[str, str]]:
 
 def _python() -> str:
     if not (3, 11) <= sys.version_info < (3, 14):
-        raise InputError(f"this is {sys.version.split()[0]}: install another one")
+        raise InputError(f"this is {sys.version.split()[0]}: install a supported version")
     return sys.version.split()[0]
 
 
@@ -96,7 +96,7 @@ def _methods() -> str:
 def _disk() -> str:
     free = shutil.disk_usage(Path.cwd()).free / 1e9
     if free < _DISK_GB:
-        raise InputError(f"{free:.1f} GB are free at {Path.cwd()}: make room")
+        raise InputError(f"only {free:.1f} GB are free at {Path.cwd()}: free some space")
     return f"{free:.0f} GB free"
 
 
@@ -106,7 +106,7 @@ def _glue() -> str:
 
     folder = os.environ.get("PIBENCH_GLUE_DIR")
     if folder and not Path(folder).is_dir():
-        raise InputError(f"PIBENCH_GLUE_DIR names {folder}, which is no folder: correct it or unset it")
+        raise InputError(f"PIBENCH_GLUE_DIR names {folder}, which is not a folder: correct it or unset it")
     if folder:
         return f"in {folder}"
     if reachable(hub("cola")):

@@ -1,8 +1,8 @@
-"""Where the jobs of a matrix run: here one after the other, on a SLURM cluster, or on Dask's workers.
+"""Where the jobs of a matrix run: here one after the other, on a SLURM cluster, or on Dask workers.
 
-A job is a ``pibench run`` of its own with ``--resume``, so that records are the same wherever it runs; what jobs share,
-trained models and records, they share through the folder that they run in, which all machines must see. Dask rather
-than Ray: a small pure-Python package that joins workers which somebody else started, by ssh, Kubernetes or a queue.
+Each job is a separate ``pibench run --resume``, so records are the same wherever it runs. Jobs share trained models and
+records through their working folder, which all machines must see. Dask rather than Ray, because it is a small
+pure-Python package that connects workers however they were started: by ssh, Kubernetes or a queue.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _UNTIMED, _TIMED = "not latency", "latency"
 
 @dataclass(frozen=True)
 class Job:
-    """One task and seed; ``alone`` it times latency, and has a machine for itself."""
+    """One task and seed. A job with ``alone`` measures latency and needs a machine to itself; the others train."""
 
     task: str
     seed: int
@@ -37,18 +37,18 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The job as people read it, such as ``rte-s0-timed``."""
+        """The job's readable name, such as ``rte-s0-timed``."""
         return f"{self.task}-s{self.seed}-{'timed' if self.alone else 'trained'}"
 
     @property
     def command(self) -> list[str]:
-        """What a machine runs."""
+        """The command line that a machine runs."""
         own = ["--resume", "--tasks", self.task, "--seeds", str(self.seed), "-k", _TIMED if self.alone else _UNTIMED]
         return [*PIBENCH, "run", *own, *self.options]
 
 
 def stages(tasks: Sequence[str], seeds: Sequence[int], options: Sequence[str]) -> list[list[Job]]:
-    """Return the jobs of a matrix, a stage after the other: one seed, which tunes, the other ones, and the clocks."""
+    """Return the jobs of a matrix in stages: the first seed, which tunes; the other seeds; the latency measurements."""
 
     def jobs(chosen: Sequence[int], alone: bool) -> list[Job]:
         return [Job(task, seed, alone, tuple(options)) for task in tasks for seed in chosen]
@@ -73,19 +73,19 @@ class Executor(ABC):
 
 
 class Local(Executor):
-    """One job after the other, here."""
+    """Runs the jobs one after the other on this machine."""
 
     def run(self, jobs: Sequence[Job]) -> list[int]:
         return [run_command(job.command) for job in jobs]
 
 
 class Slurm(Executor):
-    """Jobs of a SLURM cluster through submitit; timing ones have a node for themselves.
+    """Runs jobs on a SLURM cluster through submitit; each latency job has a node to itself.
 
-    ``gpus`` are those of a training job, ``hours`` the most that a job may take. ``cluster`` is submitit's: ``local``
-    runs jobs as processes of this machine.
+    ``gpus`` is the number of GPUs of a training job, ``hours`` the time limit of a job. ``cluster`` is submitit's name
+    for the cluster: ``local`` runs jobs as processes on this machine.
 
-    An interrupt cancels them.
+    An interrupt cancels the jobs.
 
     Raises:
         InputError: submitit is missing, or there is no such cluster here.
@@ -114,7 +114,7 @@ class Slurm(Executor):
             raise
 
     def submit(self, jobs: Sequence[Job]) -> list[Any]:
-        """Hand the jobs to the cluster, and return submitit's."""
+        """Submit the jobs to the cluster, and return submitit's jobs."""
         submitted = []
         for job in jobs:
             gpus = 0 if job.alone else self._gpus
@@ -130,9 +130,10 @@ class Slurm(Executor):
 
 
 class Dask(Executor):
-    """Workers of a Dask cluster, one to a machine, each with one thread; without a scheduler's address, one here.
+    """Runs jobs on Dask workers, one per machine with one thread each; without a scheduler's address, on one worker
+    here.
 
-    An interrupt cancels what has not begun.
+    An interrupt cancels jobs that have not begun.
 
     Raises:
         InputError: Dask is missing, the scheduler does not answer, or workers share a machine.
@@ -150,7 +151,7 @@ class Dask(Executor):
             self._client = Client(scheduler or self._cluster, timeout="20s")
         except (OSError, ValueError) as error:
             raise InputError(
-                f"no Dask scheduler at {scheduler} ({error}): start it, or leave the address out"
+                f"no Dask scheduler answers at {scheduler} ({error}): start it, or leave the address out"
             ) from error
         self._refuse_shared_machines()
 
@@ -159,7 +160,7 @@ class Dask(Executor):
         if len({worker["host"] for worker in workers}) < len(workers) or any(one["nthreads"] > 1 for one in workers):
             self.__exit__()
             raise InputError(
-                "Dask's workers would time two runs on one machine at once: start one worker a machine, with "
+                "Dask's workers would time two runs on one machine at once: start one worker per machine, with "
                 "--nworkers 1 --nthreads 1"
             )
 
@@ -178,12 +179,12 @@ class Dask(Executor):
 
 
 def run_command(command: Sequence[str]) -> int:
-    """Run a command where this is called, and return its exit status."""
+    """Run a command on the calling machine, and return its exit status."""
     return subprocess.run(command, check=False).returncode
 
 
 def exit_status(job: Any) -> int:
-    """Return a job's status; one that its cluster lost has 1."""
+    """Return a job's exit status, or 1 if the cluster lost the job."""
     try:
         return int(job.result())
     except Exception as error:

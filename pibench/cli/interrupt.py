@@ -1,11 +1,11 @@
-"""Ctrl-C before the first cell, while libraries and data load: one sentence."""
+"""Answers Ctrl-C before the first cell, while libraries and data load, with one sentence."""
 
 from __future__ import annotations
 
 import signal
 from types import FrameType
 
-SENTENCE = "interrupted before the first cell: finished ones are kept, run again with --resume"
+SENTENCE = "interrupted before the first cell: finished cells are kept, run again with --resume"
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -19,6 +19,6 @@ def watch() -> None:
 
 
 def leave() -> None:
-    """Let an interrupt be a ``KeyboardInterrupt`` again: from now on somebody else sees to it."""
+    """Let an interrupt raise ``KeyboardInterrupt`` again, for other code to handle."""
     if signal.getsignal(signal.SIGINT) is _stop:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""``pibench list``: what there is to choose from."""
+"""``pibench list``: list what can be chosen, such as methods and tasks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pibench.tasks.registry import TASKS, in_order
 
 def add(commands: Any) -> None:
     """Add the command to the parser's."""
-    listing = commands.add_parser("list", help=f"what there is: {', '.join(_KINDS)}")
+    listing = commands.add_parser("list", help=f"list {', '.join(_KINDS)}")
     listing.add_argument("kind", choices=_KINDS, nargs="?", default="methods")
     add_json(listing)
     listing.set_defaults(run=_list)

@@ -30,7 +30,7 @@ MODULES = {
     "check-results": "delegate",
     "check-plugin": "delegate",
 }
-"""Where each command is: only the one that is asked for is loaded."""
+"""The module of each command; only the module of the chosen command is loaded."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -11,12 +11,12 @@ from tabulate import tabulate
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """Give a command the option ``--json``."""
+    """Add the option ``--json`` to a command."""
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def show(rows: Sequence[dict[str, Any]], as_json: bool) -> None:
-    """Print rows of one kind."""
+    """Print rows that all have the same keys."""
     if as_json:
         print(json.dumps(list(rows), indent=1))
     else:

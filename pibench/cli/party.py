@@ -1,4 +1,4 @@
-"""``pibench party``: one party of two that are on machines of their own."""
+"""``pibench party``: run one of two parties that are on different machines."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from pibench.net.processes import end_with_launcher, spawn
 
 _REFUSED, _GONE = 3, 4
 _AGAIN_S = 10.0
-"""Seconds for a further session: party 0's door stays open, however long it takes to answer, until it is gone."""
+"""Seconds to connect to a further session: party 0's port stays open until party 0 ends, even while it is busy."""
 
 
 def add(commands: Any) -> None:
     """Add the command to the parser's."""
     party = commands.add_parser(
         "party",
-        help="run one party of two that are on machines of their own",
+        help="run one of two parties that are on different machines",
         description="Party 0 is the server: it runs the benchmarks, and takes all options of `nox -s bench` as well. "
-        "Party 1 is the client: it calls party 0, and answers it until it is gone.",
+        "Party 1 is the client: it connects to party 0, and serves it until party 0 ends.",
     )
     party.add_argument("--rank", type=int, choices=(0, 1), required=True)
-    party.add_argument("--listen", metavar="HOST:PORT", help="where party 0 is to be called")
-    party.add_argument("--connect", metavar="HOST:PORT", help="where party 1 calls")
-    party.add_argument("--certificates", type=Path, required=True, help="folder of ca.pem, certificate.pem and key.pem")
+    party.add_argument("--listen", metavar="HOST:PORT", help="address that party 0 listens on")
+    party.add_argument("--connect", metavar="HOST:PORT", help="address of party 0, for party 1")
+    party.add_argument(
+        "--certificates", type=Path, required=True, help="folder that holds ca.pem, certificate.pem and key.pem"
+    )
     party.add_argument("--wait", type=float, default=600.0, help="longest wait of party 1, in seconds (%(default)s)")
     party.set_defaults(run=_party)
 
@@ -36,11 +38,11 @@ def add(commands: Any) -> None:
 def _party(chosen: argparse.Namespace, rest: list[str]) -> int:
     needed, other = ("listen", "connect") if chosen.rank == 0 else ("connect", "listen")
     if not getattr(chosen, needed) or getattr(chosen, other):
-        raise InputError(f"party {chosen.rank} takes --{needed} HOST:PORT, and no --{other}")
+        raise InputError(f"party {chosen.rank} needs --{needed} HOST:PORT and does not take --{other}")
     if chosen.rank == 0:
         return _serve(chosen, rest)
     if rest:
-        raise InputError(f"party 1 has no option {rest[0]}: party 0 says what is run")
+        raise InputError(f"party 1 has no option {rest[0]}: give the options of a run to party 0")
     return _follow(chosen)
 
 
@@ -50,7 +52,7 @@ def _serve(chosen: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _follow(chosen: argparse.Namespace) -> int:
-    """Serve one session after the other, each in a process of its own, until party 0 is gone."""
+    """Serve one session after the other, each in its own process, until party 0 ends."""
     from pibench.engines.lean.remote import parse_address
 
     address = parse_address(chosen.connect)

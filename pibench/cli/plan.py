@@ -1,4 +1,4 @@
-"""``pibench plan``: the machine-hours of a matrix that nobody has run yet, predicted from what was."""
+"""``pibench plan``: predict the machine-hours of a larger matrix from the one that was measured."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _BATCH, _SEQ_LEN, _STEPS = 4, 64, 3
 _RUNS_A_PAIR = 2
 _SUMS = ("cells", "training (h)", "between parties (h)", "all (h)")
 _BACKWARD = 3
-"""Times a forward pass that a training step takes: the usual rule."""
+"""How many forward passes a training step costs, by the usual rule of thumb."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """A BERT by its layers, hidden size, heads and inner size."""
+    """The size of a BERT: layers, hidden size, heads and inner size."""
 
     layers: int
     hidden: int
@@ -50,7 +50,7 @@ class Size:
 
 
 SIZES = {"minilm": Size(6, 384, 12, 1536), "base": Size(12, 768, 12, 3072), "large": Size(24, 1024, 16, 4096)}
-"""MiniLM, which results are measured with, and the two of Devlin et al. (2019)."""
+"""MiniLM, the backbone of the results, and the two sizes of Devlin et al. (2019)."""
 
 
 def add(commands: Any) -> None:
@@ -58,8 +58,10 @@ def add(commands: Any) -> None:
     plan = commands.add_parser("plan", help="predict the machine-hours of a larger matrix")
     plan.add_argument("--sizes", default="base,large", help=f"of {', '.join(SIZES)}, comma-separated (%(default)s)")
     plan.add_argument("--tasks", default="all", help="tasks, comma-separated (default: all that are installed)")
-    plan.add_argument("--seeds", type=at_least(1, 1000), default=3, help="seeds a cell (%(default)s)")
-    plan.add_argument("--records", type=Path, default=RESULTS / "records", help="what was measured (%(default)s)")
+    plan.add_argument("--seeds", type=at_least(1, 1000), default=3, help="seeds per cell (%(default)s)")
+    plan.add_argument(
+        "--records", type=Path, default=RESULTS / "records", help="folder of the measured records (%(default)s)"
+    )
     add_json(plan)
     plan.set_defaults(run=_plan)
 
@@ -92,10 +94,10 @@ def planned(
 ) -> list[dict[str, Any]]:
     """Return the hours of each size and task over all methods and seeds, and their sums.
 
-    A cell takes what it took at MiniLM's size on a CPU, times how much longer a training step takes (``ratios``). One
-    that was not measured takes the mean over the tasks on which its row was, by the examples that each trains on and
-    scores. Between parties it takes the pairs of the full
-    profile, each MiniLM's seconds times the ledger's bytes over MiniLM's.
+    A cell takes its time at MiniLM's size on a CPU, times the ratio of the training steps' times (``ratios``). A cell
+    that was not measured takes the mean over the tasks on which its row was measured, scaled by the examples that each
+    trains on and scores. Runs between parties take the pairs of the full profile, each as long as MiniLM's times the
+    ratio of the ledger's bytes.
 
     Raises:
         InputError: no cell was measured on a CPU.
@@ -114,7 +116,7 @@ def _hours(
     size: str, task: str, by_method: dict[str, float], slower: float, inference: float, seeds: int
 ) -> dict[str, Any]:
     training = sum(by_method.values()) * slower * seeds / 3600
-    pairs = PROFILES["full"].pairs + 1  # the first warms up
+    pairs = PROFILES["full"].pairs + 1  # the first is a warm-up
     parties = len(by_method) * pairs * _RUNS_A_PAIR * inference * seeds / 3600
     cells = len(by_method) * seeds
     both = {"training (h)": training, "between parties (h)": parties, "all (h)": training + parties}
@@ -122,7 +124,7 @@ def _hours(
 
 
 def _cell_seconds(records: Sequence[Record]) -> dict[str, dict[str, float]]:
-    """Return the mean seconds of a cell by task and then by method and variant, of those that ran on a CPU."""
+    """Return the mean seconds of the cells that ran on a CPU, by task and then by method and variant."""
     taken: dict[str, dict[str, list[float]]] = {}
     for record in records:
         on_cpu = record["kind"] == "accuracy" and not record["environment"]["machine"].get("gpu_model")
@@ -135,7 +137,7 @@ def _cell_seconds(records: Sequence[Record]) -> dict[str, dict[str, float]]:
 
 
 def _all_cells(measured: dict[str, dict[str, float]], tasks: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Return the seconds of every row that was measured anywhere, on each of ``tasks``."""
+    """Return the seconds of every row that was measured on any task, for each of ``tasks``."""
     names = sorted({name for rows in measured.values() for name in rows})
     an_example = {
         name: fmean(rows[name] / _passes(task) for task, rows in measured.items() if name in rows) for name in names

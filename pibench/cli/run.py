@@ -1,4 +1,4 @@
-"""``pibench run``: the benchmarks, in this environment instead of one of nox's."""
+"""``pibench run``: run the benchmarks in this environment instead of one made by nox."""
 
 from __future__ import annotations
 
@@ -43,4 +43,4 @@ def nothing_more(chosen: argparse.Namespace, rest: Sequence[str]) -> None:
         InputError: there are some.
     """
     if rest:
-        raise InputError(f"pibench {chosen.command} has no {rest[0]}: see pibench {chosen.command} --help")
+        raise InputError(f"pibench {chosen.command} does not take {rest[0]}: see pibench {chosen.command} --help")

@@ -1,4 +1,4 @@
-"""``pibench submit``: a matrix of tasks and seeds as jobs, here or on more machines than one."""
+"""``pibench submit``: run a matrix of tasks and seeds as jobs, here or on several machines."""
 
 from __future__ import annotations
 
@@ -19,22 +19,24 @@ def add(commands: Any) -> None:
     submit = commands.add_parser(
         "submit",
         help="run a matrix as jobs: here, on SLURM, or on Dask's workers",
-        description="A job for each task and seed, then one for each clock, which has a machine for itself. All "
-        "machines must see the folder that this runs in. Other options are those of pibench run.",
+        description="One job trains each task and seed; then another measures latency, with a machine to itself. All "
+        "machines must see the working folder. Other options are those of pibench run.",
         allow_abbrev=False,
     )
     submit.add_argument("--executor", choices=EXECUTORS, default="local", help="(default: %(default)s)")
     submit.add_argument("--tasks", default="sst2", help="GLUE tasks, comma-separated (%(default)s)")
     submit.add_argument("--seeds", default="0", help="seeds, comma-separated (%(default)s)")
     submit.add_argument("--scheduler", metavar="ADDRESS", help="Dask's scheduler (default: a worker here)")
-    submit.add_argument("--hours", type=at_least(0.1), default=24.0, help="longest a SLURM job may take (%(default)s)")
-    submit.add_argument("--gpus", type=at_least(0), default=0, help="GPUs of a SLURM job that trains (%(default)s)")
+    submit.add_argument(
+        "--hours", type=at_least(0.1), default=24.0, help="time limit of a SLURM job, in hours (%(default)s)"
+    )
+    submit.add_argument("--gpus", type=at_least(0), default=0, help="GPUs of a SLURM training job (%(default)s)")
     submit.set_defaults(run=_submit)
 
 
 def _submit(chosen: argparse.Namespace, rest: list[str]) -> int:
     if any(option.startswith("-k") for option in rest):
-        raise InputError("pibench submit takes no -k: it chooses itself what is timed and what is trained")
+        raise InputError("pibench submit does not take -k: it decides itself what is timed and what is trained")
     plan = Plan.from_options(read(["--tasks", chosen.tasks, "--seeds", chosen.seeds, *rest]))
     planned = stages(plan.tasks, plan.seeds, rest)
     total, done, worst = sum(map(len, planned)), 0, 0

@@ -1,4 +1,4 @@
-"""What an engine is to the suite: what it predicts and promises, and the parties that run a model.
+"""The interface of an engine: what it predicts and promises, and the parties that run a model.
 
 An engine registers a class without constructor arguments under the entry-point group ``pibench.engines``.
 """
@@ -19,7 +19,7 @@ from pibench.model.module import Model
 from pibench.tasks.data import Split
 
 DealerKind = Literal["first-party", "third-party"]
-"""Where the dealer of correlated randomness sits: at party 0, or in a process of its own."""
+"""Where the dealer of correlated randomness runs: at party 0, or in a separate process."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Cost:
     rounds: int = 0
     multiplications: int = 0
     client_only: int = 0
-    """Those of the bytes that the client sends while the server sends none."""
+    """The part of ``bytes`` that the client sends while the server sends nothing."""
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Cost)))
@@ -54,13 +54,13 @@ class Prediction:
 
 @dataclass
 class Inference:
-    """What the parties saw of one inference.
+    """What the parties measured in one inference.
 
-    ``logits`` are what was revealed; ``seconds`` are those of the slower party and ``compute_seconds``, outside the
-    communicator, those of the busier one. ``bytes_sent`` is by party, ``costs`` by operator; ``rounds`` is None where
-    an engine does not tell. ``profile`` holds the server's wall seconds of each operator and those of them on the
-    wire; ``peak_memory`` is the most that a party ever held, in bytes; ``offline_seconds`` is how long the tuples took
-    where they were made before the clock started, and ``wraps`` counts truncation wraps where they were watched.
+    ``logits`` are the revealed ones; ``seconds`` are those of the slower party, and ``compute_seconds``, outside the
+    communicator, those of the busier one. ``bytes_sent`` is by party, ``costs`` by operator; ``rounds`` is None if the
+    engine does not report it. ``profile`` holds the server's wall seconds of each operator and how many of them were
+    spent on the wire; ``peak_memory`` is the largest of any party, in bytes; ``offline_seconds`` is how long the tuples
+    took if they were made before the clock started, and ``wraps`` counts truncation wraps if they were audited.
     """
 
     logits: np.ndarray
@@ -80,8 +80,8 @@ class Session:
     """Where the parties are, and how long one waits for another.
 
     ``deadline`` is the longest wait for one answer, in seconds; ``port`` a TCP port on loopback, or any free one.
-    With ``listen`` (``HOST:PORT``) and ``certificates`` party 1 calls from another machine. ``models_at_once`` models
-    are kept loaded, to compare them.
+    With ``listen`` (``HOST:PORT``) and ``certificates`` party 1 connects from another machine. ``models_at_once``
+    models are kept loaded, to compare them.
     """
 
     deadline: float = 600.0
@@ -96,7 +96,7 @@ class Parties(ABC):
     """Running parties; use as a context manager."""
 
     peer: dict[str, Any] | None = None
-    """The machine of a party that is on another one, as records describe machines."""
+    """The other machine, if a party runs on one, as records describe machines."""
 
     @abstractmethod
     def __enter__(self) -> Self: ...
@@ -108,7 +108,7 @@ class Parties(ABC):
     def load(self, name: str, model: Model) -> None:
         """Share ``model`` between the parties under ``name``; only the server is given its weights.
 
-        A model that is loaded already stays as it is; the one loaded first makes room where there is none.
+        A model that is already loaded stays loaded; if there is no room, the oldest one is dropped.
         """
 
     @abstractmethod
@@ -116,7 +116,7 @@ class Parties(ABC):
         """Run one batch of a loaded model.
 
         Only the client is given ``embedded`` (batch, seq, hidden; float32) and ``keep`` (batch, seq; int64). With
-        ``audit`` truncation wraps are counted where an engine can, which may slow the run and break its secrecy.
+        ``audit`` truncation wraps are counted if the engine can, which may slow the run down and break its secrecy.
 
         Raises:
             PartyFailed: a party died, raised or missed its deadline.
@@ -124,7 +124,7 @@ class Parties(ABC):
 
 
 class Engine(ABC):
-    """An engine: how it is called, what its numbers stand for, and how its parties start."""
+    """An engine: its name, its security model, its predictions, and how its parties start."""
 
     name: ClassVar[str]
     """Its name in records and on the command line."""
@@ -135,18 +135,18 @@ class Engine(ABC):
 
     @property
     def settings(self) -> dict[str, Any] | None:
-        """What decides bytes, rounds and precision, as plain JSON types; None where there is nothing to set."""
+        """The settings that decide bytes, rounds and precision, as plain JSON types; None if there are none."""
         return None
 
     def missing(self) -> str | None:
-        """Return what has to be installed, as one sentence, or None if everything is there."""
+        """Return what is missing and must be installed, as one sentence, or None if nothing is."""
         return None
 
     def check(self, session: Session) -> None:
         """Prepare for ``session``, before the first cell runs.
 
         Raises:
-            InputError: something is not installed, or this engine has no such session.
+            InputError: something is not installed, or this engine does not support such a session.
         """
         if problem := self.missing():
             raise InputError(problem)
@@ -161,28 +161,28 @@ class Engine(ABC):
 
     @abstractmethod
     def predict(self, architecture: Architecture, batch: int, seq_len: int) -> Prediction | None:
-        """Return what one inference costs, or None where that is known only afterwards."""
+        """Return the cost of one inference, or None if it is known only afterwards."""
 
     @abstractmethod
     def start(self, session: Session) -> Parties:
-        """Return parties, which start on entering their context."""
+        """Return parties, which start when their context is entered."""
 
     def prepared(self, model: Model, split: Split, pad_id: int) -> Model:
         """Return ``model`` as it is served: the same function, with its numbers inside the engine's domains."""
         return model
 
     def emulate(self, model: Model, split: Split, pad_id: int, seed: int) -> Emulation | None:
-        """Return what the parties would reveal for every example of ``split``; None where there is no emulation."""
+        """Return the emulated logits of every example of ``split``; None if the engine has no emulation."""
         return None
 
     def outside_domain(self, model: Model, split: Split, pad_id: int) -> list[dict[str, Any]] | None:
-        """Return what leaves an operator's domain on ``split``, by layer; None where it is not looked for."""
+        """Return the inputs that leave an operator's domain on ``split``, by layer; None if that is not checked."""
         return None
 
 
 @dataclass(frozen=True)
 class Emulation:
-    """Float32 logits (examples, outputs) in emulated fixed point, and what happened on the way, by operator.
+    """Float32 logits (examples, outputs) in emulated fixed point, with wraps and overflows by operator.
 
     ``wraps`` counts the injected ones, ``expected_wraps`` sums their probabilities, ``overflows`` counts results
     beyond the ring.

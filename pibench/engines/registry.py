@@ -8,7 +8,7 @@ from pibench.engines.engine import Engine
 from pibench.plugins import Registry
 
 HEADLINE = "lean"
-"""The engine of the headline table; costs of other engines stand beside it, and times are ratios to its dense model."""
+"""The engine that speed-ups and reductions refer to; rows on other engines name theirs."""
 ENGINES: Registry[Engine] = Registry(
     "engine",
     "pibench.engines",
@@ -17,4 +17,4 @@ ENGINES: Registry[Engine] = Registry(
     named=lambda engine: engine.name,
     first=HEADLINE,
 )
-"""Every registered engine; an engine is a class without constructor arguments, and is made when it is asked for."""
+"""Every registered engine; an engine is a class without constructor arguments, and is created when first used."""

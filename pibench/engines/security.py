@@ -1,4 +1,4 @@
-"""What an engine's numbers stand for: dealers, and a security model in a few words."""
+"""Security models of engines: dealers, and a short description."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def two_parties(dealer: DealerKind) -> dict[str, Any]:
 
 
 def is_benchmark_only(security: Mapping[str, Any]) -> bool:
-    """Say whether party 0 deals, and could undo every mask: such an engine is for measuring, not for use."""
+    """Say whether party 0 is the dealer and could undo every mask: such an engine is for benchmarks only."""
     return str(security.get("dealer", "")).startswith("trusted first party")
 
 

@@ -26,13 +26,13 @@ from pibench.tasks.task import Task
 from pibench.training.finetune import predict
 
 Serve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, int | None]]
-"""Runs a batch, embedded text and mask, between parties: returns its logits, and the truncation wraps if counted."""
+"""Runs a batch (embedded text and mask) between parties; returns its logits, and its truncation wraps if counted."""
 
 
 def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
-    """Compress, score in floats on the whole validation split and between parties on a part of it.
+    """Compress, score in floats on the whole validation split, and score between parties on a part of it.
 
-    Without examples for MPC no party runs. Returns the fields of the record that the measurement fills.
+    Without examples for MPC no party is started. Returns the fields of the record that the measurement fills.
     """
     model = stages.served(bench, cell)
     if isinstance(model, Skip):
@@ -57,7 +57,7 @@ def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
 
 
 def fixed_scores(bench: Workbench, cell: Cell, model: Model) -> dict[str, Any]:
-    """Return the score on the whole validation split in emulated fixed point, and what went wrong there.
+    """Return the score on the whole validation split in emulated fixed point, with its wraps and overflows.
 
     Empty for an engine that has no emulation.
     """
@@ -91,7 +91,7 @@ def float_scores(task: EncodedTask, logits: np.ndarray) -> dict[str, Any]:
 
 
 def blank_accuracy(bench: Workbench, cell: Cell) -> Record:
-    """Return the record of a cell about which nothing is known yet; its status is ``failed``."""
+    """Return the record of a cell before its measurement; its status is ``failed``."""
     task = bench.task(cell.task, cell.seed).data
     return {
         "schema_version": SCHEMA_VERSION,
@@ -144,7 +144,7 @@ def _version(method: str) -> str:
 
 
 def first_examples(split: Split, count: int) -> np.ndarray:
-    """Return the first ``count`` examples, the shortest first, so that batches need little padding."""
+    """Return the first ``count`` examples sorted by length, so that batches need little padding."""
     first = np.arange(min(count, len(split)))
     return first[np.argsort([len(split.input_ids[i]) for i in first], kind="stable")]
 
@@ -166,9 +166,9 @@ def score_under_mpc(
 def beside_floats(
     task: EncodedTask, model: Model, subset: np.ndarray, floats: np.ndarray, serve: Serve, batch: int
 ) -> dict[str, Any]:
-    """Run validation examples by ``serve``, ``batch`` at a time, and compare with their float logits ``floats``.
+    """Run validation examples with ``serve``, ``batch`` at a time, and compare with their float logits ``floats``.
 
-    Batches in which a truncation wrapped are counted and kept out of the largest logit difference.
+    Batches in which a truncation wrapped are counted and left out of the largest logit difference.
     """
     logits, split = np.zeros_like(floats), task.validation
     differences: list[float] = []

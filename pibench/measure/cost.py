@@ -1,4 +1,4 @@
-"""What an architecture sends, and how long it takes, between real parties; no trained model and no task is needed."""
+"""What an architecture sends between real parties, and how long it takes; needs no trained model and no task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WORDS = 100
 
 
 class PredictionFailed(Exception):
-    """What the parties sent is not what the engine predicts."""
+    """The parties sent something other than the engine predicted."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,10 @@ def _embeddings(architecture: Architecture, positions: int) -> Embeddings | Deco
 
 @dataclass
 class Runner:
-    """Runs a sample on an engine again and again, and keeps what was seen.
+    """Runs a sample on an engine repeatedly, and keeps what was measured.
 
-    ``parties`` returns the running ones, in which the model is called ``name``; ``load`` is given it if it runs by
-    other settings than the engine's own. ``prediction`` is what each inference is checked against, if there is one.
+    ``parties`` returns the running parties, which know the model as ``name``; ``load`` loads it if it runs with
+    settings other than the engine's own. Each inference is checked against ``prediction``, if there is one.
     """
 
     sample: Sample
@@ -80,7 +80,7 @@ class Runner:
         """Run one inference.
 
         Raises:
-            PredictionFailed: other bytes or rounds were counted than predicted.
+            PredictionFailed: the bytes or rounds differ from the prediction.
         """
         parties, name = self.parties(), self.name or self.sample.model.fingerprint()
         self.load(parties, name, self.sample.model)
@@ -110,7 +110,7 @@ def checked(seen: Inference, prediction: Prediction) -> Inference:
 
 
 def runner_of(bench: Workbench, engine: str, sample: Sample) -> Runner:
-    """Return what runs a sample on an engine of the run, as that is set."""
+    """Return the runner of a sample on an engine of the run, with the engine's own settings."""
     runs_on, (batch, seq_len) = bench.engine(engine), sample.keep.shape
     prediction = runs_on.predict(sample.model.architecture, batch, seq_len)
     return Runner(sample, lambda: bench.parties(engine), prediction, runs_on.round_trips)
@@ -124,7 +124,8 @@ def measure_cost(
 ) -> dict[str, Any]:
     """Return the fields of a cost record: bytes and rounds, and times beside ``baseline`` in interleaved ``pairs``.
 
-    The first run of each warms up. ``repeat(function, times)`` calls a function so often, such as pytest-benchmark's.
+    The first run of each is a warm-up. ``repeat(function, times)`` calls a function that often, as pytest-benchmark
+    does.
     """
     first = own.run()
     if baseline is None:
@@ -132,7 +133,7 @@ def measure_cost(
     baseline.run()
 
     def pair() -> None:
-        """Run both, taking turns at who goes first, so that drift divides out."""
+        """Run both, alternating which goes first, so that drift cancels."""
         ahead, behind = (own, baseline) if len(own.runs) % 2 else (baseline, own)
         ahead.timed()
         behind.timed()
@@ -148,7 +149,7 @@ def _repeat(function: Callable[[], object], times: int) -> None:
 
 
 def blank_cost(bench: Workbench, engine: str, sample: Sample) -> Record:
-    """Return the record of a cost about which nothing is known yet; its status is ``failed``."""
+    """Return the record of a cost before its measurement; its status is ``failed``."""
     runs_on = bench.engine(engine)
     batch, seq_len = sample.keep.shape
     return {

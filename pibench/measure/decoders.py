@@ -1,4 +1,4 @@
-"""What a decoder costs as its layers, timed one of each kind, and as a whole, predicted."""
+"""What a decoder costs: one layer of each kind timed, the whole decoder predicted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pibench.results.cost import group_megabytes
 
 
 def one_layer_each(reported: Sequence[ReportedDecoder]) -> list[Setup]:
-    """Return a setup of one layer, and nothing around it, for each distinct one that the rows are made of."""
+    """Return a setup of a single layer for each distinct layer in the rows."""
     found: dict[str, Setup] = {}
     for row in reported:
         architecture = row.architecture(row.layers)
@@ -31,7 +31,7 @@ def alone(architecture: Architecture, layer: Layer) -> Architecture:
 
 
 def whole(row: ReportedDecoder, method: str) -> dict[str, Any]:
-    """Return a reported row with what the ledger predicts for the whole decoder, and the keys of its layers."""
+    """Return a reported row together with the ledger's prediction for the whole decoder and the keys of its layers."""
     architecture = row.architecture(row.layers)
     ledger = predict(architecture, 1, row.seq_len)
     total = ledger.total()

@@ -1,4 +1,4 @@
-"""Decoders that a method trains from scratch on text: what came of each, kept once it is done."""
+"""Decoders that a method trains from scratch on text; the result of each is cached."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def learned(
 
 
 def outcome(row: dict[str, Any]) -> str:
-    """Return what came of a configuration, in words."""
+    """Return the result of a configuration as a phrase."""
     if row["loss"] is None:
         return f"diverged at step {row['diverged_at']}"
     return f"perplexity {row['perplexity']:.1f}, {row['bits_per_byte']:.3f} bits a byte"

@@ -1,4 +1,4 @@
-"""Costs that accuracy records lack: measured with random weights, since a cost depends on shapes alone."""
+"""Measures costs that accuracy records lack, with random weights, since a cost depends only on shapes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Wanted = tuple[Architecture, str]
 
 
 def missing(records: Iterable[Record], seq_len: int) -> list[Wanted]:
-    """Return what accuracy records refer to and no cost record of that sequence length measures."""
+    """Return the architectures of accuracy records that have no cost record at that sequence length."""
     finished = [record for record in records if record["status"] == "ok" and record.get("seq_len") == seq_len]
     there = {(record["architecture"], record["engine"]) for record in finished if record["kind"] == "cost"}
     wanted = {
@@ -29,7 +29,7 @@ def missing(records: Iterable[Record], seq_len: int) -> list[Wanted]:
 
 
 def dense_like(records: Iterable[Record], architecture: Architecture) -> Architecture:
-    """Return the dense architecture that an architecture's times are taken beside.
+    """Return the dense architecture that an architecture is timed against.
 
     Raises:
         InputError: no dense model with as many outputs was recorded.
@@ -45,7 +45,7 @@ def dense_like(records: Iterable[Record], architecture: Architecture) -> Archite
 def measure_missing(
     bench: Workbench, records: list[Record], pairs: int, log: Callable[[str], None]
 ) -> Iterator[Record]:
-    """Measure every missing cost beside the dense model in so many pairs; yield each record, which is written."""
+    """Measure every missing cost against the dense model in ``pairs`` pairs; write each record and yield it."""
     seq_len = bench.plan.seq_len
     for architecture, engine in missing(records, seq_len):
         log(f"{architecture.key} on {engine}")

@@ -1,4 +1,4 @@
-"""Every operator on its own: how near it is, in floats and in fixed point, where it fails, and what it costs."""
+"""Every operator by itself: its error in floats and in fixed point, where it fails, and what it costs."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ TOKENS, HEADS, HIDDEN, FFN = 128, 12, 384, 1536
 LAYER = Layer(HEADS, HIDDEN // HEADS, FFN)
 """The MiniLM layer at whose sizes costs are given."""
 SWEEP = tuple(2.0 ** (step / 4) for step in range(-32, 57))
-"""Where failure is looked for, in quarters of a power of two: from 1/256 to 16384."""
+"""The input sizes that are tried, from 1/256 to 16384 in quarter powers of two."""
 TOLERANCE = 0.05
-"""How far fixed point may be from floats before an operator counts as failed: of its value, and of one."""
+"""The relative and the absolute error in fixed point from which an operator counts as failed."""
 
 _FIELDS = (
     "paper",
@@ -50,9 +50,9 @@ Run = Callable[[Interpreter, Value], Value]
 
 @dataclass(frozen=True)
 class Probe:
-    """One operator made comparable: ``run`` on inputs of any size, its ``goal``, and inputs of one ``size``.
+    """What is needed to test one operator: ``run``, its exact ``goal``, and inputs of a given ``size``.
 
-    ``typical`` is the input on which errors are given, ``shape`` that of which costs are.
+    Errors are given on the input ``typical``, costs for an input of ``shape``.
     """
 
     kind: str
@@ -66,7 +66,7 @@ class Probe:
 
 
 def rows() -> list[dict[str, Any]]:
-    """Return a row for each operator, plugins' included; one that cannot be run has an ``error``, and no numbers."""
+    """Return a row for each operator, including plugins'; one that cannot be run has an ``error`` and no numbers."""
     return [_row(kind, name) for kind, (operators, _) in KINDS.items() for name in operators]
 
 
@@ -104,9 +104,9 @@ def measured(probe: Probe) -> dict[str, Any]:
 
 
 def working_range(probe: Probe) -> tuple[float | None, float | None]:
-    """Return the ends of the longest range of input sizes at which fixed point is near what it should be.
+    """Return the ends of the longest range of input sizes at which fixed point is accurate enough.
 
-    None where it works to that end of the sweep.
+    An end is None where the range reaches that end of the sweep.
     """
     runs = [list(run) for works, run in groupby(SWEEP, partial(_works, probe)) if works]
     longest = max(runs, key=len)
@@ -131,7 +131,7 @@ def _fixed(probe: Probe, values: torch.Tensor) -> torch.Tensor:
 
 
 def error_of(probe: Probe, ops: Interpreter) -> float:
-    """Return the largest distance of the operator's typical results from what it stands for."""
+    """Return the largest error of the operator on typical inputs against what it approximates."""
     own = probe.run(ops, ops.encode(probe.typical) if isinstance(ops, FixedPoint) else probe.typical)
     return float((own - probe.goal(probe.typical)).abs().max())
 
@@ -211,4 +211,4 @@ KINDS: dict[str, tuple[Registry[Operator], Callable[[str, Operator], Probe]]] = 
     "softmax": (SOFTMAX, _softmax),
     "norm": (NORM, _norm),
 }
-"""Every kind's operators, and what makes one of them comparable."""
+"""The operators of each kind, and the function that makes a probe of one."""

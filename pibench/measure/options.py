@@ -20,14 +20,14 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--profile": {"default": "quick", "help": f"{' or '.join(PROFILES)} (default: %(default)s)"},
     "--seq-len": {"type": int, "help": "longest sequence in tokens (default: the profile's)"},
     "--engine": {
-        "help": "engines, comma-separated; NAME:METHOD runs one method alone (default: lean, and crypten:dense where "
+        "help": "engines, comma-separated; NAME:METHOD runs only that method (default: lean, and crypten:dense if "
         "CrypTen is installed)"
     },
     "--mpc-examples": {
         "type": int,
         "help": "validation examples scored under MPC, 0 for none (default: the profile's)",
     },
-    "--network": {"default": "lan", "help": f"one more link to model: {_LINKS}, or such as '3Gbit,1ms'"},
+    "--network": {"default": "lan", "help": f"one more link to model: {_LINKS}, or a link such as '3Gbit,1ms'"},
     "--seeds": {"default": "0", "help": "seeds, comma-separated (default: %(default)s)"},
     "--backbone": {"default": "minilm", "help": "hub id, folder, or minilm (default: %(default)s)"},
     "--recovery": {"default": "distill", "help": "distill from the dense model, or finetune (default: %(default)s)"},
@@ -41,21 +41,28 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--listen": {
         "metavar": "HOST:PORT",
-        "help": "where party 1 calls from another machine, see `pibench party --help`",
+        "help": "address to listen on for party 1 on another machine, see `pibench party --help`",
     },
-    "--certificates": {"type": Path, "help": "folder of certificates of this party (with --listen)"},
+    "--certificates": {"type": Path, "help": "folder of this party's certificates (with --listen)"},
     "--port": {"type": int, "help": "TCP port on loopback for the two parties (default: a free one)"},
-    "--deadline": {"type": float, "default": 900.0, "help": "longest wait for one answer of a party, in seconds"},
+    "--deadline": {"type": float, "default": 900.0, "help": "longest wait for an answer from a party, in seconds"},
     "--studies": {
         "type": Path,
         "default": RESULTS / "records",
         "help": "where studies' records go (default: %(default)s)",
     },
-    "--corpus": {"default": "warandpeace", "help": "text that decoders learn, a folder's name (default: %(default)s)"},
-    "--text-dir": {"type": Path, "help": "folder with a folder of text for each corpus (default: $PIBENCH_TEXT_DIR)"},
-    "--vocabulary": {"type": int, "default": 2048, "help": "words of the decoders' tokenizer (default: %(default)s)"},
+    "--corpus": {
+        "default": "warandpeace",
+        "help": "text to train decoders on, the name of a folder (default: %(default)s)",
+    },
+    "--text-dir": {"type": Path, "help": "folder with one subfolder of text per corpus (default: $PIBENCH_TEXT_DIR)"},
+    "--vocabulary": {
+        "type": int,
+        "default": 2048,
+        "help": "vocabulary size of the decoders' tokenizer (default: %(default)s)",
+    },
 }
-"""Each option with what argparse, and pytest alike, takes for it."""
+"""Each option with the keyword arguments that argparse and pytest both take."""
 
 
 def declare(add: Callable[..., object]) -> None:
@@ -65,7 +72,7 @@ def declare(add: Callable[..., object]) -> None:
 
 
 class _Parser(ArgumentParser):
-    """Refuses in one sentence, instead of ending the process."""
+    """Raises an error of one sentence instead of ending the process."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"pibench run: {message}")
@@ -75,7 +82,7 @@ def read(arguments: Sequence[str]) -> Namespace:
     """Return the options of a run from a command line.
 
     Raises:
-        InputError: there is no such option, or it cannot have that value.
+        InputError: an option is unknown or has an invalid value.
     """
     parser = _Parser(allow_abbrev=False, add_help=False)
     declare(parser.add_argument)
@@ -83,12 +90,12 @@ def read(arguments: Sequence[str]) -> Namespace:
 
 
 def defaults(**given: Any) -> Namespace:
-    """Return all options with their defaults, but for those ``given`` by name."""
+    """Return all options with their defaults, except those ``given`` by name."""
     return Namespace(**{**vars(read([])), **given})
 
 
 def listed(option: str, text: str) -> list[str]:
-    """Return the values of ``--option``, each once, without what is empty; :class:`InputError` if nothing is left."""
+    """Return the distinct non-empty values of ``--option``; raises :class:`InputError` if there are none."""
     values = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if not values:
         raise InputError(f"--{option} is empty; give at least one, comma-separated")
@@ -96,7 +103,7 @@ def listed(option: str, text: str) -> list[str]:
 
 
 def seeds(text: str) -> list[int]:
-    """Return the values of ``--seeds``; raises :class:`InputError` for what is no whole number."""
+    """Return the values of ``--seeds``; raises :class:`InputError` for anything but whole numbers."""
     found = listed("seeds", text)
     for part in found:
         if not part.isdecimal():

@@ -21,7 +21,7 @@ from pibench.tasks.registry import TASKS
 from pibench.training.budget import Budget, Recovery
 
 COMPARED = "crypten:dense"
-"""What runs beside it by default, where it is installed: the dense model on CrypTen's own tensors."""
+"""What also runs by default if CrypTen is installed: the dense model on CrypTen's own tensors."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """The cell as people read it, such as ``rte-dense-exact-s0``; with its engine, if that is another one."""
+        """The cell's readable name, such as ``rte-dense-exact-s0``, with any engine but the headline engine."""
         elsewhere = "" if self.engine == HEADLINE else f"-{self.engine}"
         return f"{self.task}-{self.method}-{self.variant.name}-s{self.seed}{elsewhere}"
 
@@ -45,7 +45,7 @@ class Cell:
 class Plan:
     """Everything that the options of a run decide.
 
-    ``engines`` holds pairs of an engine's name and the one method that runs on it, or None where all do.
+    ``engines`` holds pairs of an engine's name and the one method that runs on it, or None if all methods do.
     """
 
     profile: Profile
@@ -69,7 +69,7 @@ class Plan:
         """Return the plan of a run with these options (see :mod:`pibench.measure.options`).
 
         Raises:
-            InputError: an option has a value that it cannot have.
+            InputError: an option has an invalid value.
         """
         profile = PROFILES[pick("profile", options.profile, PROFILES)]
         session = _session(options)
@@ -96,7 +96,7 @@ class Plan:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """All cells, task by task; a method that does not load has one, which then fails with the reason."""
+        """All cells, task by task; a method that does not load has one cell, which fails with the reason."""
         return [
             Cell(task, method, variant, seed, engine)
             for task in self.tasks
@@ -114,7 +114,7 @@ class Plan:
 
     @property
     def backbone_name(self) -> str:
-        """The backbone as records name it: a folder by its last part alone."""
+        """The backbone's name in records: for a folder only the last part of its path."""
         return Path(self.backbone).name if Path(self.backbone).is_dir() else self.backbone
 
     @property
@@ -133,7 +133,7 @@ class Plan:
         return Path("runs/models")
 
     def security(self, engine: str) -> dict[str, Any]:
-        """Return what an engine's numbers stand for in this run."""
+        """Return an engine's security model in this run."""
         return self.running[engine].security(self.session)
 
 
@@ -155,7 +155,7 @@ def _session(options: Namespace) -> Session:
 
 
 def _default_output(session: Session, profile: Profile) -> Path:
-    """Return a profile's folder, or one of its own for what is not to be mixed with it."""
+    """Return a profile's folder, or a separate one for records that must not be mixed with it."""
     if session.listen:
         return Path("runs/two-machines-{data}")
     return Path("runs/third-party-dealer-{data}" if session.dealer == "third-party" else profile.output)
@@ -166,7 +166,7 @@ def _methods(asked: str) -> tuple[str, ...]:
 
 
 def _engines(asked: str | None, session: Session) -> tuple[tuple[str, str | None], ...]:
-    """Return the engines asked for; the headline engine, and what can run beside it, where none is."""
+    """Return the requested engines; by default the headline engine, and CrypTen for the dense model if installed."""
     if asked is None:
         alone = session.listen or session.dealer == "third-party" or ENGINES["crypten"].missing()
         asked = HEADLINE if alone else f"{HEADLINE},{COMPARED}"

@@ -14,7 +14,7 @@ class Profile:
     """How thorough a run is.
 
     ``grid`` is what the dense model is tuned over, ``budget`` what a compressed one may spend on its recovery;
-    ``selection`` is the most examples that are cut from train for choices;
+    ``selection`` is the largest number of examples that the selection split takes from train;
     ``mpc_examples`` validation examples of each cell are also scored under MPC, ``mpc_batch`` at a time; a
     latency is measured in ``pairs`` interleaved pairs.
     """

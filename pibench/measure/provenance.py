@@ -18,7 +18,7 @@ _PACKAGES = ("torch", "transformers", "crypten", "numpy", "scipy", "scikit-learn
 def environment(threads: int) -> dict[str, Any]:
     """Return the ``environment`` object of a record, for a run with ``threads`` threads a party.
 
-    It holds no host or user name. What cannot be found out is ``None``.
+    It holds no host or user name. What cannot be determined is ``None``.
     """
     commit, dirty = _git_state()
     return {

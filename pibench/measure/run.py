@@ -1,4 +1,4 @@
-"""Run one cell so that nothing is lost: a failure is recorded, a finished cell is written at once."""
+"""Run one cell without losing anything: a failure is recorded, and a finished cell is written at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pibench.net.processes import PartyFailed, PartyTimeout
 from pibench.results.records import Record, file_name, read, write
 
 IDENTITY = ("suite_version", "data_fingerprint", "backbone", "method_version", "budget", "seq_len")
-"""What must agree, beside the file name, for an earlier record to stand for a cell."""
+"""The fields that must agree, besides the file name, for an earlier record to be reused."""
 
 
 class CellFailed(Exception):
@@ -28,7 +28,7 @@ def run_cell(
 ) -> Record:
     """Return the cell's record: ``blank`` with what ``measure`` returns, written at once.
 
-    A finished and ``complete`` record of this run, or when resuming of an earlier one, is returned as it is.
+    A finished and ``complete`` record of this run, or when resuming of an earlier run, is returned unchanged.
 
     Raises:
         CellFailed: ``measure`` raised; the record is written all the same.
@@ -46,10 +46,10 @@ def run_cell(
         bench.stop_parties()
         status = "timeout" if isinstance(error, PartyTimeout) else "failed"
         record = blank | {"status": status, "error": describe(error)}
-        if done:  # what it says is still true; only the rest is missing
+        if done:  # what it holds is still valid; only the rest is missing
             write(done | {"last_error": describe(error)}, path)
             raise CellFailed(f"{status}: {describe(error)}") from error
-    record["environment"] = bench.environment  # it names the peer once that has called
+    record["environment"] = bench.environment  # it names the peer once the peer has connected
     record["seconds_total"] = time.perf_counter() - start
     write(record, path)
     bench.written.add(path)
@@ -68,6 +68,6 @@ def finished(path: Path, blank: Record) -> Record | None:
 
 
 def describe(error: Exception) -> str:
-    """Return one line about an error; what users can put right needs no type name."""
+    """Return one line about an error, without the type name if users can fix it."""
     text = " ".join(str(error).split())
     return text if isinstance(error, InputError | PartyFailed) else f"{type(error).__name__}: {text}"

@@ -1,7 +1,7 @@
-"""Setups of studies: an architecture on an engine with settings of its own, timed beside others.
+"""Setups of studies: an architecture on an engine with given settings, timed against other setups.
 
-Every setup of a study runs in one session, interleaved: forwards in one round, backwards in the next, so that
-drift divides out of ratios that are taken round by round.
+All setups of a study run in one session, interleaved, in order in one round and in reverse order in the next, so that
+drift cancels in ratios that are taken round by round.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HIDDEN = 384
 ROUNDS = 8
 
 SAME_LOWERING = {"lookup_tables": False, "piecewise_gelu": False, "quadratic_exp": False, "fraction_bits": 16}
-"""What the lean engine must leave off to compute as CrypTen's tensors do under the fair lowering."""
+"""The switches that the lean engine turns off to compute as CrypTen's tensors do under the fair lowering."""
 TWO_PARTIES: dict[str, type[TwoParties]] = {"lean": LeanParties, "crypten": CryptenParties}
 
 
@@ -56,7 +56,7 @@ class Setup:
         return Lean.round_trips if isinstance(self.settings, Switches) else self.settings.round_trips
 
     def predict(self) -> Prediction:
-        """Return what one inference must cost."""
+        """Return the predicted cost of one inference."""
         size = self.batch, self.seq_len
         if isinstance(self.settings, Switches):
             return predict(self.architecture, *size, Ledger(self.settings)).prediction()
@@ -65,14 +65,14 @@ class Setup:
 
 @dataclass
 class Timed:
-    """A setup and its inferences, one a round."""
+    """A setup and its inferences, one per round."""
 
     setup: Setup
     runs: list[Inference] = field(default_factory=list)
 
     @cached_property
     def prediction(self) -> Prediction:
-        """What one inference must cost."""
+        """The predicted cost of one inference."""
         return self.setup.predict()
 
     def row(self, reference: Timed | None = None) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class Timed:
 
 
 def profile(timed: Timed) -> list[dict[str, Any]]:
-    """Return a row for each operator: seconds of every run, those of them on the wire, bytes and rounds."""
+    """Return a row for each operator: seconds of every run, seconds spent on the wire, bytes and rounds."""
     costs = timed.runs[0].costs
     return [
         {
@@ -120,7 +120,7 @@ def layers(layer: Layer, count: int = 1) -> Architecture:
 
 
 def ablation() -> list[Setup]:
-    """Return the lean engine, the engine less one switch at a time, and CrypTen's own tensors."""
+    """Return the lean engine, the engine with one switch off at a time, and CrypTen's own tensors."""
     dense = layers(MINILM_LAYER)
     settings: dict[str, Switches | Settings] = {
         "lean": LEAN,

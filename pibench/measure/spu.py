@@ -1,4 +1,4 @@
-"""SPU: what single layers cost, without embedding and head, and how far whole models are from their floats."""
+"""SPU: costs of single layers, without embedding and head, and the distance of whole models from floats."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ SESSION = Session(deadline=900.0)
 
 
 def alone(architecture: Architecture) -> list[Architecture]:
-    """Return each layer of an architecture as one of its own, with one output."""
+    """Return each layer of an architecture as a one-layer architecture with one output."""
     return [replace(architecture, layers=(layer,), outputs=1) for layer in architecture.layers]
 
 
 def layer_costs(
     protocol: Protocol, layers: Iterable[Architecture], seq_len: int, cache: Cache, log: Callable[[str], None]
 ) -> dict[str, dict[str, Any]]:
-    """Return :func:`layer_cost` of each distinct layer by its key; each is kept in ``cache``, and taken from there."""
+    """Return :func:`layer_cost` of each distinct layer by its key, cached in ``cache``."""
     costs: dict[str, dict[str, Any]] = {}
     with ExitStack() as running:
         parties: list[SpuParties] = []
 
         def started(layer: Architecture) -> SpuParties:
-            """Return the parties; at first use they run a layer whose numbers nobody takes: it sets up their keys."""
+            """Return the parties; at first use they run one layer that is not measured, which sets up their keys."""
             if not parties:
                 parties.append(running.enter_context(SpuParties(protocol, SESSION)))
                 layer_cost(parties[0], layer, SETUP_SEQ_LEN, 1)
@@ -94,7 +94,7 @@ def score_on_spu(parties: Parties, model: Model, task: EncodedTask, examples: in
 
 
 def lean_cost(layer: Architecture, seq_len: int) -> dict[str, Any]:
-    """Return what the ledger, which the wire equals, says of one layer on the lean engine."""
+    """Return the ledger's costs of one layer on the lean engine, which equal those on the wire."""
     costs = [cost for name, cost in predict(layer, 1, seq_len).costs.items() if name.startswith("layer0.")]
     return {"bytes_total": sum(cost.bytes for cost in costs), "rounds": sum(cost.rounds for cost in costs)}
 

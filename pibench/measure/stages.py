@@ -1,4 +1,4 @@
-"""The stages of a cell: the dense model, what a method makes of it, and that as its engine serves it.
+"""The stages of a cell: the dense model, the method's compressed model, and the model as its engine serves it.
 
 Dense and compressed models are kept in the run's cache. A record is the last stage (:mod:`pibench.measure.accuracy`).
 """
@@ -25,7 +25,7 @@ TUNED_SEED = 0
 
 @dataclass(frozen=True)
 class Dense:
-    """The dense model of a task and seed, and how it came about (see :meth:`pibench.training.tune.Tuned.report`)."""
+    """The dense model of a task and seed, and how it was tuned (see :meth:`pibench.training.tune.Tuned.report`)."""
 
     model: Model
     tuning: dict[str, Any]
@@ -49,7 +49,7 @@ def dense(bench: Workbench, cell: Cell) -> Dense:
 
 
 def grid(bench: Workbench, cell: Cell) -> Grid:
-    """Return the grid of the first seed; the others take its learning rate and choose their epoch alone."""
+    """Return the whole grid for the first seed; the other seeds take its learning rate and only choose their epoch."""
     whole = bench.plan.profile.grid
     if cell.seed == TUNED_SEED:
         return whole
@@ -57,7 +57,7 @@ def grid(bench: Workbench, cell: Cell) -> Grid:
 
 
 def compressed(bench: Workbench, cell: Cell, budget: Budget | None = None) -> Model | Skip:
-    """Return what the cell's method makes of the dense model, within the cell's budget or another one."""
+    """Return the method's compressed model, made within the cell's budget or the given one."""
     method, spent = METHODS[cell.method], budget or bench.budget(cell)
 
     def make() -> dict[str, Any]:
@@ -81,7 +81,7 @@ def served(bench: Workbench, cell: Cell) -> Model | Skip:
 
 
 def _dense_key(bench: Workbench, cell: Cell) -> list[Any]:
-    """Return all that a dense model depends on, as JSON types."""
+    """Return everything that a dense model depends on, as JSON types."""
     plan, task = bench.plan, bench.task(cell.task, cell.seed).data
     spent = [plan.budget.examples, plan.budget.batch_size, asdict(plan.profile.grid), cell.seed]
     return [cell.task, plan.backbone, task.fingerprint, plan.seq_len, *spent, pibench.__version__]

@@ -1,4 +1,4 @@
-"""A study: raw numbers about one question, written as one record when they are whole."""
+"""A study: raw numbers about one question, written as one record when they are complete."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pibench.measure.provenance import environment
 from pibench.results.records import SCHEMA_VERSION, Record, file_name, write
 
 Save = Callable[..., Record]
-"""Writes a study: its name, its rows, and the engine with its security where that is not the lean engine."""
+"""Writes a study, given its name, its rows, and, unless it ran on the lean engine, the engine and its security."""
 Log = Callable[[str], None]
 
 
 def saver(folder: Path) -> Save:
-    """Return what writes a study into ``folder``; the study's clock starts now."""
+    """Return a function that writes a study into ``folder``; the study's clock starts now."""
     started, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
 
     def save(

@@ -1,4 +1,4 @@
-"""What the cells of a run share: the backbone, the tasks, the parties, and a cache of what took long."""
+"""What the cells of a run share: the backbone, the tasks, the parties, and the cache."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ THREADS_PER_PARTY = 1
 
 
 class Workbench:
-    """Loads and starts on demand; every resource is made at most once a run."""
+    """Loads and starts resources on demand, each at most once per run."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -64,10 +64,11 @@ class Workbench:
         return backbone
 
     def check(self) -> str:
-        """Load all that the cells need, before the first of them runs, and return the data source.
+        """Load everything that the cells need before the first one runs, and return the data source.
 
         Raises:
-            InputError: backbone, data, engine, address or output folder is bad, or the folder holds other records.
+            InputError: the backbone, data, engine, address or output folder is unusable, or the folder holds records
+                of another run.
         """
         for engine in self.plan.running.values():
             engine.check(self.plan.session)
@@ -81,7 +82,7 @@ class Workbench:
         return source
 
     def refuse_other_records(self, source: str) -> None:
-        """Raise if a cell in the output folder does not belong beside those of this run; studies stand alone."""
+        """Raise if a cell in the output folder cannot be compared with those of this run; studies are not checked."""
         own = {
             "data": source,
             "backbone": self.plan.backbone_name,
@@ -111,7 +112,7 @@ class Workbench:
         return self._encoded[name, seed]
 
     def budget(self, cell: Cell) -> Budget:
-        """Return what the cell may spend."""
+        """Return the cell's budget."""
         return replace(self.plan.budget, seed=cell.seed)
 
     def engine(self, name: str) -> Engine:
@@ -119,7 +120,7 @@ class Workbench:
         return self.plan.running[name]
 
     def parties(self, engine: str) -> Parties:
-        """Return the running parties of an engine; started again after :meth:`stop_parties`."""
+        """Return the running parties of an engine; they are started again after :meth:`stop_parties`."""
         if engine not in self._parties:
             started = self.engine(engine).start(self.plan.session)
             self._parties[engine] = self._running.enter_context(started)
@@ -132,10 +133,10 @@ class Workbench:
 
 
 def writable(folder: Path) -> None:
-    """Make ``folder`` and prove that it takes a file.
+    """Make ``folder`` and check that a file can be written there.
 
     Raises:
-        InputError: it does not.
+        InputError: it cannot.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,1 +1,1 @@
-"""Compression methods: their contract, registry and check, and what they share."""
+"""Compression methods: their contract, registry, and shared tools."""

@@ -1,4 +1,4 @@
-"""All that a method has to know: what it is given, what it gives back, and how it describes itself.
+"""The contract of a method: what it receives, what it returns, and how it describes itself.
 
 A method receives a fine-tuned dense model and returns a cheaper private model for the same task, or a
 :class:`Skip` that says why it does not apply. It never sees the validation split.
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pibench.model.module import Model
 
 QUANTITIES = ("accuracy", "communication", "latency")
-"""What a paper may report, and what the table ``reported`` has a column for."""
+"""The quantities that a paper may report; each is a column of the table ``reported``."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class MethodInfo:
     """How a method describes itself in tables and records.
 
     ``reported`` holds the paper's own numbers by quantity (see :data:`QUANTITIES`), as text with their setting; they
-    enter no ratio. ``ablations`` take the method apart: they are measured by themselves, and are rows of no other
+    enter no ratio. ``ablations`` take the method apart: they are measured in a separate study, and appear in no other
     table.
     """
 
@@ -58,8 +58,8 @@ class Skip:
 class Method(Protocol):
     """A plugin: a class without constructor arguments, registered under the entry-point group ``pibench.methods``.
 
-    A method may offer more, for studies of its own kind: see :mod:`pibench.methods.studies`. What it wants to be
-    recorded goes into ``Model.notes``: a search leaves its :class:`pibench.methods.trajectory.Trajectory` there.
+    A method may offer more, for certain studies: see :mod:`pibench.methods.studies`. What it wants recorded
+    goes into ``Model.notes``: a search leaves its :class:`pibench.methods.trajectory.Trajectory` there.
     """
 
     info: MethodInfo

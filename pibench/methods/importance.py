@@ -1,4 +1,4 @@
-"""How much each attention head matters, by Integrated Gradients and by the scores that it is compared with.
+"""How much each attention head matters, by Integrated Gradients and by the scores it is compared with.
 
 A gate in [0, 1] scales each head's context vector. F is the log-probability of the true label, for a regression
 minus the squared error. Every function returns one non-negative score for each example and head, shape (examples,
@@ -115,8 +115,8 @@ def taylor(model: Model, split: Split, pad_id: int, seed: int) -> torch.Tensor:
 def attention_attribution(model: Model, split: Split, pad_id: int, seed: int) -> torch.Tensor:
     """Return each head's largest attention attribution: AttAttr (Hao et al., AAAI 2021, equation 4 and section 5).
 
-    One layer at a time, its attention is scaled from zero to what it is, by a left Riemann sum over the gradient of
-    the true label's probability (regression: of F).
+    One layer at a time, its attention is scaled from zero to its full value, with a left Riemann sum over the gradient
+    of the true label's probability (regression: of F).
     """
     parts = []
     for batch in sample(split, pad_id, seed, ATTRIBUTION_EXAMPLES):

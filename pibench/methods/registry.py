@@ -20,4 +20,4 @@ METHODS: Registry[Method] = Registry(
     named=_name,
     first="dense",
 )
-"""Every registered method; a method is a class without constructor arguments, and is made when it is asked for."""
+"""Every registered method; a method is a class without constructor arguments, and is created when first used."""

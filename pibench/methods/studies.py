@@ -1,4 +1,4 @@
-"""What a method may offer beside its compression; a study takes up every method that has what it needs."""
+"""What a method may offer besides compression; a study includes every method that offers what it needs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class StudiesImportance(Protocol):
     """A method that can say how stable the importance of attention heads is (``studies/test_importance.py``)."""
 
     def importance_study(self, dense: Sequence[Model], data: Sequence[TaskData]) -> list[dict[str, Any]]:
-        """Return the study's rows, of JSON types, for dense models of one task and their data, one a seed."""
+        """Return the study's rows, as JSON types, for dense models of one task and their data, one per seed."""
         ...
 
 
@@ -37,7 +37,7 @@ class LearnsLanguage(Protocol):
     compared: Sequence[str]
 
     def learn_language(self, configuration: str, data: TextData, budget: LanguageBudget) -> dict[str, Any]:
-        """Train the decoder of that name and return what came of it, as JSON types."""
+        """Train the decoder of that name and return its results, as JSON types."""
         ...
 
 

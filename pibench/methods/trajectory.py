@@ -1,4 +1,4 @@
-"""What a search that compresses a model step by step records about its way."""
+"""The trajectory that a stepwise compression search records."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 @dataclass(frozen=True)
 class Point:
-    """A model on the way.
+    """A model on the trajectory.
 
-    ``tau`` is the price at which the search stood, in nats a megabyte; ``predicted_loss`` is in nats; ``megabytes``
+    ``tau`` is the price that the search had reached, in nats per megabyte; ``predicted_loss`` is in nats; ``megabytes``
     are those of one inference, both directions; ``score`` is on the selection split, in percent.
     """
 
@@ -22,7 +22,7 @@ class Point:
 
 
 class Move(NamedTuple):
-    """One change to a layer (-1: to all), its dimension and what becomes of it; the numbers are those of a Point."""
+    """One change to a layer (-1: to all), its dimension, and the result; the numbers are those of a Point."""
 
     layer: int
     dimension: str
@@ -34,13 +34,13 @@ class Move(NamedTuple):
 
 @dataclass(frozen=True)
 class Trajectory:
-    """The way of one search, from the dense model to the chosen one.
+    """The path of one search, from the dense model to the chosen one.
 
     Args:
         dense_score: the dense model's score on the selection split, in percent.
         tolerance: the points that may be lost.
         chosen: what the search returned.
-        stages: the models on the way, each after a short recovery.
+        stages: the models along the path, each after a short recovery.
         recovered: the models that were recovered in full.
         moves: all changes in the order of the search, also those that were not reached.
     """

@@ -12,16 +12,16 @@ from typing import Any, Literal
 
 Family = Literal["encoder", "decoder"]
 _LATER = {"scaled", "temperatures", "family"}
-"""Left out of a specification where they have their default, so that older keys stay what they were."""
+"""Left out of a specification if they have their default, so that older keys stay the same."""
 
 
 @dataclass(frozen=True)
 class Layer:
     """One layer: sizes, and the names of its operators (see :mod:`pibench.model.operators`).
 
-    With ``ffn_size`` 0 the feed-forward network is one matrix, as it may be where nothing nonlinear is in it; with None
-    there is none. ``scaled`` gives the network and what goes past it one public factor each. Queries at the first
-    ``temperatures`` positions have a public softmax temperature, one for each head and position.
+    With ``ffn_size`` 0 the feed-forward network is one matrix, which suffices if it has no nonlinearity; with None
+    there is no network. ``scaled`` gives the network and its residual connection one public factor each. Queries at the
+    first ``temperatures`` positions have a public softmax temperature, one for each head and position.
     """
 
     heads: int

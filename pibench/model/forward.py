@@ -1,6 +1,6 @@
-"""The one forward pass: what is trained is what is scored is what is served.
+"""The one forward pass: the model that is trained is the one that is scored and served.
 
-Written over an interpreter's primitives, so that the same code computes floats, runs on secret shares and
+It is written over an interpreter's primitives, so that the same code computes floats, runs on secret shares and
 predicts costs.
 """
 
@@ -43,7 +43,7 @@ def forward(
 
     ``embedded`` has shape (batch, seq, hidden); ``keep`` is the public 0/1 mask (batch, seq). ``gates``
     (layers, heads) or (layers, batch, heads) scales each head's context vector, for importance scores; every
-    layer must then have the same number of heads. With ``last`` a decoder gives the logits of the last position alone.
+    layer must then have the same number of heads. With ``last`` a decoder returns only the logits of the last position.
     """
     outputs = encode(ops, architecture, weights, embedded, keep, gates)
     if architecture.family == "decoder":

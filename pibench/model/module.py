@@ -35,7 +35,7 @@ class Embeddings(nn.Module):
 
 
 class DecoderEmbeddings(nn.Module):
-    """A decoder's word and position embeddings; the vocabulary matrix of its head is the words' own."""
+    """A decoder's word and position embeddings; its head uses the word embeddings as vocabulary matrix."""
 
     def __init__(self, words: int, positions: int, hidden_size: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class DecoderEmbeddings(nn.Module):
 
 
 def initial(parameter: Parameter) -> torch.Tensor:
-    """Return a parameter's first value, as BERT and GPT-2 have it: matrices from N(0, 0.02), scales 1, the rest 0."""
+    """Return a parameter's initial value, as in BERT and GPT-2: matrices from N(0, 0.02), scales 1, the rest 0."""
     if parameter.role is Role.MATRIX:
         return torch.randn(parameter.shape) * INITIAL_DEVIATION
     return torch.ones(parameter.shape) if parameter.role is Role.SCALE else torch.zeros(parameter.shape)
@@ -69,7 +69,7 @@ class Model(nn.Module):
         self.architecture = architecture
         self.embeddings = embeddings
         self.notes: dict[str, Any] = {}
-        """What the method that made this model wants to be recorded, as plain JSON types."""
+        """What the method that made this model wants recorded, as plain JSON types."""
         *layers, head = parameters(architecture)
         self.layers = nn.ModuleList(map(_stored, layers))
         self.head = _stored(head)
@@ -124,7 +124,7 @@ class Model(nn.Module):
 
 
 def blank(architecture: Architecture) -> Model:
-    """Return a model of which the shapes alone exist (torch's meta device); the position table has one row."""
+    """Return a model that has only shapes (torch's meta device); the position table has one row."""
     hidden = architecture.hidden_size
     with torch.device("meta"):
         if architecture.family == "decoder":

@@ -1,4 +1,4 @@
-"""Look at what flows through the forward pass while it runs in floats."""
+"""Observe the forward pass while it runs in floats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ See = Callable[[str, torch.Tensor, torch.Tensor], None]
 
 
 class Observer(TorchInterpreter):
-    """Hands input and output of every matrix product with a weight and LayerNorm, and all attention scores, to ``see``.
+    """Calls ``see`` with the input and output of every LayerNorm and product with a weight, and with all attention
+    scores.
 
     ``see(operator, input, output)``; operators are named as ``layer0.ffn_in``, that of the scores ``layer0.scores``
     (its input is the query).

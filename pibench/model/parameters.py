@@ -1,6 +1,6 @@
 """Every parameter of a model, declared once: its shape, what it is for, and whether the client may see it.
 
-Engines ask the declaration what to do with a tensor; a tensor that nobody declared is refused (:class:`Weights`).
+Engines treat a tensor according to its declaration; a tensor without one is refused (:class:`Weights`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Visibility(Enum):
 
 
 class Role(Enum):
-    """What a parameter does, which also says how it is initialised (see :func:`pibench.model.module.initial`)."""
+    """What a parameter does, which also decides how it is initialised (see :func:`pibench.model.module.initial`)."""
 
     MATRIX = "matrix"
     """Multiplies a vector of features."""
@@ -32,12 +32,12 @@ class Role(Enum):
     SHIFT = "shift"
     """Is added."""
     COEFFICIENT = "coefficient"
-    """An operator's own number, set by the method that chose the operator."""
+    """An operator's coefficient, set by the method that chose the operator."""
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One declared parameter; ``tied`` ones are views of an embedding and are not stored by themselves."""
+    """One declared parameter; ``tied`` ones are views of an embedding and are not stored separately."""
 
     name: str
     shape: tuple[int, ...]
@@ -75,7 +75,7 @@ class Weights:
         declared = parameters(self.architecture)
         for place, own in zip(declared, [*self.layers, self.head], strict=True):
             if strange := sorted(place.keys() ^ own.keys()):
-                known = "is not declared" if strange[0] in own else "is declared and missing"
+                known = "is not declared" if strange[0] in own else "is declared but missing"
                 raise ValueError(f"the parameter {strange[0]!r} {known}: see pibench.model.parameters")
 
     def map(self, change: Callable[[Parameter, Value], Value]) -> Weights:

@@ -1,4 +1,4 @@
-"""Compressed models on disk, saved and loaded as transformers does it: a folder of config.json and safetensors."""
+"""Compressed models on disk, in the layout of transformers: a folder with config.json and safetensors."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _KIND = "pibench"
 
 
 class PrivateModel(torch.nn.Module):
-    """A model that is ready for private inference, with the calls of transformers' models.
+    """A model that is ready for private inference, with the interface of transformers' models.
 
-    ``about`` is kept in config.json: backbone, task, method, and what else is worth knowing, as JSON types.
+    ``about`` is stored in config.json: backbone, task, method, and other facts, as JSON types.
     """
 
     def __init__(self, model: Model, about: dict[str, Any] | None = None) -> None:
@@ -40,7 +40,7 @@ class PrivateModel(torch.nn.Module):
         return self.model(input_ids, segments, keep)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write the model to a folder; raises :class:`InputError` where that cannot be."""
+        """Write the model to a folder; raises :class:`InputError` if it cannot be written."""
         from safetensors.torch import save_file
 
         spec = self.model.architecture.spec()
@@ -68,9 +68,9 @@ class PrivateModel(torch.nn.Module):
             model.load_state_dict(state)
         except InputError:
             raise
-        except Exception as error:  # safetensors, JSON and torch have their own
+        except Exception as error:  # safetensors, JSON and torch raise their own errors
             reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{folder} holds no model of this suite ({type(error).__name__}: {reason})") from error
+            raise InputError(f"{folder} is not a model of this suite ({type(error).__name__}: {reason})") from error
         return cls(model.eval(), config.get("about"))
 
 

@@ -20,12 +20,12 @@ Value = Any
 Domain = tuple[float, float]
 
 MASK_VALUE = -50.0
-"""Added to masked scores: weightless after softmax, yet inside the domain of every fixed-point exponential."""
+"""Added to masked scores: negligible after softmax, yet inside the domain of every fixed-point exponential."""
 
 
 @dataclass(frozen=True)
 class Denominator:
-    """What weights are still to be divided by: a value that lies inside ``domain``, and a public number if any."""
+    """The remaining divisor of attention weights: a value inside ``domain``, and a public number, if any."""
 
     value: Value
     domain: Domain
@@ -94,7 +94,7 @@ class Interpreter(ABC):
         """Drop activations while training; elsewhere the identity."""
         return a
 
-    # Primitives that cost something somewhere.
+    # Primitives that cost something on some engine.
 
     @abstractmethod
     def mul(self, a: Value, b: Value) -> Value:
@@ -160,7 +160,7 @@ class Interpreter(ABC):
         return self.shift(scores, (1 - keep) * MASK_VALUE)
 
     def softmax(self, scores: Value, keep: torch.Tensor) -> tuple[Value, Denominator | None]:
-        """Return the softmax over the last dimension as weights and what they are still to be divided by.
+        """Return the softmax over the last dimension as weights and their remaining divisor.
 
         ``keep`` is the public 0/1 mask, broadcastable.
         """
@@ -169,7 +169,7 @@ class Interpreter(ABC):
         return weights, Denominator(self.sum(weights), (1.0, float(scores.shape[-1])))
 
     def normalise(self, a: Value, total: Denominator | None) -> Value:
-        """Return a divided by ``total``, or as it is where there is none."""
+        """Return a divided by ``total``, or a itself if there is none."""
         if total is None:
             return a
         a = self.divide(a, total.value, total.domain)

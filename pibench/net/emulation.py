@@ -5,11 +5,11 @@ two TUN devices: ``python -m pibench.net.emulation`` (started by :func:`emulated
 0.5 ms to an exchange of small messages: within 3 % on the WAN, a quarter too slow at 1 ms round trip.
 
 The link is full duplex, loses nothing and queues without limit: a packet of n bytes occupies its direction for
-n * 8 / bandwidth seconds and arrives rtt / 2 seconds later. The namespaces' TCP is set so that this link is what is
-measured, as between long-lived parties, and not how TCP finds out what the link can bear:
+n * 8 / bandwidth seconds and arrives rtt / 2 seconds later. The namespaces' TCP is set so that measurements show
+this link, as between long-lived parties, and not TCP's search for the link's capacity:
 
 - Packets of 64 KiB: headers take 0.1 % of the bandwidth, and the program in user space keeps up with 1 Gbit/s. Use
-  ``TCP_NODELAY``; without it Nagle's algorithm holds back whatever does not fill such a packet.
+  ``TCP_NODELAY``; without it Nagle's algorithm holds back data that does not fill such a packet.
 - 64 MiB socket buffers from the start, a large first congestion window, Reno (which never leaves slow start where
   nothing is lost; BBR paces) and no new slow start after an idle time. Sockets that set their own buffer size undo
   this.
@@ -82,11 +82,11 @@ def available() -> str | None:
 def emulated_link(network: Network) -> Iterator[tuple[End, End]]:
     """Yield the two ends of a new link with the bandwidth and delay of ``network``.
 
-    Everything is removed at the end, however that comes; only with netem do the namespaces outlive a killed process.
-    Links of several processes, and several links of one, do not see each other.
+    Everything is removed at the end, also after an error; only with netem do the namespaces outlive a killed process.
+    Links are independent of each other, within one process and between processes.
 
     Raises:
-        InputError: this machine cannot emulate one; the sentence says what is missing.
+        InputError: this machine cannot emulate a link; the sentence says what is missing.
     """
     reason = available()
     if reason is not None:
@@ -125,10 +125,10 @@ def enter_namespace(name: str) -> None:
 
 
 def _run(*command: str) -> None:
-    """Run a command that sets something up.
+    """Run a set-up command.
 
     Raises:
-        InputError: it failed; the sentence gives its own words.
+        InputError: it failed; the sentence quotes its output.
     """
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -189,7 +189,7 @@ def _connect_tun(stack: contextlib.ExitStack, namespaces: list[str], network: Ne
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],  # where `-m` finds this very package
+        cwd=Path(__file__).parents[2],  # so that `-m` finds this package
         start_new_session=True,  # Ctrl-C is the parent's to handle
     )
     stack.callback(_stop, process)
@@ -240,7 +240,7 @@ class _Direction:
     def deliver(self) -> float:
         """Hand over the packets that are due; return the time at which the next one is."""
         while self.queue and self.queue[0][0] <= time.monotonic():
-            # The kernel talks on a device that is up before the other one is; that may be lost.
+            # The kernel sends on a device that is up before the other one is; those packets may be lost.
             with contextlib.suppress(OSError):
                 os.write(self.sink, self.queue[0][1])
             self.queue.popleft()

@@ -1,6 +1,6 @@
-"""Party processes on this machine: started, talked to, and blamed by name.
+"""Party processes on this machine: starts them, exchanges messages, and names the one that failed.
 
-Spawned, not forked; every answer has a deadline. A party that dies, raises or hangs is a :class:`PartyFailed`.
+They are spawned, not forked; every answer has a deadline. A party that dies, raises or hangs is a :class:`PartyFailed`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _GRACE = 2.0
 """Seconds in which a party's death may explain another one's broken connection."""
 _SILENT = "closed its connection"
 Main = Callable[[Connection], None]
-"""What a party does: say that it is there, then answer on a connection until the launcher hangs up."""
+"""The main function of a party: report that it is ready, then answer on a connection until the launcher closes it."""
 
 
 class PartyFailed(RuntimeError):
@@ -38,7 +38,7 @@ class PartyTimeout(PartyFailed):
 
 @dataclass(frozen=True)
 class Failure:
-    """A party's last words: when it failed (``time.monotonic``), and what happened."""
+    """A party's failure report: when it failed (``time.monotonic``), and what happened."""
 
     when: float
     what: str
@@ -53,9 +53,9 @@ class Processes:
         self._connections: list[Any] = []
 
     def start(self, mains: Sequence[Main], elsewhere: Sequence[Any] = ()) -> None:
-        """Run each party's main in a process of its own; wait for their first words.
+        """Run each party's main in a separate process, and wait until all are ready.
 
-        Parties ``elsewhere``, the last ones by rank, are there already: connections with the methods of
+        Parties ``elsewhere``, the last ones by rank, already run: they are connections with the methods of
         multiprocessing's (send, recv, close and fileno).
 
         Raises:
@@ -124,7 +124,7 @@ class Processes:
             return Failure(time.monotonic(), _SILENT)
 
     def _blame(self, failures: dict[int, Failure]) -> PartyFailed:
-        """Name a party that was killed, else one that fell silent, else the first to fail: the others only noticed."""
+        """Name a party that was killed, else one that did not answer, else the first to fail, which caused the rest."""
         for rank, process in enumerate(self.processes):
             process.join(_GRACE)
             if process.exitcode is not None and process.exitcode < 0:
@@ -134,7 +134,7 @@ class Processes:
 
 
 def serve(party: Any, connection: Connection) -> None:
-    """Say that the party is there, then do its methods that commands name, until the launcher hangs up."""
+    """Report that the party is ready, then call the methods that commands name, until the connection is closed."""
     connection.send(None)
     while True:
         try:
@@ -145,8 +145,8 @@ def serve(party: Any, connection: Connection) -> None:
 
 
 def spawn(target: Callable[..., None], *arguments: Any) -> SpawnProcess:
-    """Start a process that Ctrl-C does not reach: it is for this one to handle."""
-    resource_tracker.ensure_running()  # its start would lift the block
+    """Start a process that ignores Ctrl-C, which this process handles."""
+    resource_tracker.ensure_running()  # starting the resource tracker would lift the block
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process = multiprocessing.get_context("spawn").Process(target=target, args=arguments, daemon=True)
@@ -157,7 +157,7 @@ def spawn(target: Callable[..., None], *arguments: Any) -> SpawnProcess:
 
 
 def end_with_launcher() -> None:
-    """From now on, end this process when the one that spawned it ends, whatever this one waits for."""
+    """From now on, end this process when its parent ends, even while it waits."""
     threading.Thread(target=_end_after, args=(multiprocessing.parent_process(),), daemon=True).start()
 
 
@@ -167,21 +167,21 @@ def _end_after(launcher: Any) -> None:
 
 
 def _live(main: Main, connection: Connection) -> None:
-    """Be a party, and if it fails say so in words that the launcher hears, and in no others."""
+    """Run a party, and report a failure only to the launcher."""
     try:
         end_with_launcher()
         main(connection)
     except BaseException as error:
         with suppress(OSError):
             connection.send(Failure(time.monotonic(), f"{type(error).__name__}: {error}"))
-        os._exit(1)  # at the interpreter's own end, what is broken would fail once more
+        os._exit(1)  # a broken object would fail again when the interpreter shuts down
 
 
 def free_port(port: int | None) -> int:
     """Return ``port``, or any free one.
 
     Raises:
-        InputError: it is busy, or no port at all.
+        InputError: it is busy or invalid.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -55,7 +55,7 @@ def parse_network(text: str) -> Network:
     match = _LINK.fullmatch(stripped)
     if match is None or float(match["rate"]) == 0:
         raise InputError(
-            f"{text!r} is no network: give one of {', '.join(NETWORKS)}, "
+            f"{text!r} is not a network: give one of {', '.join(NETWORKS)}, "
             "or a bandwidth above zero and a round-trip time, such as '3Gbit,1ms'"
         )
     bandwidth = float(match["rate"]) * _PREFIXES[match["prefix"].lower()]

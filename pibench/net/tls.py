@@ -23,18 +23,18 @@ _LONGEST_HELLO = 4096
 
 
 class PeerRefused(InputError):
-    """The other end is not the party that this one talks to; the message says why."""
+    """The other end is not the expected party; the message says why."""
 
 
 class PeerGone(InputError):
-    """Nobody is there, or not any more."""
+    """The other end does not answer, or has closed the connection."""
 
 
 def tls_context(rank: int, folder: Path) -> ssl.SSLContext:
-    """Return what party ``rank`` shakes hands with, from the certificates in ``folder``.
+    """Return the TLS context of party ``rank``, from the certificates in ``folder``.
 
     Raises:
-        InputError: a file is missing or not what it should be.
+        InputError: a file is missing or invalid.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT if rank else ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -61,7 +61,7 @@ def shake_hands(
 
     Raises:
         PeerRefused: the other end speaks no TLS, has another certificate or version, or says nothing for ``seconds``.
-        PeerGone: it hung up.
+        PeerGone: it closed the connection.
     """
     other = NAMES[1 - rank]
     try:
@@ -120,7 +120,7 @@ def _reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate was refused ({error.verify_message})"
     known = {
-        "WRONG_VERSION_NUMBER": "it speaks plain text, or something else than TLS 1.3",
+        "WRONG_VERSION_NUMBER": "it speaks plain text, or something other than TLS 1.3",
         "HTTP_REQUEST": "it speaks plain text",
         "TLSV1_ALERT_UNKNOWN_CA": "it refused this party's certificate",
         "TLSV13_ALERT_CERTIFICATE_REQUIRED": "it wants a certificate",
@@ -132,12 +132,12 @@ def _reason(error: ssl.SSLError) -> str:
 def _received(peer: ssl.SSLSocket) -> dict[str, Any]:
     message = json.loads(receive_framed(peer, _LONGEST_HELLO))
     if not isinstance(message, dict):
-        raise ValueError("a greeting that is no object")
+        raise ValueError("its greeting is not a JSON object")
     return message
 
 
 def send_framed(peer: socket.socket, data: bytes) -> None:
-    """Send ``data`` behind its length on a blocking connection."""
+    """Send the length of ``data`` and then ``data`` on a blocking connection."""
     peer.sendall(len(data).to_bytes(_LENGTH, "big") + data)
 
 
@@ -145,12 +145,12 @@ def receive_framed(peer: socket.socket, longest: int) -> bytes:
     """Return what :func:`send_framed` sent at the other end.
 
     Raises:
-        EOFError: the connection ended before.
+        EOFError: the connection ended too early.
         ValueError: more than ``longest`` bytes are announced.
     """
     length = int.from_bytes(_exactly(peer, _LENGTH), "big")
     if length > longest:
-        raise ValueError(f"a message of {length} bytes was announced, which none has")
+        raise ValueError(f"a message of {length} bytes was announced, which is too long")
     return _exactly(peer, length)
 
 

@@ -1,1 +1,1 @@
-"""From records to what people read: tables, figures, the page, and the claims that they bear out or not."""
+"""From records to what people read: tables, figures, the report, and a verdict on each claim."""

@@ -28,7 +28,7 @@ _COLUMNS = [
 
 
 def scores(evidence: Evidence) -> pd.DataFrame:
-    """Return the numbers of each task and row over its seeds; none but ``seeds`` where a seed is not ok.
+    """Return the numbers of each task and row over its seeds; only ``seeds`` where a seed is not ok.
 
     Means in percent: ``float``, ``fixed``, ``mpc``, ``float_on_subset`` and ``majority``, the middle three over the
     seeds that have one; ``float_sd`` is the sample standard deviation. Sums: ``labels_agree``, ``n_mpc`` and ``wraps``.
@@ -60,7 +60,7 @@ def _total(counts: pd.Series) -> float:
 
 
 def score_by_task(evidence: Evidence) -> pd.DataFrame:
-    """Return each row's mean float score, a column a task, or the worst status where a seed is not ok."""
+    """Return each row's mean float score, one column per task, or the worst status where a seed is not ok."""
     found = scores(evidence)
     shown = found.assign(float=or_status(found["float"], found["status"]))
     by_task = shown.pivot(index="row", columns="task", values="float")
@@ -72,9 +72,9 @@ def accuracy(evidence: Evidence) -> Table:
     frame = scores(evidence)
     frame = frame.assign(float=or_status(frame["float"], frame["status"]))
     about = [
-        "Percent, mean over seeds; same label (float and MPC answer alike), n MPC and wraps are sums over seeds. "
-        "MPC, and float beside it, over the seeds that ran under MPC.",
-        "Wraps are elements corrupted by fixed-point truncation; batches with one are left out of the largest "
+        "Scores are percent, mean over seeds; same label (float and MPC predict alike), n MPC and wraps are sums over "
+        "seeds. MPC scores, and the float scores beside them, are over the seeds that ran under MPC.",
+        "Wraps are elements corrupted by fixed-point truncation; batches with a wrap are left out of the largest "
         "logit difference between float and MPC.",
         "Under MPC each example is padded to the longest of its batch.",
         "Fixed point emulates the engine's rounding and wraps on the whole validation split, without parties.",

@@ -48,7 +48,7 @@ _CONFIG = {
 
 
 def by_axis(points: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per method and cost, from the cheapest to the dearest.
+    """Return one row per method and cost, from the cheapest to the most expensive.
 
     ``points`` has a row per method: ``name``, ``seeds``, ``loss`` in points, perhaps ``low`` and ``high`` (an interval
     of the loss), and a column per key of ``AXES``, null where that cost was not measured. The result has ``axis`` and

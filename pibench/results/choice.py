@@ -1,4 +1,4 @@
-"""Which method to take: the cheapest within a budget of accuracy, for each way to pay."""
+"""Which method to choose: the cheapest one within an accuracy budget, for each kind of cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pibench.results.render import Column, Table
 from pibench.results.summary import summary
 
 BUDGETS = (0.0, 0.5, 1.0, 2.3)
-"""Points of accuracy that a reader may be ready to lose; 2.3 is IG-3D's."""
+"""Accuracy budgets: how many points a reader may accept to lose; 2.3 is IG-3D's."""
 _PRICES = {
     "loopback": ("seconds_loopback", "loopback (s)"),
     "lan": ("seconds_lan", "LAN (s, modelled)"),
@@ -20,7 +20,7 @@ _PRICES = {
 
 
 def choice(evidence: Evidence) -> Table:
-    """Return one row per budget: the method of least seconds on each link, and that of least megabytes, within it."""
+    """Return one row per budget: the fastest method within it on each link, and the one that sends the fewest bytes."""
     evidence = evidence.comparable
     rows = summary(evidence, evidence.averaged).sort_index()
     rows = rows[rows["frontier"].notna()]
@@ -31,8 +31,8 @@ def choice(evidence: Evidence) -> Table:
     ]
     columns = [Column("budget", "points I may lose", 1), *(Column(key, title) for key, (_, title) in _PRICES.items())]
     about = [
-        "The cheapest method and variant among those that lose no more than that, on average over the informative "
-        "tasks, both in floats and in fixed point. In brackets: what it costs, what it loses, and over how many seeds. "
+        "The cheapest method and variant that loses at most this many points on average over the informative tasks, "
+        "in floats and in fixed point alike. In brackets: its cost, its loss, and the number of seeds. "
         "Half a point at one seed is noise.",
         notes.seeds(evidence),
         *notes.noise(evidence),

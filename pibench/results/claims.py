@@ -1,4 +1,4 @@
-"""Judge claims by the tables: ``pibench claims``; which ones there are is in ``benchmarks/claims.toml``."""
+"""Judge the claims in ``benchmarks/claims.toml`` by the tables: ``pibench claims``."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _RELATIONS = ("at least", "at most", "about")
 
 @dataclass(frozen=True)
 class Claim:
-    """What somebody claims, and which cell of which table tells; or why none here can (``untestable``).
+    """A claim, and the table cell that decides it, or the reason why no cell here can (``untestable``).
 
-    With ``over``, what counts is the cell less that of another row, with ``over_column`` less that of another column.
-    ``minutes`` and ``gigabytes`` are what ``command`` takes to measure it anew.
+    With ``over`` the value is the cell minus that of another row, with ``over_column`` minus that of another column.
+    ``minutes`` and ``gigabytes`` are what ``command`` takes to measure it again.
     """
 
     id: str
@@ -47,7 +47,7 @@ class Claim:
     gigabytes: float = 0.0
 
     def holds(self, value: float) -> bool:
-        """Say whether a measured value bears the claim out."""
+        """Return whether a measured value supports the claim."""
         low, high = self.expected - self.tolerance, self.expected + self.tolerance
         return (self.relation == "at most" or value >= low) and (self.relation == "at least" or value <= high)
 
@@ -56,7 +56,7 @@ def load(path: Path) -> list[Claim]:
     """Return the claims in a file.
 
     Raises:
-        InputError: it is unreadable, or a claim lacks something or has something else.
+        InputError: the file is unreadable, or a field of a claim is missing, unknown or invalid.
     """
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))["claim"]
@@ -66,14 +66,16 @@ def load(path: Path) -> list[Claim]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} is no list of claims ({' '.join(str(error).split())}): see its head") from error
+        raise InputError(
+            f"{path} is not a list of claims ({' '.join(str(error).split())}): see the comments in {CLAIMS}"
+        ) from error
 
 
 def _claim(path: Path, entry: Mapping[str, Any]) -> Claim:
     kinds = {one.name: one for one in fields(Claim)}
     if strange := sorted(set(entry) - set(kinds)):
         raise InputError(
-            f"{path}: claim {entry.get('id')!r} has {strange[0]!r}, which means nothing; known: {[*kinds]}"
+            f"{path}: claim {entry.get('id')!r} has the unknown field {strange[0]!r}; use one of {[*kinds]}"
         )
     needed = {name for name, one in kinds.items() if one.default is MISSING and one.default_factory is MISSING}
     needed |= set() if entry.get("untestable") else {"table", "row", "column", "command"}
@@ -82,7 +84,7 @@ def _claim(path: Path, entry: Mapping[str, Any]) -> Claim:
     for name, value in entry.items():
         wanted = {"str": (str,), "float": (int, float)}.get(str(kinds[name].type), (dict,))
         if not isinstance(value, wanted) or isinstance(value, bool):
-            raise InputError(f"{path}: claim {entry.get('id')!r} has {value!r} for {name}, which cannot be")
+            raise InputError(f"{path}: claim {entry.get('id')!r} has {value!r} for {name}, which is not valid")
     pick("relation", entry.get("relation", "about"), _RELATIONS)
     return Claim(**entry)
 
@@ -108,7 +110,7 @@ def judge(claim: Claim, tables: Mapping[str, Table]) -> tuple[float | None, str]
 
 
 def _cell(claim: Claim, table: Table, wanted: Mapping[str, Any], column: str) -> Value:
-    """Return the cell of ``column`` in the only row that has what is wanted; None where nobody measured that row."""
+    """Return the cell of ``column`` in the one row with the ``wanted`` values; None if that row was not measured."""
     keys = [one.key for one in table.columns]
     for key in (column, *wanted):
         if key not in keys:
@@ -117,7 +119,7 @@ def _cell(claim: Claim, table: Table, wanted: Mapping[str, Any], column: str) ->
     for key, value in wanted.items():
         found = found[found[key] == value]
     if len(found) > 1:
-        raise InputError(f"claim {claim.id!r}: {len(found)} rows of table {table.name} are {dict(wanted)}; name one")
+        raise InputError(f"claim {claim.id!r}: {len(found)} rows of table {table.name} match {dict(wanted)}; name one")
     (value,) = found[column].tolist() or [None]
     return None if pd.isna(value) else value
 
@@ -147,7 +149,7 @@ def claims_table(claims: Iterable[Claim], tables: Iterable[Table]) -> Table:
     )
     about = [
         "Measured: a cell of the table, or its difference from another row's where the claim compares two. Minutes and "
-        "disk: of that command on two cores, with its installation.",
+        "disk: what the command takes on two cores, installation included.",
     ]
     return Table("claims", "Claims", frame, columns, about)
 

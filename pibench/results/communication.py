@@ -34,10 +34,10 @@ def communication(evidence: Evidence) -> Table:
     about = [
         "Online bytes of one inference, summed over the parties that send them; 1 MB is 1e6 bytes. Rounds "
         "are sequential exchanges.",
-        "The linear layers of dense/exact alone are the floor: what a model of this shape sends without any softmax, "
+        "The linear layers of dense/exact set the floor: what a model of this shape sends without any softmax, "
         "activation or norm.",
-        "The offline phase is a dealer's, sends nothing here, and is in no total. Its columns say what the dealer "
-        "would have to send to both parties if it sent every tuple as it is.",
+        "The offline phase is the dealer's. It sends nothing here and is in no total; its columns say what the dealer "
+        "would have to send to both parties if it sent every tuple in full.",
         *notes.provenance(evidence),
         *notes.reasons(evidence.costs["record"]),
     ]
@@ -45,7 +45,7 @@ def communication(evidence: Evidence) -> Table:
 
 
 def _session_megabytes(record: Record) -> float | None:
-    """Return what opens the weights under their masks, predicted; None where every inference does it again."""
+    """Return what opening the masked weights costs, as predicted; None where every inference opens them again."""
     if record["status"] != "ok" or not record["switches"].get("weight_masks"):
         return None
     architecture = Architecture.from_spec(record["architecture_spec"])

@@ -35,7 +35,7 @@ class Evidence:
 
     @property
     def tasks(self) -> list[str]:
-        """The tasks present, in GLUE's order, strangers last."""
+        """The tasks present, in GLUE's order, other tasks last."""
         return list(self.accuracy["task"].cat.categories)
 
     @property
@@ -46,12 +46,12 @@ class Evidence:
 
     @property
     def costed(self) -> pd.DataFrame:
-        """``accuracy`` beside the cost of the same architecture and engine; what has no cost is left out."""
+        """``accuracy`` joined with the cost of the same architecture and engine; lines without a cost are left out."""
         return self.accuracy.merge(self.costs, on=["architecture", "engine"], suffixes=("", "_cost"))
 
     @property
     def cost_rows(self) -> pd.DataFrame:
-        """``costs``, each once for every row that has it, with the row's ``tasks``; last the costs that no row has."""
+        """``costs``, repeated for every row that uses one, with the row's ``tasks``; unused costs come last."""
         keys = ["architecture", "engine"]
         scored = self.accuracy.sort_values(["row", "task", "seed"])
         by_cost = scored.groupby(["row", "method", "variant", *keys], observed=True, sort=False)
@@ -69,22 +69,21 @@ class Evidence:
 
     @property
     def averaged(self) -> list[str]:
-        """The tasks that means are over: the informative ones, or all where there are none."""
+        """The tasks that means are taken over: the informative ones, or all if there are none."""
         return self.informative or self.tasks
 
     @property
     def comparable(self) -> Evidence:
-        """The same evidence, with the seeds of each task that all rows of the task have.
+        """The same evidence, with only those seeds of each task that all rows of the task have.
 
-        Where no seed is common to all rows, it is the seed that most rows have. Failed records stay, whatever
-        their seed.
+        If no seed is common to all rows, the seed that most rows have is kept. Failed records are always kept.
         """
         kept = {(task, seed) for task, own in self.accuracy.groupby("task", observed=True) for seed in _common(own)}
         cells = zip(self.accuracy["task"], self.accuracy["seed"], self.accuracy["status"], strict=True)
         return self.only([(task, seed) in kept or status in ("failed", "timeout") for task, seed, status in cells])
 
     def only(self, wanted: Sequence[bool]) -> Evidence:
-        """Return the same evidence without the accuracy records whose place in ``wanted`` is False."""
+        """Return the same evidence without the accuracy records whose entry in ``wanted`` is False."""
         kept = self.accuracy.loc[list(wanted)]
         present = {name: kept[name].cat.remove_unused_categories() for name in ("row", "task")}
         return replace(self, accuracy=kept.assign(**present))
@@ -96,14 +95,14 @@ def strict_mean(values: pd.Series) -> float:
 
 
 def _common(of_task: pd.DataFrame) -> set[int]:
-    """Return the seeds that all rows of one task have, or else the one that most have."""
+    """Return the seeds that all rows of one task have, or if there is none, the one that most rows have."""
     by_row = [set(own) for _, own in of_task.groupby("row", observed=True)["seed"]]
     counts = Counter(seed for seeds in by_row for seed in sorted(seeds))
     return set.intersection(*by_row) or {counts.most_common(1)[0][0]}
 
 
 def join(records: Iterable[Record]) -> Evidence:
-    """Return the evidence that ``records`` make, in an order that does not depend on theirs; studies are left out.
+    """Return the evidence that ``records`` make, independent of their order; studies are left out.
 
     Raises:
         InputError: two records do not belong in one table, which it names.

@@ -1,4 +1,4 @@
-"""Every method side by side: what its models score and cost, what that rests on, and what its paper reports."""
+"""Every method side by side: what its models score and cost, on what evidence, and what its paper reports."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def field(evidence: Evidence) -> Table:
     about = [
         f"Means over {', '.join(evidence.averaged) or 'no task'}; loss, reduction and speed-ups are relative to "
         "dense/exact, the loss seed by seed.",
-        "Float and fixed point on the whole validation split; MPC, and float beside it, on the first n MPC examples, "
-        "of the seeds that ran under MPC.",
+        "Float and fixed-point scores are on the whole validation split; MPC scores, and the float scores beside them, "
+        "on the first n MPC examples of the seeds that ran under MPC.",
         notes.seeds(evidence),
         FRONTIER,
         *notes.precision(evidence),
@@ -57,7 +57,7 @@ def field(evidence: Evidence) -> Table:
 
 
 def reported(evidence: Evidence, infos: Mapping[str, MethodInfo]) -> Table:
-    """Return what papers report beside what was measured here; nothing is divided by anything.
+    """Return what papers report beside what was measured here; no ratio is taken between the two.
 
     ``infos`` describe the methods by name; a method without one, or whose paper reports nothing, has no row.
     """
@@ -81,8 +81,9 @@ def reported(evidence: Evidence, infos: Mapping[str, MethodInfo]) -> Table:
         *_SPEEDUPS,
     ]
     about = [
-        "Reported: copied from the paper, with the setting that it names; other models, engines, networks and "
-        "baselines than here, so that no two of these can be compared, nor one of them with a measured one.",
+        "Reported: copied from the paper, with the setting that it names. Models, engines, networks and baselines "
+        "differ from paper to paper and from ours: do not compare reported numbers with each other or with measured "
+        "ones.",
         "Measured: loss, reduction and speed-ups relative to dense/exact, as in the table of the field.",
         notes.seeds(evidence),
         *notes.provenance(evidence),

@@ -17,13 +17,13 @@ from pibench.results.studies import with_modules
 
 
 def searched(records: Sequence[Record]) -> list[tuple[Record, Trajectory]]:
-    """Return the accuracy records whose method left a trajectory, with that."""
+    """Return the accuracy records whose method left a trajectory, each with its trajectory."""
     found = [(record, Trajectory.of(record["notes"])) for record in records if record["kind"] == "accuracy"]
     return [(record, trajectory) for record, trajectory in found if trajectory]
 
 
 def frontier(plt: Any, records: Sequence[Record]) -> Any:
-    """Draw points lost on the selection split against megabytes, a panel a task, for every method that searched.
+    """Draw points lost on the selection split against megabytes, one panel per task, for every method that searched.
 
     Lines are stages after their short recovery, filled points the stages that were recovered in full.
     """

@@ -1,4 +1,4 @@
-"""Records as long tables: one line for each, its nested values in columns of their own."""
+"""Records as long tables: one line per record, with nested values in separate columns."""
 
 from __future__ import annotations
 

@@ -33,12 +33,12 @@ def headline(evidence: Evidence) -> Table:
 
 def _notes(evidence: Evidence) -> list[str]:
     return [
-        "Average, loss and costs over the tasks where dense/exact beats the majority class by "
+        "Average, loss and costs are over the tasks where dense/exact beats the majority class by "
         f"{INFORMATIVE_MARGIN:g} points or more: {', '.join(evidence.informative) or 'none, so costs over all'}.",
         "Loss, reduction and speed-ups are relative to dense/exact, the loss seed by seed. A row with several "
         "architectures shows mean MB and rounds, and geometric means of ratios.",
-        "Dense is tuned first: learning rate and epoch on a selection split cut from train. A compressed model then "
-        "has one and the same budget of recovery, whatever the method.",
+        "The dense model is tuned first: its learning rate and epoch are chosen on a selection split cut from train. "
+        "Every compressed model then has the same recovery budget, whatever the method.",
         notes.seeds(evidence),
         FRONTIER,
         *notes.precision(evidence),

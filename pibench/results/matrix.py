@@ -1,4 +1,4 @@
-"""What the full matrix has, and what it lacks: seeds by method and task, and the hours that they took."""
+"""Which cells of the full matrix are measured and which are missing: seeds by method and task, and their hours."""
 
 from __future__ import annotations
 

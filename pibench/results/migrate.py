@@ -1,7 +1,7 @@
 """Bring records of schema 1 to schema 2: ``python -m pibench.results.migrate FOLDER``.
 
 Schema 1 called two engines ``crypten`` and told them apart by a field ``lowering``: ``fair`` ran on our own engine, now
-``lean``, and ``stock`` on CrypTen's own tensors. The dense model's variants had their names from it, and are one
+``lean``, and ``stock`` on CrypTen's own tensors. The dense model's variants were named after it; they are now one
 variant, ``exact``, on two engines. Schema 1 also kept in a free-form ``extra`` what tables read.
 """
 
@@ -24,11 +24,11 @@ _SPU = ("semi2k", "aby3", "cheetah")
 
 
 def migrated(old: Record) -> Record:
-    """Return a record of schema 1 as one of schema 2, and one of schema 2 as it is; ``old`` is left as it was."""
+    """Return a record of schema 1 converted to schema 2, or one of schema 2 unchanged; ``old`` is not modified."""
     if old["schema_version"] == SCHEMA_VERSION:
         return old
     if old["schema_version"] != 1:
-        raise InputError(f"schema {old['schema_version']} is not known here: migrate takes records of schema 1")
+        raise InputError(f"schema {old['schema_version']} is unknown: migrate takes records of schema 1")
     record = {**old, "schema_version": SCHEMA_VERSION}
     if record["kind"] == "study":
         return _study(record)
@@ -38,7 +38,7 @@ def migrated(old: Record) -> Record:
 
 
 def _switches(engine: str, old: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return today's settings of an engine: what the lean engine always does is no switch of it any more."""
+    """Return today's settings of an engine: what the lean engine now always does is no longer a switch."""
     if old is None:
         return None
     if engine == "crypten":

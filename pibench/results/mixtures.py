@@ -1,4 +1,4 @@
-"""Which records do not belong in one table: those that differ in what must be the same."""
+"""Refuse records that do not belong in one table because they differ in a field that must agree."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def row_label(record: Record) -> str:
 
 
 def label(record: Record) -> str:
-    """Return how a sentence names a record."""
+    """Return the name of a record for use in a sentence."""
     if record["kind"] == "study":
         return f"the study {record['name']}"
     if record["kind"] == "accuracy":
@@ -52,7 +52,7 @@ def refuse_mixtures(accuracy: Sequence[Record], costs: Sequence[Record], studies
             _refuse_difference(name, records, within)
     for name, count in Counter(map(label, [*every, *studies])).items():
         if count > 1:
-            raise InputError(f"these records do not belong in one table: {name} is there twice; keep one")
+            raise InputError(f"these records do not belong in one table: {name} appears twice; keep one")
 
 
 def refuse_strange_baselines(costs: Sequence[Record], references: set[str]) -> None:
@@ -81,7 +81,7 @@ def _refuse_difference(name: str, records: Sequence[Record], within: tuple[str, 
 
 
 def _compared(name: str, record: Record) -> Any:
-    """Return what must be the same; the seed of a budget and whether tuples are made in advance need not be."""
+    """Return the settings that must agree; a budget's seed and whether tuples are made in advance may differ."""
     environment = record["environment"]
     if name == "installed packages":
         return environment["packages"]

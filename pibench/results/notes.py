@@ -13,9 +13,9 @@ from pibench.results.evidence import Evidence
 from pibench.results.mixtures import label
 from pibench.results.records import Record
 
-BENCHMARK_ONLY = "Benchmark only: party 0 deals, and so could undo every mask; see docs/security.md."
+BENCHMARK_ONLY = "Benchmark only: party 0 is the dealer and could undo every mask; see docs/security.md."
 NOISE = 1.0
-"""Points within which a score in fixed point is the score in floats."""
+"""Points within which a score in fixed point counts as equal to the score in floats."""
 _DATA_TITLES = {"glue": " on GLUE", "sample": " (sample, not GLUE)"}
 
 
@@ -78,10 +78,10 @@ def _switches(switches: dict[str, Any] | None) -> list[str]:
 
 
 def seeds(evidence: Evidence) -> str:
-    """Return the note on which seeds comparable evidence is of."""
+    """Return the note that names the seeds of comparable evidence."""
     by_task = evidence.accuracy.groupby("task", observed=True)["seed"].unique()
     counted = ", ".join(f"{task} {', '.join(map(str, sorted(own)))}" for task, own in by_task.items())
-    return f"Over the seeds that all rows of a task have, so that rows compare: {counted or 'none'}."
+    return f"Over the seeds that all rows of a task have, so that rows can be compared: {counted or 'none'}."
 
 
 def partial_costs(evidence: Evidence) -> list[str]:
@@ -95,7 +95,7 @@ def partial_costs(evidence: Evidence) -> list[str]:
 
 
 def clock(evidence: Evidence) -> list[str]:
-    """Return the notes under tables of time: what was inside the clock, and how LAN and WAN come about."""
+    """Return the notes under tables of time: what was timed, and how LAN and WAN latencies are derived."""
     links = ", ".join(
         f"{name.upper()} {NETWORKS[name].bandwidth / 1e6:g} Mbit/s and {NETWORKS[name].rtt * 1e3:g} ms"
         for name in MODELLED
@@ -109,7 +109,7 @@ def clock(evidence: Evidence) -> list[str]:
     if shapes := sum(cost["weights"] == "random" for cost in measured):
         notes.append(
             f"{shapes} of {len(measured)} architectures were timed with random weights of the same shapes: "
-            "the protocol sends and computes the same, whatever they are."
+            "costs do not depend on the weights' values."
         )
     for cost in measured[:1]:
         machine = cost["environment"]["machine"]
@@ -120,8 +120,8 @@ def clock(evidence: Evidence) -> list[str]:
         )
         if peer := cost["environment"].get("peer"):
             notes.append(
-                f"Party 1 was on a machine of its own ({peer['cpu_model']}, {peer['cores']} cores), joined by TLS: "
-                "what is named loopback is the network between the two."
+                f"Party 1 ran on another machine ({peer['cpu_model']}, {peer['cores']} cores), connected by TLS: "
+                "here loopback means the network between the two."
             )
     return notes
 
@@ -131,7 +131,7 @@ def noise(evidence: Evidence) -> list[str]:
     columns = ["paired_speedup", "speedup_low", "speedup_high"]
     timed = evidence.costs.loc[evidence.costs["is_reference"], columns].dropna()
     stated = [f"{middle:.2f} ({low:.2f} to {high:.2f})" for middle, low, high in timed.itertuples(index=False)]
-    note = f"A/A, the noise floor: the dense model against itself, interleaved as any other: {', '.join(stated)}."
+    note = f"Noise floor (A/A test): the dense model against itself, interleaved like any other: {', '.join(stated)}."
     return [note] if stated else []
 
 
@@ -153,12 +153,14 @@ def domains(evidence: Evidence) -> list[str]:
             for row in record["outside_domain"] or []
         ]
         if seen:
-            found.append(f"{label(record)}: outside an operator's domain on the selection split: {', '.join(seen)}.")
+            found.append(
+                f"{label(record)}: inputs outside an operator's domain on the selection split: {', '.join(seen)}."
+            )
     return found
 
 
 def precision(evidence: Evidence) -> list[str]:
-    """Return one note for each model whose score in fixed point is not that in floats."""
+    """Return one note for each model whose score in fixed point differs from that in floats."""
     lines = evidence.accuracy
     apart = lines[(lines["float"] - lines["fixed"]).abs() > NOISE]
     return [

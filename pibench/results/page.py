@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs nothing else, made from records: ``pibench report``."""
+"""The report: one self-contained HTML page, made from records: ``pibench report``."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from pibench.errors import InputError
 
 SCHEMA_VERSION = 2
 RESULTS = Path("results/v1")
-"""Where committed results are; another data, metric or scope of what is timed makes a v2 beside it."""
+"""Where committed results are; a change of data, metrics or timing scope starts a v2 beside it."""
 Record = dict[str, Any]
 _TOLD = 3
 
@@ -26,7 +26,7 @@ def _validator() -> Draft202012Validator:
 
 
 def validate(record: Record) -> list[str]:
-    """Return what is wrong with ``record`` as it would be written, one text a problem; empty if fine."""
+    """Return the problems of ``record`` as it would be written, one text per problem; empty if there are none."""
     try:
         written = json.loads(json.dumps(record, allow_nan=False))
     except (TypeError, ValueError) as error:
@@ -38,7 +38,7 @@ def validate(record: Record) -> list[str]:
 
 
 def _cost_problems(record: Record) -> list[str]:
-    """Return what a schema cannot say: that bytes add up and that pairs are pairs."""
+    """Return problems that a schema cannot express: bytes that do not add up, times that do not come in pairs."""
     problems = []
     if sum(record["bytes_sent"]) != record["bytes_total"]:
         problems.append("$.bytes_total: is not the sum of bytes_sent")
@@ -50,7 +50,7 @@ def _cost_problems(record: Record) -> list[str]:
 
 
 def write(record: Record, path: str | Path) -> None:
-    """Write ``record`` to ``path`` whole or not at all, making folders as needed.
+    """Write ``record`` to ``path`` atomically, making folders as needed.
 
     Raises ``ValueError`` for an invalid record and :class:`InputError` where nothing can be written.
     """

@@ -1,4 +1,4 @@
-"""Why records are not to be cited: what tables for a paper refuse."""
+"""Reasons why records must not be cited."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def refusals(records: Sequence[Record]) -> list[str]:
         )
     scored = [record for record in records if record["kind"] == "accuracy"]
     if strange := [record for record in scored if not record["data_fingerprint"]]:
-        found.append(f"{len(strange)} records, first {label(strange[0])}, do not say of which data: measure again")
+        found.append(f"{len(strange)} records, first {label(strange[0])}, do not name their data: measure again")
     timed = [record for record in records if record["kind"] == "cost" and record["seconds"]]
     if short := [record for record in timed if len(record["seconds"]) < MIN_PAIRS]:
         found.append(
             f"{len(short)} latencies, first {label(short[0])} with {len(short[0]['seconds'])} pairs, have fewer than "
-            f"{MIN_PAIRS}, which carry no interval: measure them with --profile full"
+            f"{MIN_PAIRS} pairs, too few for an interval: measure them with --profile full"
         )
     return found
 
 
 def refuse(records: Sequence[Record], draft: bool) -> None:
-    """Raise :class:`InputError` with the first reason not to publish ``records``, but for a draft."""
+    """Raise :class:`InputError` with the first reason not to publish ``records``, unless a draft is wanted."""
     if not draft and (reasons := refusals(records)):
         raise InputError(f"{reasons[0]}; or give --draft")
 
 
 def add_draft(parser: ArgumentParser) -> None:
-    """Add the option that publishes them all the same."""
-    parser.add_argument("--draft", action="store_true", help="show records that are not fit to be cited, too")
+    """Add the option that publishes them anyway."""
+    parser.add_argument("--draft", action="store_true", help="also show records that are not fit to be cited")

@@ -74,12 +74,12 @@ def render(table: Table, form: Format) -> str:
 
 
 def markdown_cell(cell: Value, column: Column) -> str:
-    """Return a cell's text as it stands in Markdown."""
+    """Return a cell's text in Markdown."""
     return _text(cell, column, "md")
 
 
 def or_status(numbers: pd.DataFrame | pd.Series, status: pd.Series) -> Any:
-    """Return ``numbers`` with the status, as a word, in the place of each whose status is neither ok nor missing."""
+    """Return ``numbers``, each replaced by its status where that is neither ok nor missing."""
     is_number = status.isin(["ok"]) | status.isna()
     return numbers.astype(object).where(is_number, status.astype(object), axis=0)
 

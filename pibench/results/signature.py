@@ -1,6 +1,6 @@
 """Sign records off for others to cite, or check the signature: ``pibench check-results``.
 
-``SHA256SUMS`` beside the records names each with its hash, as ``sha256sum --check`` reads it.
+``SHA256SUMS`` beside the records lists the hash of each, in the format of ``sha256sum --check``.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ SIGNATURE = "SHA256SUMS"
 
 
 def sums(folder: Path) -> str:
-    """Return the hash and the path of every record under ``folder/records``, a line each."""
+    """Return the hash and the path of every record under ``folder/records``, one per line."""
     paths = sorted((folder / "records").rglob("*.json"))
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder)}\n" for path in paths]
     return "".join(lines)
 
 
 def unsigned(folder: Path) -> list[str]:
-    """Return one sentence for each record that is not what was signed off."""
+    """Return one sentence for each record that differs from what was signed off."""
     try:
         signed = _by_path((folder / SIGNATURE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return [f"{folder / SIGNATURE} is missing or no list of hashes: sign the records off with --sign"]
+        return [f"{folder / SIGNATURE} is missing or is not a list of hashes: sign the records off with --sign"]
     found = _by_path(sums(folder))
     return [
-        f"{folder / path} is {'gone' if path not in found else 'new' if path not in signed else 'another'} since the "
-        "records were signed off: restore it, or check it and give --sign"
+        f"{folder / path} was {'removed' if path not in found else 'added' if path not in signed else 'changed'} after "
+        "the records were signed off: restore it, or check it and run again with --sign"
         for path in sorted(signed.keys() | found.keys())
         if signed.get(path) != found.get(path)
     ]

@@ -1,4 +1,4 @@
-"""Statistics over paired measurements: of time, interleaved, and of scores, by task and seed."""
+"""Statistics over paired measurements: interleaved times, and scores by task and seed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 MIN_PAIRS = 8
 LEVEL = 0.05
 FEWEST = 6
-"""Tasks from which on Wilcoxon's test can come out below ``LEVEL``: 2 ** (1 - 6) is 0.031."""
+"""The fewest tasks with which Wilcoxon's p-value can fall below ``LEVEL``: 2 ** (1 - 6) is 0.031."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Median of per-pair ratios with its 95 % interval, or none where the pairs do not carry one."""
+    """Median of per-pair ratios with its 95 % interval, or without one if pairs are too few or all equal."""
 
     median: float
     low: float | None
@@ -44,15 +44,15 @@ def _interval(ratios: np.ndarray) -> tuple[float | None, float | None]:
     from scipy.stats import DegenerateDataWarning, bootstrap
 
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
-        warnings.simplefilter("ignore", DegenerateDataWarning)  # it comes with no interval, and so do we
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # then there is no interval
         found = bootstrap((ratios,), np.median, method="BCa", rng=np.random.default_rng(0)).confidence_interval
     return (float(found.low), float(found.high)) if np.isfinite([found.low, found.high]).all() else (None, None)
 
 
 def ahead(own: Sequence[float], other: Sequence[float]) -> float | None:
-    """Return the p of Wilcoxon's signed-rank test, two-sided, that two methods' scores by task differ by chance.
+    """Return the two-sided p-value of Wilcoxon's signed-rank test between two methods' scores by task.
 
-    A score is a task's mean over seeds: seeds of one task are no independent pairs (Demšar, JMLR 7, 2006, section
+    A score is a task's mean over seeds: seeds of one task are not independent pairs (Demšar, JMLR 7, 2006, section
     3.1.3). None where fewer than ``FEWEST`` tasks differ.
     """
     differences = np.subtract(own, other)

@@ -32,7 +32,7 @@ def summary(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
     - ``loss`` and ``loss_fixed``: points lost to the dense model of the same seeds, in floats and in fixed point.
     - ``megabytes``, ``rounds``, ``seconds_LINK``, and, as geometric means, ``reduction`` and ``speedup_LINK``;
       ``cost_status`` is the worst status of the costs.
-    - ``offline`` and ``offline_gigabytes``: whose the offline phase is, and what it would send.
+    - ``offline`` and ``offline_gigabytes``: who provides the offline phase, and what it would send.
     - ``counted_loss``, ``beaten_by`` and ``frontier``, see :func:`with_frontier`.
     """
     parts = (_descriptions(evidence), _scores(evidence, tasks), _losses(evidence, tasks), _costs(evidence, tasks))
@@ -46,7 +46,7 @@ def over_tasks(lines: pd.DataFrame, columns: Sequence[str], tasks: Sequence[str]
 
 
 def with_statuses(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a summary with the status of the costs in the place of totals and speed-ups, where it is not ok."""
+    """Return a summary in which the status of the costs, where it is not ok, replaces totals and speed-ups."""
     return frame.assign(**or_status(frame[_COSTS], frame["cost_status"]))
 
 
@@ -74,7 +74,7 @@ def _security(record: Record) -> str | None:
 
 
 def _scores(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
-    """Return mean scores; those under MPC, and in floats beside them, of the seeds that ran under MPC."""
+    """Return mean scores; those under MPC, and the float scores beside them, are over the seeds that ran under MPC."""
     lines = evidence.accuracy
     under_mpc = over_tasks(lines[lines["n_mpc"] > 0], ["float_on_subset", "mpc"], tasks)
     scores = over_tasks(lines, ["float", "fixed"], tasks).rename(columns={"float": "average"}).join(under_mpc)
@@ -91,7 +91,7 @@ def _losses(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
 
 
 def _costs(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
-    """Return mean costs, of the tasks alone in which no seed failed."""
+    """Return mean costs over the tasks in which no seed failed."""
     lines = evidence.costed[evidence.costed["task"].isin(tasks)]
     unfinished = evidence.accuracy[evidence.accuracy["status"] != "ok"]
     failed = set(zip(unfinished["row"], unfinished["task"], strict=True))
@@ -114,7 +114,7 @@ def with_frontier(frame: pd.DataFrame) -> pd.DataFrame:
 
     ``counted_loss`` is the loss in floats or in fixed point, whichever is larger; in floats alone where no fixed point
     was emulated. ``beaten_by`` is the row of the least loss among those that are no worse in loss, megabytes and
-    rounds, and better in one of them. ``frontier`` says so, and is missing where a row lacks a number.
+    rounds, and better in one of them. ``frontier`` names it, or says yes; it is missing where a row lacks a number.
     """
     emulated = np.maximum(frame["loss"], frame["loss_fixed"])
     frame = frame.assign(counted_loss=frame["loss"].where(~frame["is_emulated"].astype(bool), emulated))

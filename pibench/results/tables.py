@@ -77,12 +77,12 @@ def all_tables(records: list[Record]) -> list[Table]:
 
 
 def with_claims(tables: list[Table], claims: Path = CLAIMS) -> list[Table]:
-    """Return the tables, and that of the claims in a file if there is one."""
+    """Return the tables, and the table of claims if the file ``claims`` exists."""
     return [*tables, claims_table(load(claims), tables)] if claims.is_file() else tables
 
 
 def _infos(evidence: Evidence) -> dict[str, MethodInfo]:
-    """Return how the methods of the evidence describe themselves, those alone that are installed and sound."""
+    """Return the descriptions of the evidence's methods; those that are not installed or do not load are left out."""
     found = {}
     for name in sorted(set(evidence.accuracy["method"])):
         with suppress(InputError):
@@ -123,14 +123,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="write nothing; fail if the tables differ from what the records say",
+        help="write nothing; fail if the tables differ from the records",
     )
     parser.add_argument(
         "--page",
         type=Path,
         action="append",
         default=[],
-        help="a Markdown page that shows tables between its table marks; may be given more than once",
+        help="a Markdown page whose tables, between table markers, are updated; may be repeated",
     )
     parser.add_argument("--claims", type=Path, help=f"judge the claims in this file too, such as {CLAIMS}")
     add_draft(parser)

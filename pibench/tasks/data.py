@@ -1,4 +1,4 @@
-"""Tokenised examples: what a method may look at, and no validation split among it."""
+"""Tokenised examples that a method may look at, without the validation split."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TaskData:
 
     ``source`` is the task's suite, such as ``glue``, or ``sample``; ``fingerprint`` is a hash of the texts and labels
     behind the splits. Costs are measured at ``seq_len`` tokens. ``cache`` keeps what a
-    method need not do twice.
+    method need not compute twice.
     """
 
     task: Task

@@ -18,7 +18,7 @@ SELECTION_MOST = 1000
 
 @dataclass(frozen=True)
 class EncodedTask:
-    """A tokenised task. ``data`` is what methods see; ``validation`` is for the scorer alone."""
+    """A tokenised task. ``data`` is what methods see; ``validation`` is only for the scorer."""
 
     data: TaskData
     validation: Split

@@ -1,4 +1,4 @@
-"""English from a small grammar, in the shapes of GLUE's tasks and with none of its sentences.
+"""English from a small grammar, in the form of GLUE's tasks but without any of its sentences.
 
 Each function makes the one or two texts of an example from random numbers and the example's label.
 """

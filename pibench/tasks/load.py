@@ -30,11 +30,11 @@ def load(name: str, glue_dir: Path | None = None, source: str = "auto") -> RawTa
     ``validation_matched.parquet``) with the column names of the hub.
 
     Raises:
-        InputError: an unknown name or source, a hub out of reach (``source="hub"``), data that is missing,
-            unreadable or malformed, or :func:`sealed` forbids it.
+        InputError: the name or source is unknown, the hub is out of reach (``source="hub"``), data is missing,
+            unreadable or malformed, or :func:`sealed` forbids loading.
     """
     if _SEALED.get():
-        raise InputError("no task can be loaded here, where the validation split must not be seen: use the data given")
+        raise InputError("a method cannot load a task, since the validation split must not be seen: use the data given")
     task = TASKS[name]
     pick("source", source, SOURCES)
     root = glue_dir or os.environ.get("PIBENCH_GLUE_DIR")
@@ -56,7 +56,7 @@ def load(name: str, glue_dir: Path | None = None, source: str = "auto") -> RawTa
 
 @contextmanager
 def sealed() -> Iterator[None]:
-    """Let no task be loaded inside: a method may look at nothing but the data that it is given."""
+    """Forbid loading tasks inside: a method may look only at the data that it is given."""
     token = _SEALED.set(True)
     try:
         yield

@@ -51,7 +51,7 @@ def score(task: Task, predictions: np.ndarray, labels: np.ndarray) -> dict[str, 
     predictions or labels is 0.
 
     Raises:
-        InputError: input that is empty, of unequal shapes or not finite, or an unknown metric.
+        InputError: the input is empty, of unequal shapes or not finite, or a metric is unknown.
     """
     if predictions.ndim != 1 or predictions.shape != labels.shape or not predictions.size:
         raise InputError(
@@ -59,7 +59,7 @@ def score(task: Task, predictions: np.ndarray, labels: np.ndarray) -> dict[str, 
             f"{labels.shape} must both be (examples,) with at least one example."
         )
     if not (np.isfinite(predictions).all() and np.isfinite(labels).all()):
-        raise InputError(f"{task.name} cannot be scored: NaN or infinity in it; check the training.")
+        raise InputError(f"{task.name} cannot be scored: its values contain NaN or infinity; check the training.")
     if task.regression:
         predictions, labels = predictions.astype(np.float64), labels.astype(np.float64)
     values = {name: 100 * float(_METRICS[pick("metric", name, _METRICS)](labels, predictions)) for name in task.metrics}
@@ -67,6 +67,6 @@ def score(task: Task, predictions: np.ndarray, labels: np.ndarray) -> dict[str, 
 
 
 def majority_score(task: Task, train_labels: np.ndarray, labels: np.ndarray) -> float:
-    """Score, in percent, of always answering the commonest training label (regression: the mean, so 0)."""
+    """Score, in percent, of always predicting the most frequent training label (regression: the mean, so 0)."""
     answer = train_labels.mean() if task.regression else np.bincount(train_labels).argmax()
     return score(task, np.full(labels.shape, answer), labels)["score"]

@@ -1,6 +1,6 @@
 """A built-in stand-in for a task's data, so that it runs without a download.
 
-Scores on it say that the machinery works, and nothing about the task.
+Scores on it show that the machinery works, and nothing about the task.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ NOISE = 0.04
 
 
 def sample(task: Task, seed: int = 0, train: int = 512, validation: int = 128) -> tuple[Examples, Examples]:
-    """Generate a train and a validation split, the same ones for the same arguments.
+    """Generate a train and a validation split, deterministic in the arguments.
 
-    No text occurs twice in the two splits together. Every class has the same number of examples (to one), and
+    No text occurs twice in the two splits together. All classes have the same number of examples (within one), and
     scores are spread evenly from 0 to 5. In a share ``NOISE`` of the examples the text is made for a label
     drawn at random.
 
     Raises:
-        InputError: the task has no sample, or its generator has not that many different texts.
+        InputError: the task has no sample, or its generator cannot make that many different texts.
     """
     if task.generate is None:
         raise InputError(f"task {task.name!r} has no built-in sample: name a folder with its data")

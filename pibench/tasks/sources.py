@@ -19,7 +19,7 @@ from pibench.tasks.task import Hub, Task
 MAX_SCORE = 5
 
 Tables = dict[str, pa.Table]
-"""The train table, then the validation table, each under the words that tell a user where it came from."""
+"""The train table, then the validation table, each keyed by a description of its origin for error messages."""
 
 
 class HubUnavailable(InputError):
@@ -46,7 +46,7 @@ def _read(path: Path) -> pa.Table:
     try:
         table = pq.read_table(path, partitioning=None)
         table.validate(full=True)
-        _ = table.column_names  # decoded when they are asked for
+        _ = table.column_names  # columns are decoded when they are read
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not readable as parquet: fetch or export it again.") from error
     return table
@@ -65,11 +65,11 @@ def reachable(hub: Hub, seconds: float = 4.0) -> bool:
     answered = threading.Event()
 
     def probe() -> None:
-        with suppress(Exception):  # whatever goes wrong, the hub is out of reach
+        with suppress(Exception):  # any failure means that the hub is out of reach
             if not get_session().head(url, timeout=seconds).is_error:
                 answered.set()
 
-    # A thread, because no time limit of a client covers the name lookup.
+    # A thread, because the client's time limits do not cover the name lookup.
     thread = threading.Thread(target=probe, daemon=True)
     thread.start()
     thread.join(seconds)
@@ -80,7 +80,7 @@ def hub(task: Task) -> Tables:
     """Fetch both splits of ``task`` at its revision, from the cache of ``datasets`` where offline.
 
     Raises:
-        HubUnavailable: no data, whatever the cause.
+        HubUnavailable: the data cannot be fetched, for any reason.
     """
     if task.hub is None:
         raise HubUnavailable(f"task {task.name!r} is not on the hub: name a folder with PIBENCH_GLUE_DIR.")
@@ -93,7 +93,7 @@ def hub(task: Task) -> Tables:
         }
     except ImportError as error:
         raise HubUnavailable("the hub needs the package datasets: pip install 'pibench[hub]'.") from error
-    except Exception as error:  # datasets lets through errors of many libraries
+    except Exception as error:  # datasets raises errors of many libraries
         reason = f"failed ({type(error).__name__})" if online else "is out of reach and not in the cache"
         raise HubUnavailable(
             f"{place.dataset} on the Hugging Face hub {reason}: connect, or name a folder with PIBENCH_GLUE_DIR."
@@ -107,7 +107,7 @@ def _download(hub: Hub) -> Any:
 
 
 def _cached(hub: Hub) -> Any:
-    """Read that very revision; ``load_dataset`` would retry for long, and then take any revision."""
+    """Read exactly that revision; ``load_dataset`` would retry for a long time, and then accept any revision."""
     from datasets.packaged_modules.cache.cache import Cache
 
     owner_and_name = {"repo_id": hub.dataset, "dataset_name": hub.dataset.split("/")[1]}
@@ -120,7 +120,7 @@ def rows(
     """Return the texts and labels of ``table``.
 
     Raises:
-        InputError: they are not sound; the message calls the table ``where``.
+        InputError: they are invalid; the message calls the table ``where``.
     """
     for name in (*task.columns, "label"):
         if name not in table.column_names:

@@ -1,4 +1,4 @@
-"""What a task is, and what its examples are before they are tokenised."""
+"""The definition of a task, and its examples before tokenisation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 Generator = Callable[[Random, Any], tuple[str, ...]]
-"""Makes the one or two texts of an example of the built-in sample from random numbers and the example's label."""
+"""Makes the one or two texts of an example of the built-in sample, from random numbers and the example's label."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class Task:
         name: the entry point's name, and that of the task's folder of parquet files.
         columns: its one or two text columns; labels are in the column ``label``.
         outputs: the number of logits, 1 for a regression of scores from 0 to 5.
-        metrics: what it is scored by (see :mod:`pibench.tasks.metrics`); its score is their mean.
+        metrics: the names of its metrics (see :mod:`pibench.tasks.metrics`); its score is their mean.
         validation: the split that is scored.
-        suite: what records call data that is not the built-in sample.
-        hub: where the hub has it, if it does.
-        generate: makes the texts of its built-in sample; without one the task needs its own data.
-        position: where it stands in tables; tasks of equal position are sorted by name.
-        seeds: the seeds that the full matrix wants of it.
-        examples: training and validation examples of its own data, if they are known.
+        suite: the name in records of its own data, as opposed to the built-in sample.
+        hub: its data set on the hub, if there is one.
+        generate: makes the texts of its built-in sample; without it the task needs its own data.
+        position: its position in tables; tasks of equal position are sorted by name.
+        seeds: its seeds in the full matrix.
+        examples: the numbers of training and validation examples of its own data, if known.
     """
 
     name: str

@@ -23,7 +23,7 @@ log = logging.getLogger("pibench")
 
 HUB = Hub("Salesforce/wikitext", "wikitext-2-raw-v1", "main")
 HELD_OUT = 10
-"""One part in so many, the last of a corpus that has no validation text of its own, is held out."""
+"""One part in this many, the last one, is held out from a corpus without validation text."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Corpus:
 def load_corpus(name: str, text_dir: Path | None = None, source: str = "auto") -> Corpus:
     """Load a corpus.
 
-    ``source`` is ``folder`` (``text_dir``, else the environment variable ``PIBENCH_TEXT_DIR``), ``hub`` (wikitext-2,
-    whatever the name), ``sample``, or ``auto``: the folder if one is named, else the hub, else the sample with a
+    ``source`` is ``folder`` (``text_dir``, else the environment variable ``PIBENCH_TEXT_DIR``), ``hub`` (always
+    wikitext-2), ``sample``, or ``auto``: the folder if one is named, else the hub, else the sample with a
     logged warning. The folder holds ``<name>/train.txt`` and ``<name>/validation.txt``, or any one text file, of which
     the last tenth is then held out.
 
@@ -65,7 +65,7 @@ def load_corpus(name: str, text_dir: Path | None = None, source: str = "auto") -
     except HubUnavailable as error:
         if source == "hub":
             raise
-        log.warning("%s: using the built-in sample, which is no real text (%s)", name, error)
+        log.warning("%s: using the built-in sample, which is not real text (%s)", name, error)
         return _sample()
 
 
@@ -105,13 +105,13 @@ def _from_hub() -> Corpus:
     try:
         splits: Any = load_dataset(HUB.dataset, HUB.config, revision=HUB.revision)
         train, validation = ("".join(splits[split]["text"]) for split in ("train", "validation"))
-    except Exception as error:  # datasets lets through errors of many libraries
+    except Exception as error:  # datasets raises errors of many libraries
         raise HubUnavailable(f"{HUB.dataset} on the Hugging Face hub failed ({type(error).__name__})") from error
     return Corpus("wikitext-2", "hub", train, validation)
 
 
 def _sample() -> Corpus:
-    """Return sentences of the built-in grammar, none twice, in an order without meaning."""
+    """Return distinct sentences of the built-in grammar in random order."""
     train, _ = sample(TASKS["mnli"], train=4000, validation=0)
     sentences = list(dict.fromkeys(f"{sentence}." for pair in train.texts for sentence in pair))
     Random(0).shuffle(sentences)

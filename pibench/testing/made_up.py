@@ -74,7 +74,7 @@ def accuracy_record(task: str, method: str, variant: str, score: float | None, *
 
 
 def failed_accuracy(task: str, method: str, variant: str, status: str, **changes: Any) -> dict[str, Any]:
-    """Return an accuracy record of a cell that came to nothing."""
+    """Return an accuracy record of a cell without a result."""
     empty = {"status": status, "error": "no luck\nat all", "n": 0, "metrics": {}, "architecture": None}
     return accuracy_record(task, method, variant, None, **(empty | changes))
 
@@ -105,7 +105,7 @@ def cost_record(architecture: str, bytes_sent: list[int], seconds: list[float], 
 
 
 def dense_baseline(seconds: list[float], **changes: Any) -> dict[str, Any]:
-    """Return what a cost record says of the dense model that ran beside it."""
+    """Return the part of a cost record about the dense model that ran beside it."""
     return {
         "architecture": "dense",
         "seconds": seconds,

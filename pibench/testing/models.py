@@ -34,7 +34,7 @@ def tiny_model(seed: int = 0, outputs: int = 2, layers: int = 2, **operators: An
 
 
 def tiny_bert(outputs: int = 2, **changes: Any) -> Any:
-    """Return a BERT of Hugging Face's of 2 layers and 16 hidden units; ``changes`` are fields of its configuration."""
+    """Return a Hugging Face BERT of 2 layers and 16 hidden units; ``changes`` are fields of its configuration."""
     from transformers import BertConfig, BertForSequenceClassification
 
     with torch.random.fork_rng():
@@ -53,7 +53,7 @@ def tiny_bert(outputs: int = 2, **changes: Any) -> Any:
 
 
 def save_checkpoint(model: Any, folder: Path) -> Path:
-    """Write a model of Hugging Face's and a tokenizer of :data:`VOCABULARY` to ``folder``, and return that."""
+    """Write a Hugging Face model and a tokenizer of :data:`VOCABULARY` to ``folder``, and return the folder."""
     from transformers import BertTokenizer
 
     model.save_pretrained(folder)

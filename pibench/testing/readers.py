@@ -1,4 +1,4 @@
-"""Everything that reads what somebody else wrote, and what may be wrong with it."""
+"""Everything that reads external input, and the ways in which that input may be wrong."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Read = Callable[[Path], Any]
 
 @dataclass(frozen=True)
 class Reader:
-    """What may stand in a file, and what reads it: returns, raises our own error, or ends with a status of ours."""
+    """Possible contents of a file, and its reader, which returns, raises our own error, or ends with our status."""
 
     contents: st.SearchStrategy[bytes]
     read: Read
@@ -78,7 +78,7 @@ _WORDS = ("tasks", "methods", "profile", "engine", "network", "seeds", "recovery
 
 
 def _bench_options(text: str) -> None:
-    """Plan a run in which one option has another value: its name stands before the first ``=``."""
+    """Plan a run in which one option has another value, given as ``name=value``."""
     name, _, value = text.partition("=")
     options = defaults()
     setattr(options, name, value)
@@ -104,7 +104,7 @@ def _commands(text: str) -> Any:
 
 
 def _metadata(path: Path) -> None:
-    """Install a plugin whose entry points are what stands in the file, and ask for all that is registered."""
+    """Install a plugin with the file's contents as entry points, and load everything that is registered."""
     information = path.parent / "plugin-1.0.dist-info"
     information.mkdir(exist_ok=True)
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1.0\n")
@@ -117,7 +117,7 @@ def _metadata(path: Path) -> None:
 
 
 def readers(folder: Path) -> dict[str, Reader]:
-    """Return every reader by its name; ``folder`` is for what they need beside the file."""
+    """Return every reader by its name; ``folder`` is for other files that they need."""
     record = _written(lambda path: records.write(accuracy_record("rte", "dense", "exact", 60.0), path), folder)
     checkpoint = _written(lambda path: disk.save({"state": torch.ones(3), "notes": {"a": [1]}}, path), folder)
     message = packed(["load", ["name", LEAN, {"a": torch.ones(3).numpy()}]])

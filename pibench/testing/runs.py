@@ -1,4 +1,4 @@
-"""Real runs of the suite, in processes of their own, for faults to strike; Linux alone."""
+"""Real runs of the suite in separate processes, for fault injection; only on Linux."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pibench.results.records import Record
 ROOT = Path(__file__).resolve().parents[2]
 TRACEBACK = "Traceback (most recent call last)"
 MEASURED = ("status", "float", "fixed", "weights_hash", "architecture", "bytes_total", "rounds", "operators")
-"""What a cell measures that is the same in every run."""
+"""The fields of a cell that are the same in every run."""
 
 
 class Run:
-    """One command, with all processes that it starts in a session of its own; its output goes to a file."""
+    """One command, which runs in its own session with all processes that it starts; its output goes to a file."""
 
     def __init__(self, command: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> None:
         self._output = folder / f"said-{time.monotonic_ns()}.txt"
@@ -42,11 +42,11 @@ class Run:
 
     @property
     def said(self) -> str:
-        """All that the user saw so far."""
+        """All output so far."""
         return self._output.read_text("utf-8", errors="replace")
 
     def members(self) -> dict[int, str]:
-        """Return the living processes of the session by number, with their command lines."""
+        """Return the command lines of the session's live processes, by process id."""
         listed = subprocess.run(
             ["ps", "ww", "-o", "pid=,stat=,args=", "-s", str(self.process.pid)],
             capture_output=True,
@@ -57,7 +57,7 @@ class Run:
         return {int(pid): arguments for pid, state, arguments in rows if not state.startswith("Z")}
 
     def parties(self) -> list[int]:
-        """Return the parties' processes by rank, then the dealer's, if it is one of its own."""
+        """Return the parties' processes by rank, then the dealer's, if it has one."""
         return sorted(pid for pid, arguments in self.members().items() if "spawn_main" in arguments)
 
     def until(self, ready: Callable[[], bool], seconds: float = 120.0) -> bool:
@@ -79,7 +79,7 @@ class Run:
             return None
 
     def orphans(self, grace: float = 10.0) -> int:
-        """Return how many processes stay behind the ended command for ``grace`` seconds; they are killed."""
+        """Return how many processes outlive the command by ``grace`` seconds; they are killed."""
         end = time.monotonic() + grace
         while (left := self.members()) and time.monotonic() < end:
             time.sleep(0.05)
@@ -120,7 +120,7 @@ def lost(before: dict[str, Record], after: dict[str, Record]) -> int:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one try: did it go as it should, what the user saw, and what was left behind."""
+    """The outcome of one try: whether it went as it should, what the user saw, and what was left behind."""
 
     survived: bool
     saw: str

@@ -23,7 +23,7 @@ Transcripts = list[View]
 
 @dataclass(frozen=True)
 class Views:
-    """What the parties receive, by rank, and what they exchange: of rounds with messages both ways, own and other's."""
+    """What the parties receive, by rank, and what they exchange in rounds with messages both ways: own and other's."""
 
     received: tuple[Transcripts, Transcripts]
     own: Transcripts
@@ -33,7 +33,7 @@ class Views:
 
 
 def observe(programs: Sequence[Program[object]], public: torch.Tensor, seed: int = 0) -> Views:
-    """Run each program with a third-party dealer of its own; the ``public`` tensor and the last round, which reveals
+    """Run each program with its own third-party dealer; the ``public`` tensor and the last round, which reveals
     the result, are left out.
     """
     views = Views(([], []), [], [], [])
@@ -52,13 +52,13 @@ def observe(programs: Sequence[Program[object]], public: torch.Tensor, seed: int
 
 @torch.no_grad()
 def encoder_runs(model: Model, scales: Sequence[float], seed: int) -> Views:
-    """Observe a run of an encoder on each text that is one number throughout."""
+    """Observe a run of an encoder on each constant text, one per number."""
     programs = [inference(model, torch.full((*KEEP.shape, 16), scale), KEEP) for scale in scales]
     return observe(programs, KEEP, seed)
 
 
 def uniform(runs: Transcripts, short: bool = False) -> list[float]:
-    """Return chi-square's p that the bits of each message, by fours, are uniform; of ``short`` masks, those in use."""
+    """Return the chi-square p-value that groups of four bits of each message are uniform (``short``: bits in use)."""
     return [
         float(stats.chisquare(_histogram(_in_use(messages) if short else messages)).pvalue)
         for messages in zip(*runs, strict=True)
@@ -66,7 +66,7 @@ def uniform(runs: Transcripts, short: bool = False) -> list[float]:
 
 
 def told_apart(one: Transcripts, other: Transcripts) -> list[float]:
-    """Return chi-square's p that each message is distributed alike under two secrets."""
+    """Return the chi-square p-value that each message has the same distribution under two secrets."""
     counts = [
         np.stack([_histogram(a), _histogram(b)])
         for a, b in zip(zip(*one, strict=True), zip(*other, strict=True), strict=True)
@@ -75,7 +75,7 @@ def told_apart(one: Transcripts, other: Transcripts) -> list[float]:
 
 
 def joint(own: Transcripts, others: Transcripts) -> list[float]:
-    """Return chi-square's p that each message received is uniform beside the one sent in the same round."""
+    """Return the chi-square p-value that each received message is uniform given the one sent in the same round."""
     found = []
     for sent, received in zip(zip(*own, strict=True), zip(*others, strict=True), strict=True):
         pairs = 16 * _fours(sent) + _fours(received)
@@ -84,13 +84,13 @@ def joint(own: Transcripts, others: Transcripts) -> list[float]:
 
 
 def correlated(runs: Transcripts, secrets: Sequence[float]) -> list[float]:
-    """Return Spearman's p that the mean of each message does not follow the secret of its run."""
+    """Return Spearman's p-value that the mean of each message does not follow the secret of its run."""
     means = np.array([[float(message.double().mean()) for message in messages] for messages in runs])
     return [float(stats.spearmanr(column, secrets).pvalue) if np.ptp(column) else 1.0 for column in means.T]
 
 
 def smallest(probabilities: Sequence[float]) -> float:
-    """Return the smallest of so many p, by Bonferroni's rule: at most 1, and small by chance as rarely as one p."""
+    """Return the smallest p-value with Bonferroni's correction, at most 1."""
     return min(1.0, len(probabilities) * min(probabilities))
 
 
@@ -99,13 +99,13 @@ def _histogram(messages: Sequence[torch.Tensor]) -> np.ndarray:
 
 
 def _fours(messages: Sequence[torch.Tensor]) -> np.ndarray:
-    """Return the values of all fours of bits of a message in several runs."""
+    """Return the values of all groups of four bits of a message in several runs."""
     data = np.stack([message.contiguous().reshape(-1).view(torch.uint8)[:_LOOKED_AT].numpy() for message in messages])
     return np.concatenate([data.reshape(-1) & 15, data.reshape(-1) >> 4])
 
 
 def _in_use(messages: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-    """Return a message's bits that are ever set, in bytes."""
+    """Return the bits that are set in any run of a message, as bytes."""
     rows = [np.unpackbits(message.contiguous().reshape(-1).view(torch.uint8).numpy()) for message in messages]
     width = 8 * messages[0].element_size()
     used = np.tile(np.any(np.stack(rows).reshape(-1, width), axis=0), len(rows[0]) // width)
@@ -113,7 +113,7 @@ def _in_use(messages: Sequence[torch.Tensor]) -> list[torch.Tensor]:
 
 
 def read_back(text: Shared) -> torch.Tensor | None:
-    """Return the client's numbers as the server's own view of the first product gives them, or None if it does not."""
+    """Return the client's numbers, recovered from the server's view of the first product, or None if they are not."""
     if text.sent is None or text.sent.mask.plain is None:
         return None
     return (text.sent.public + text.sent.mask.plain).double() / 2.0**text.fraction

@@ -1,4 +1,4 @@
-"""Both parties as threads of one process, joined in memory: the engine's own code, without CrypTen or sockets."""
+"""Both parties as threads of one process, connected in memory: the engine's own code, without sockets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ View = list[torch.Tensor]
 
 SEED = 7
 FACTOR, ADDEND = (Parameter(role.value, (), role) for role in (Role.MATRIX, Role.SHIFT))
-"""Declarations of a secret that is multiplied by, and of one that is added."""
+"""Declarations of a secret factor and of a secret summand."""
 IDS = torch.tensor([[1, 10, 25, 31, 44, 17, 2], [1, 44, 12, 2, 0, 0, 0]])
 _PATIENCE_S = 20.0
 
@@ -49,7 +49,7 @@ class MemoryLink(Link):
 
     @property
     def rounds(self) -> int:
-        """How often anything was exchanged."""
+        """The number of exchanges."""
         return len(self.sent)
 
     @property
@@ -76,7 +76,7 @@ class MemoryLink(Link):
         return tensor
 
     def hang_up(self) -> None:
-        """Tell the other party that nothing will come."""
+        """Tell the other party that no message will follow."""
         self._outbox.put(None)
 
     def _swap(self, parts: list[torch.Tensor]) -> list[torch.Tensor]:
@@ -155,7 +155,7 @@ def prefetched(program: Program[object], switches: Switches = LEAN, dealers: ToP
 
 
 def third_party(program: Program[object], switches: Switches = LEAN, seed: int = SEED) -> tuple[ToParties, View]:
-    """Let a third party deal for ``program``; return both parties' ends, and the messages that party 0 will get."""
+    """Let a third party deal for ``program``; return both parties' ends, and the messages for party 0."""
     keys = [f"{seed} {rank}".encode() for rank in (0, 1)]
     sent: View = []
     maker = Maker(*map(secure_words, keys))

@@ -1,4 +1,4 @@
-"""What every method may spend on training a compressed model back."""
+"""The budget that every method has to recover a compressed model."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Recovery = Literal["distill", "finetune"]
 
 @dataclass(frozen=True)
 class Budget:
-    """What every method may spend; the same for all of them.
+    """The budget of a method; the same for all methods.
 
     ``examples`` caps the training examples of one epoch; ``tolerance`` is the accuracy loss a search may
-    accept, in points; ``recovery`` is how a compressed model is trained back.
+    accept, in points; ``recovery`` is how a compressed model is recovered.
     """
 
     epochs: int = 3

@@ -1,4 +1,4 @@
-"""Where models are trained and scored in floats: on a CUDA GPU if torch sees one. All else is done on the CPU."""
+"""The device for training and float scoring: a CUDA GPU if torch sees one. Everything else runs on the CPU."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def native_bfloat16(device: torch.device) -> bool:
 
 @contextmanager
 def on_device(*modules: nn.Module) -> Iterator[torch.device]:
-    """Hold ``modules`` on the training device, which is yielded, and put each back afterwards where it was."""
+    """Move ``modules`` to the training device, yield it, and move each module back afterwards."""
     device = training_device()
     homes = [next(module.parameters()).device for module in modules]
     try:

@@ -1,4 +1,4 @@
-"""Recovery: train a compressed model back towards the dense one it came from, alike for every method."""
+"""Recovery: train a compressed model back towards its dense model, in the same way for every method."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from pibench.training.device import on_device
 from pibench.training.finetune import DROPOUT, Loss, label_loss, task_loss, train
 
 HIDDEN_WEIGHT = 50.0
-"""On STS-B's and MRPC's selection splits, half an epoch to an epoch brings back most at 20 to 100; 1 is far worse."""
+"""On STS-B's and MRPC's selection splits, half an epoch to an epoch recovers most at 20 to 100; 1 is far worse."""
 LABEL_WEIGHT = 0.5
 LATER_RATE = 0.2
 """The learning rate of MPCFormer's second stage over that of its first: 1e-5 over 5e-5 in its scripts."""
 
 
 class Regulariser(nn.Module, ABC):
-    """A penalty on what flows through the forward pass; its parameters are trained along with the model's."""
+    """A penalty on activations of the forward pass; its parameters are trained along with the model's."""
 
     @abstractmethod
     def interpreter(self, dropout: float) -> TorchInterpreter:
-        """Return what the forward pass is to run on."""
+        """Return the interpreter for the forward pass."""
 
     @abstractmethod
     def forward(self, ops: TorchInterpreter) -> torch.Tensor:
@@ -55,7 +55,7 @@ def recover(
     """Train ``student`` in place by the budget's recovery and return it.
 
     ``distill`` matches every layer's output and the logits of ``teacher``, with the labels beside them;
-    ``finetune`` uses the labels alone. The embeddings stay as they are: the client computes them exactly.
+    ``finetune`` uses the labels alone. The embeddings are not trained: the client computes them exactly.
     """
     with _training_back(student, teacher):
         return _recover(student, teacher, data, budget, regulariser)
@@ -63,7 +63,7 @@ def recover(
 
 @contextmanager
 def _training_back(student: Model, teacher: Model) -> Iterator[None]:
-    """Freeze the student's embeddings, and hold the teacher where the student is trained."""
+    """Freeze the student's embeddings, and move the teacher to the training device."""
     student.embeddings.requires_grad_(False)
     try:
         with on_device(teacher):
@@ -75,8 +75,8 @@ def _training_back(student: Model, teacher: Model) -> Iterator[None]:
 def recover_in_stages(student: Model, teacher: Model, data: TaskData, budget: Budget) -> Model:
     """Train ``student`` in place as MPCFormer does, and return it; ``finetune`` is that of :func:`recover`.
 
-    Half of the epochs match the outputs of all layers, then the others the logits, with a schedule each (Li et al.,
-    ICLR 2023, section 3.3).
+    The first half of the epochs matches the outputs of all layers, the second half the logits, each with its own
+    schedule (Li et al., ICLR 2023, section 3.3).
     """
     if budget.recovery == "finetune":
         return recover(student, teacher, data, budget)

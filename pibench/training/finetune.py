@@ -55,8 +55,8 @@ def train(
 ) -> M:
     """Train ``model`` in place for ``budget`` and return it; deterministic by ``budget.seed``.
 
-    ``name`` labels the progress bar; ``each_epoch`` is given the model, in evaluation mode and on the device that
-    trains, after every epoch.
+    ``name`` labels the progress bar; ``each_epoch`` is called with the model, in evaluation mode and on the
+    training device, after every epoch.
 
     Raises:
         FloatingPointError: the loss is no longer a number.
@@ -82,7 +82,7 @@ def train(
 
 
 def training_step(model: M, batch: Batch, loss: Loss[M], dropout: float = DROPOUT) -> None:
-    """Add the clipped gradient of one batch, which lies where the model does, to the parameters."""
+    """Add the clipped gradient of one batch, which is on the model's device, to the parameters."""
     device = batch.labels.device
     with torch.autocast(device.type, torch.bfloat16, enabled=native_bfloat16(device)):
         value = loss(model, batch, TorchInterpreter(dropout))
@@ -93,7 +93,7 @@ def training_step(model: M, batch: Batch, loss: Loss[M], dropout: float = DROPOU
 
 
 def progress_bar(steps: int, name: str) -> tqdm:
-    """Return a progress bar that a log file can bear: live on a terminal, a line every half minute elsewhere."""
+    """Return a progress bar that is live on a terminal and prints a line every half minute to a log file."""
     return tqdm(total=steps, desc=name, leave=False, mininterval=0.1 if sys.stderr.isatty() else 30)
 
 

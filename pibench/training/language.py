@@ -1,4 +1,4 @@
-"""Train a decoder from scratch on text, and score it; a loss that is no longer a number is a result like others."""
+"""Train a decoder from scratch on text, and score it; divergence is recorded as a result."""
 
 from __future__ import annotations
 

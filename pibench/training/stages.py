@@ -1,4 +1,4 @@
-"""Models on the way from dense to compressed are kept, so that a search that was cut goes on where it was."""
+"""Caches intermediate models of a compression, so that an interrupted search continues where it stopped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pibench.model.module import Model
 
 
 def cached_model(cache: Cache, name: str, key: Any, dense: Model, make: Callable[[], Model]) -> Model:
-    """Return what ``make`` returns, made once for each ``name`` and ``key``, with the embeddings of ``dense``."""
+    """Return the model of ``make``, made once for each ``name`` and ``key``, with the embeddings of ``dense``."""
 
     def state() -> dict[str, Any]:
         made = make()

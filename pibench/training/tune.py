@@ -1,4 +1,4 @@
-"""The dense model is tuned first, on the selection split alone: a weak one would make every method look good."""
+"""Tunes the dense model first, on the selection split: a weak one would make every method look good."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pibench.training.finetune import label_loss, predict, train
 
 @dataclass(frozen=True)
 class Grid:
-    """What is tried: each learning rate once, for ``epochs`` epochs, of which the best is kept."""
+    """The search grid: each learning rate is tried once for ``epochs`` epochs, and the best epoch is kept."""
 
     learning_rates: tuple[float, ...]
     epochs: int
@@ -24,7 +24,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Tuned:
-    """The best model, how it came about, and every selection score in percent, by learning rate and epoch."""
+    """The best model, its learning rate and epoch, and every selection score in percent, by learning rate and epoch."""
 
     model: Model
     learning_rate: float
@@ -37,7 +37,7 @@ class Tuned:
 
 
 def tune(build: Callable[[], Model], data: TaskData, budget: Budget, grid: Grid) -> Tuned:
-    """Fine-tune what ``build`` returns once a learning rate and keep the best epoch of all on the selection split.
+    """Fine-tune what ``build`` returns once per learning rate and keep the epoch that is best on the selection split.
 
     Ties go to the earlier one. Epochs and learning rate of ``budget`` are not used.
     """

@@ -1,1 +1,1 @@
-"""Studies of the lean engine, beside CrypTen."""
+"""Studies of the lean engine, compared with CrypTen."""

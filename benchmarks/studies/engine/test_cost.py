@@ -1,4 +1,4 @@
-"""What each switch is worth, and how cost grows with depth, batch and length."""
+"""What each switch saves, and how cost grows with depth, batch and length."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_whole_model(save: Save, log: Log) -> None:
             Setup("IG-3D's recipe, lean", layers(RECIPE_LAYER, 6), batch=batch),
             Setup("CrypTen, fair, dealer in the clock", dense, replace(FAIR, prefetch=False), batch),
         ]
-        if batch == 1:  # CrypTen's tuples for more do not fit into memory
+        if batch == 1:  # CrypTen's tuples for larger batches do not fit into memory
             setups.append(Setup("CrypTen, fair lowering", dense, FAIR))
             setups.append(Setup("CrypTen, stock lowering", dense, STOCK))
         with sessions(setups) as parties:
@@ -66,7 +66,7 @@ def test_scaling(save: Save, log: Log) -> None:
     rows = []
     for point in points:
         log(f"{point.name}, batch {point.batch}, length {point.seq_len}")
-        with sessions([point]) as parties:  # a fresh pair, so that peak memory is this point's own
+        with sessions([point]) as parties:  # new parties, so that peak memory is that of this point
             rows += [timed.row() for timed in interleaved(parties, [point], SCALING_ROUNDS)]
     save("scaling", rows)
 

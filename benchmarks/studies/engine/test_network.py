@@ -16,7 +16,7 @@ from pibench.results.cost import PARTIES
 
 LINKS = ("wan", "ditto-wan", "nimbus-wan", "lan")
 UNCHECKED = {"lan"}
-"""Shown only: on two cores the delay program, a third process, adds a wake-up to each of a LAN's short rounds."""
+"""Links that are shown but not checked: on two cores the delay program adds a wake-up to each short round of a LAN."""
 TOLERANCE = 0.10
 ROUNDS = 5
 SETUPS = (

@@ -1,4 +1,4 @@
-"""Many audited inferences: is every corrupted one seen?"""
+"""Many audited inferences: does the audit detect every corrupted one?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEPTH = 6
 BATCH = 16
 LENGTH = 16
 WRONG = 0.5
-"""Logits that differ by more are called wrong."""
+"""Logits that differ by more than this count as wrong."""
 
 
 def test_wraps(save: Save, log: Log, request: pytest.FixtureRequest) -> None:

@@ -16,18 +16,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--times", type=int, default=5, help="times each fault is tried (default: %(default)s)")
     group.addoption("--kills", type=int, default=100, help="moments at which a run is killed (default: %(default)s)")
     group.addoption("--inputs", type=int, default=1000, help="bad inputs to each reader (default: %(default)s)")
-    group.addoption("--faults", default="", help="a part of the names of the faults to try (default: all)")
+    group.addoption("--faults", default="", help="try only faults whose names contain this text (default: all)")
 
 
 @pytest.fixture(scope="session")
 def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT that runs in no time."""
+    """A BERT so small that it runs almost instantly."""
     return save_checkpoint(tiny_bert(), tmp_path_factory.mktemp("tiny") / "backbone")
 
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Callable[[], Path]:
-    """Return what makes a new folder for a run."""
+    """Return a function that makes a new folder for a run."""
     numbers = iter(range(10**6))
 
     def make() -> Path:
@@ -40,5 +40,5 @@ def fresh(tmp_path: Path) -> Callable[[], Path]:
 
 @pytest.fixture
 def draw() -> random.Random:
-    """Moments to strike at; the same in every run, as far as a machine's timing goes."""
+    """The generator of the faults' moments; its seed is fixed."""
     return random.Random(0)

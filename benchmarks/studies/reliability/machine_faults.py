@@ -30,7 +30,7 @@ class Greedy(Dense):
 
 @contextmanager
 def _small_disk(folder: Path, kilobytes: int) -> Iterator[Callable[[str], None]]:
-    """Mount a disk at ``folder``; what is returned mounts it again with other options."""
+    """Mount a disk at ``folder``; return a function that remounts it with other options."""
     folder.mkdir()
     mount = lambda options: subprocess.run(  # noqa: E731
         ["mount", "-t", "tmpfs", "-o", options, "pibench", str(folder)], check=True, capture_output=True
@@ -43,7 +43,7 @@ def _small_disk(folder: Path, kilobytes: int) -> Iterator[Callable[[str], None]]
 
 
 def _ends_and_resumes(folder: Path, backbone: Path, repair: Callable[[], None], words: str) -> Outcome:
-    """A run whose disk fails ends with one sentence; once repaired, the rest is done and what was finished is kept."""
+    """A run whose disk fails ends with one sentence; resumed after the repair, it does only the rest."""
     run = bench(folder, backbone)
     status, orphans = run.end(), run.orphans()
     errors = [line for line in run.said.splitlines() if "error: cannot write" in line]
@@ -85,7 +85,7 @@ def read_only_folder(folder: Path, backbone: Path, draw: random.Random) -> Outco
 
 
 def busy_port(folder: Path, backbone: Path, draw: random.Random) -> Outcome:
-    """Let somebody else have the port, then the parties, twice."""
+    """Occupy the port, then leave it to the parties, twice."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = f"--port={other.getsockname()[1]}"
         refused = bench(folder, backbone, port)
@@ -142,7 +142,7 @@ def _mounts(folder: Path) -> bool:
 
 
 def machine_faults(folder: Path) -> tuple[dict[str, Fault], list[str]]:
-    """Return the faults that can be made here, and one sentence for each that cannot; ``folder`` is to try in."""
+    """Return the faults that can be injected here, and one sentence for each that cannot, as tried in ``folder``."""
     faults: dict[str, Fault] = {"busy port": busy_port, "a method out of memory": greedy_method}
     missing = []
     if _mounts(folder):

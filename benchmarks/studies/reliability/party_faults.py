@@ -1,4 +1,4 @@
-"""Faults of a party: it dies, hangs, dawdles, runs out of memory, or is not the one that was expected."""
+"""Faults of a party: it dies, hangs, slows down, runs out of memory, or is not the expected one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pibench.net.processes import free_port
 from pibench.testing.runs import TRACEBACK, Outcome, Run, bench, found, party
 
 Fault = Callable[[Path, Path, random.Random], Outcome]
-"""Strikes a run in a folder, on a backbone, at a moment drawn from the generator."""
+"""Injects a fault into a run in a folder, on a backbone, at a moment drawn from the generator."""
 
 _STRIKE_WITHIN_S = 3.0
 _MEMORY_LEFT = 8 << 20
 
 
 def _struck(folder: Path, backbone: Path, strike: Callable[[Run], None], draw: random.Random, *options: str) -> Outcome:
-    """Strike once the parties are there: one cell at most fails, it says why, and all others finish."""
+    """Inject a fault once the parties run: at most one cell fails, with a reason, and all others finish."""
     run = bench(folder, backbone, *options)
     expected = 3 if "--dealer=third-party" in options else 2
     if not run.until(lambda: len(run.parties()) == expected):
@@ -49,14 +49,14 @@ def signalled(rank: int, number: signal.Signals, *options: str) -> Fault:
 
     def strike(run: Run) -> None:
         parties = run.parties()
-        if rank < len(parties):  # between two cells new ones may be on their way
+        if rank < len(parties):  # between two cells new parties may be starting
             os.kill(parties[rank], number)
 
     return lambda folder, backbone, draw: _struck(folder, backbone, strike, draw, *options)
 
 
 def out_of_memory(folder: Path, backbone: Path, draw: random.Random) -> Outcome:
-    """Leave the server hardly more memory than it has."""
+    """Leave the server hardly more memory than it already uses."""
 
     def strike(run: Run) -> None:
         server = run.parties()[0]
@@ -68,7 +68,7 @@ def out_of_memory(folder: Path, backbone: Path, draw: random.Random) -> Outcome:
 
 
 def slow(folder: Path, backbone: Path, draw: random.Random) -> Outcome:
-    """Let the client run one hundredth of a second in ten; nothing fails."""
+    """Let the client run for one hundredth of a second out of every ten; nothing fails."""
     run = bench(folder, backbone)
     while run.process.poll() is None:
         for number, seconds in ((signal.SIGSTOP, 0.09), (signal.SIGCONT, 0.01)):
@@ -120,7 +120,7 @@ peer.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
 
 
 def _stranger(program: str, most: int, said: str) -> Fault:
-    """Return the fault of a caller that is no party: after it, the right one is served."""
+    """Return the fault of a caller that is not a party: after it, the right party is served."""
 
     def fault(folder: Path, backbone: Path, draw: random.Random) -> Outcome:
         authority, port = trustme.CA(), free_port(None)
@@ -161,7 +161,7 @@ PARTY_FAULTS: dict[str, Fault] = {
     "third-party dealer stopped (SIGSTOP)": signalled(2, signal.SIGSTOP, "--dealer=third-party"),
     "server out of memory": out_of_memory,
     "client ten times slower": slow,
-    "a client on another machine that sends garbage": _stranger(_GARBAGE, 1, "sent what is no message"),
+    "a client on another machine that sends garbage": _stranger(_GARBAGE, 1, "sent an invalid message"),
     "a client of another version": _stranger(_OLDER, 0, "runs pibench 0.0.9"),
     "a port scanner": _stranger(_SCANNER, 0, "turned away"),
 }

@@ -1,4 +1,4 @@
-"""What becomes of a run when a party or the machine fails under it."""
+"""What happens to a run when a party or the machine fails."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_faults(
     save: Save,
     log: Log,
 ) -> None:
-    """The failed cell says why, the next one runs, and no process stays."""
+    """The failed cell says why, the next one runs, and no process is left behind."""
     own, missing = machine_faults(fresh())
     for sentence in missing:
         log(sentence)

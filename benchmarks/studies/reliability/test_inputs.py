@@ -1,4 +1,4 @@
-"""What every reader of files and command lines does with input that somebody damaged or made up."""
+"""What every reader of files and command lines does with damaged and made-up input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pibench.testing.readers import Reader, readers
 
 
 def test_inputs(request: pytest.FixtureRequest, tmp_path: Path, save: Save, log: Log) -> None:
-    """A value comes out, or our own error in one sentence, or a command ends with status 2."""
+    """Every reader returns a value, raises our own error of one sentence, or ends the command with status 2."""
     rows = []
     for name, reader in readers(tmp_path).items():
         counts = _tried(reader, tmp_path / "file", request.config.getoption("inputs"))

@@ -1,4 +1,4 @@
-"""A run is killed, interrupted, or not alone: no finished cell is lost, and the rest is done on resuming."""
+"""A run is killed, interrupted, or run twice at once: no finished cell is lost, and resuming does the rest."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_interruptions(
 def _stopped(
     times: int, number: signal.Signals, whole: float, goal: Cells, backbone: Path, fresh: Fresh, draw: random.Random
 ) -> list[Outcome]:
-    """Stop a run at a random moment and resume it, until it is done; begin anew until it was stopped so many times."""
+    """Stop a run at random moments and resume it until it is done; start new runs until there were enough stops."""
     outcomes: list[Outcome] = []
     folder = fresh()
     while len(outcomes) < times:
@@ -55,7 +55,7 @@ def _stopped(
         run = bench(folder, backbone, "--resume")
         run.until(lambda: False, draw.uniform(0.1, whole))
         if run.process.poll() is None:
-            (os.kill if number == signal.SIGKILL else os.killpg)(run.process.pid, number)  # Ctrl-C is for all in front
+            (os.kill if number == signal.SIGKILL else os.killpg)(run.process.pid, number)  # as Ctrl-C does
             run.end(30)
             after, orphans = found(folder), run.orphans()
             outcomes.append(_judged(number, run.said, orphans, lost(before, after)))
@@ -70,13 +70,13 @@ def _judged(number: signal.Signals, said: str, orphans: int, gone: int) -> Outco
     if number == signal.SIGKILL:
         return Outcome(True, "the shell's word: Killed", orphans, tracebacks, gone)
     hints = [line for line in said.splitlines() if "--resume" in line]
-    started, ended = "data: " in said, "tables: " in said  # between the two, there is something to resume
+    started, ended = "data: " in said, "tables: " in said  # in between, there is something to resume
     survived = bool(hints) or not started or ended
     return Outcome(survived, hints[-1] if hints else "nothing", orphans, tracebacks, gone)
 
 
 def _resumed(goal: Cells, backbone: Path, folder: Path, last: Outcome) -> Outcome:
-    """Return the last outcome, with what the resumed run lost or measured otherwise."""
+    """Return the last outcome, with the cells that the resumed run lost or measured differently."""
     before = found(folder)
     run = bench(folder, backbone, "--resume")
     status = run.end()

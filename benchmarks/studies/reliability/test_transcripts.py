@@ -1,4 +1,4 @@
-"""What the parties receive, in numbers: uniform and untold with a third-party dealer, an open book with party 0's."""
+"""What the parties receive, statistically: uniform with a third-party dealer, readable with party 0 as the dealer."""
 
 from __future__ import annotations
 

@@ -35,11 +35,11 @@ def protocols(request: pytest.FixtureRequest) -> list[Protocol]:
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
     if others := [name for name, engine in engines.items() if not isinstance(engine, SpuEngine)]:
-        raise pytest.UsageError(f"--engine has {others[0]!r}; the studies of SPU run on SPU's engines alone")
+        raise pytest.UsageError(f"--engine has {others[0]!r}; the studies of SPU run only on SPU's engines")
     return [engine.protocol for engine in engines.values() if isinstance(engine, SpuEngine)]
 
 
 @pytest.fixture
 def costs(log: Log) -> Costs:
-    """Return what measures the layers it is given, each once: finished ones are kept for the next run."""
+    """Return a function that measures each given layer once and keeps the results for the next run."""
     return lambda protocol, layers, seq_len: layer_costs(protocol, layers, seq_len, CACHE, log)

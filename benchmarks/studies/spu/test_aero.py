@@ -19,7 +19,7 @@ LAYERS, SEQ_LEN = 12, 128
 
 
 def test_aero(save: Save, protocols: list[Protocol], costs: Costs) -> None:
-    """Twelve times one GPT-2 layer, and one layer of a BERT of that size, with weights that the server alone has."""
+    """Twelve times one GPT-2 layer, and one layer of a BERT of that size, with weights that only the server has."""
     method: Any = METHODS["aero"]
     protocol, rows = PROTOCOLS["cheetah"], []
     if protocol not in protocols:

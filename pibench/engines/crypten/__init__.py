@@ -1,1 +1,1 @@
-"""CrypTen, as its users get it: its own tensors, transport and dealer."""
+"""CrypTen, unchanged: its own tensors, transport and dealer."""

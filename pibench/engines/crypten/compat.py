@@ -1,6 +1,6 @@
 """Make CrypTen 0.4.1 importable, and say what to install where it is missing.
 
-Two modules that CrypTen imports for its ONNX converter, which we never use, stand in its way:
+Two modules that CrypTen imports for its ONNX converter, which we never use, break its import:
 ``torch.onnx._internal.registration`` moved in newer torch, and ``onnx`` is a heavy package. Empty modules
 take their place while CrypTen is imported. The ``onnx`` ones are removed again, because transformers looks
 for ``onnx.__spec__`` and fails on an empty module.

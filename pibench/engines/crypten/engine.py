@@ -36,7 +36,7 @@ class CryptenParties(TwoParties):
 
 
 class Crypten(Engine):
-    """CrypTen 0.4.1 (Knott et al., NeurIPS 2021), as its users get it."""
+    """CrypTen 0.4.1 (Knott et al., NeurIPS 2021), unchanged."""
 
     name, title, round_trips = "crypten", "CrypTen", STOCK.round_trips
 

@@ -1,4 +1,4 @@
-"""Makes CrypTen's own tensors look settings up faster and talk over our socket."""
+"""Makes CrypTen's own tensors read settings faster and communicate over our socket."""
 
 from __future__ import annotations
 

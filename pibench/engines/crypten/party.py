@@ -1,4 +1,4 @@
-"""What one party's process does on CrypTen's own tensors and gloo."""
+"""One party's process on CrypTen's own tensors and gloo."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TENSORS: dict[Lowering, type[CrypTenInterpreter]] = {"fair": CrypTenInterpreter,
 
 @dataclass(frozen=True)
 class CryptenModel:
-    """A model as CrypTen's tensors, and the tuples that a run asks for, by the shape of its input."""
+    """A model as CrypTen's tensors, and the tuples that a run needs, by the shape of its input."""
 
     architecture: Architecture
     settings: Settings
@@ -87,7 +87,7 @@ class CryptenParty(Party[CryptenModel]):
                 active.enter_context(plain_config())
             if settings.raw_sockets:
                 active.enter_context(raw_sockets(link))
-            crypten.mpc.get_default_provider().tuple_cache = {}  # a used-up one fails instead of making tuples
+            crypten.mpc.get_default_provider().tuple_cache = {}  # an empty one fails instead of making tuples
             ahead = settings.prefetch and counter is None  # an audited run is not timed, and its tuples need no cache
             offline = self._prefetch(model, link, embedded, keep) if ahead else None
             if counter:
@@ -97,7 +97,7 @@ class CryptenParty(Party[CryptenModel]):
             return self._seen(ops, revealed, start, offline)
 
     def _prefetch(self, model: CryptenModel, link: Link, embedded: torch.Tensor, keep: torch.Tensor) -> float:
-        """Let CrypTen's provider make all tuples of such a run; the first one is traced to see which."""
+        """Let CrypTen's provider make all tuples of such a run; the first run is traced to learn which."""
         provider = import_crypten().mpc.get_default_provider()
         requests = model.requests.get(embedded.shape)
         if requests is None:
@@ -125,9 +125,9 @@ def _run(
 
 
 def main(rank: int, ports: tuple[int, int], host: str, own: End, connection: Connection) -> None:
-    """Meet the other party at ``host``, from the own end, and answer commands while the launcher lives.
+    """Connect to the other party at ``host``, and answer commands as long as the launcher lives.
 
-    CrypTen meets at the first of ``ports``, our socket at the second.
+    CrypTen uses the first of ``ports``, our socket the second.
     """
     torch.set_num_threads(1)
     rendezvous, port = ports

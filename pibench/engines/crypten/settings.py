@@ -10,16 +10,16 @@ Lowering = Literal["stock", "fair"]
 
 @dataclass(frozen=True)
 class Settings:
-    """CrypTen as it is, unless a study tells it otherwise."""
+    """CrypTen's defaults, unless a study changes them."""
 
     lowering: Lowering = "stock"
     """``stock``: CrypTen's own softmax, GELU, tanh and inverse square root; ``fair``: ours, without tables."""
     prefetch: bool = True
     """The dealer's tuples are made before the clock starts; in an audited run, which is untimed, when they are used."""
     plain_config: bool = False
-    """CrypTen's settings are looked up in a plain object instead of through OmegaConf."""
+    """CrypTen's settings are read from a plain object instead of through OmegaConf."""
     raw_sockets: bool = False
-    """One full-duplex exchange over a TCP socket a round, instead of gloo's all_reduce."""
+    """One full-duplex exchange over a TCP socket per round, instead of gloo's all_reduce."""
     fraction_bits: int = 16
 
     @property

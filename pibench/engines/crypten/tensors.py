@@ -63,7 +63,7 @@ class CrypTenInterpreter(SecretSharing):
 
 
 class StockInterpreter(CrypTenInterpreter):
-    """CrypTen's own softmax, sigmoid, tanh and inverse square root, as its users get them.
+    """CrypTen's own softmax, sigmoid, tanh and inverse square root, unchanged.
 
     GELU is x * sigmoid(1.702 x): CrypTen's ``erf`` is wrong beyond abs(x) = 0.5 (its odd powers are), and its
     tanh explodes on the large pre-activations that real checkpoints have.

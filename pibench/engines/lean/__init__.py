@@ -1,1 +1,1 @@
-"""The lean engine, our own: additive shares of two parties, a dealer, and as few bytes and rounds as we can."""
+"""The lean engine, our own: two-party additive shares with a dealer, in as few bytes and rounds as possible."""

@@ -1,4 +1,4 @@
-"""Counts truncation wraps: the one way in which correct two-party fixed point goes wrong by itself.
+"""Counts truncation wraps: the one error that is inherent in two-party fixed point.
 
 Each party divides its own share, which is right unless the two shares overflow the ring together; then the
 result is off by 2**(64 - 2f) at f fractional bits. Nobody can see that in a real run. The audit therefore breaks
@@ -14,9 +14,9 @@ from pibench.engines.lean.link import Link
 
 
 class WrapCounter:
-    """Counts the wraps of the truncations that it is shown; party 0's count is right.
+    """Counts the wraps of the truncations passed to it; party 0 holds the count.
 
-    ``aside`` is a wire that nobody counts.
+    ``aside`` is a wire whose bytes are not counted.
     """
 
     def __init__(self, rank: int, aside: Link) -> None:
@@ -24,7 +24,7 @@ class WrapCounter:
         self._rank, self.aside = rank, aside
 
     def __call__(self, share: torch.Tensor) -> None:
-        """Look at a share that is about to be divided."""
+        """Check a share that is about to be divided."""
         top = (share >> 56).to(torch.int8)
         other = self.aside.broadcast(top, owner=1)
         if self._rank == 0:

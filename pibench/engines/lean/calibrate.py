@@ -18,13 +18,13 @@ from pibench.tasks.data import Split
 
 EXP_DOMAIN = (-506.0, 0.0)
 GELU_DOMAIN = (-34.0, 34.0)
-"""Those of :meth:`SecretSharing.exp` from a linear start and of :meth:`SecretSharing.gelu` by a power."""
+"""The domains of :meth:`SecretSharing.exp` from a linear start and of :meth:`SecretSharing.gelu` by a power."""
 ANY = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
 class Range:
-    """What one primitive saw in one operator, as ``inverse_sqrt`` in ``layer0.ffn_norm``.
+    """The inputs of one primitive in one operator, such as ``inverse_sqrt`` in ``layer0.ffn_norm``.
 
     ``low`` and ``high`` are the extremes of ``count`` inputs, of which ``outside`` lie outside the domain of
     their own call. A domain that changes with the sequence length is given at its widest.
@@ -54,7 +54,7 @@ class Range:
 class Ranges(TorchInterpreter):
     """Runs the decompositions that the engine runs, in floats, and keeps every primitive's range in ``seen``.
 
-    Scores have no domain of their own; those of masked keys are not among them, but are in the range of ``exp``.
+    Scores have no domain; those of masked keys are left out, but are in the range of ``exp``.
     """
 
     def __init__(self, switches: Switches = LEAN) -> None:
@@ -108,7 +108,7 @@ class Ranges(TorchInterpreter):
 
 @torch.no_grad()
 def calibrate(model: Model, split: Split, pad_id: int, switches: Switches = LEAN, batch_size: int = 64) -> list[Range]:
-    """Return every primitive's range over a split, in the order of the forward pass; trouble has ``outside`` > 0."""
+    """Return every primitive's range over a split, in the order of the forward pass; a problem has ``outside`` > 0."""
     ops = Ranges(switches)
     for batch in ordered(split, batch_size, pad_id):
         model(batch.input_ids, batch.token_type_ids, batch.keep, ops)

@@ -15,7 +15,7 @@ from pibench.engines.lean.link import Link
 from pibench.engines.lean.shares import Mask, Opening
 
 GROUPS = 16
-"""Groups of four bits whose carry costs no communication: the dealer brings the products of their mask bits."""
+"""Groups of four bits, whose carry costs no communication: the dealer supplies the products of their mask bits."""
 
 _REVERSALS = ((31, 0x00000000AAAAAAAA), (14, 0x0000CCCC0000CCCC), (4, 0x00F000F000F000F0))
 """Shifts and positions of the exchanges that reverse the six bits of a bit's position in a word."""

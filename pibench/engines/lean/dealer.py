@@ -1,7 +1,7 @@
-"""The dealer's correlated randomness: what an offline phase would bring to both parties.
+"""The dealer's correlated randomness: what an offline phase would supply to both parties.
 
-A party draws its shares from randomness that it has in common with the dealer, so that they need not be sent;
-only party 0's shares of what is made, such as a product of masks, cannot be drawn.
+A party draws its shares from randomness that it shares with the dealer, so they need not be sent. Only party 0's
+shares of computed values, such as a product of masks, cannot be drawn.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from pibench.engines.lean.shares import Mask
 
 Make = Callable[[], torch.Tensor]
 Words = Callable[[int], np.ndarray]
-"""Returns so many random 64-bit words, others each time."""
+"""Returns the given number of random 64-bit words, fresh ones on each call."""
 Receive = Callable[[torch.Size, torch.dtype], torch.Tensor]
 
 
 class Dealer(ABC):
-    """Hands out tuples in the order in which the protocol asks for them."""
+    """Supplies tuples in the order in which the protocol asks for them."""
 
     @abstractmethod
     def share(
@@ -35,12 +35,12 @@ class Dealer(ABC):
         """Return a sharing of what ``make`` returns, or of a random tensor.
 
         The sharing is additive in the 64-bit ring, or with ``live``, a mask of the bits in use, by XOR.
-        ``make`` is called where the dealer sits and nowhere else.
+        ``make`` is called only where the dealer runs.
         """
 
     @abstractmethod
     def private(self, shape: torch.Size, owner: int) -> Mask:
-        """Return a random mask that ``owner`` knows; the other party has its shape alone."""
+        """Return a random mask that ``owner`` knows; the other party knows only its shape."""
 
     def product(self, operation: str, a: Mask, b: Mask) -> torch.Tensor:
         """Return a share of the product of two masks; ``operation`` is ``mul`` or ``matmul``."""
@@ -78,20 +78,20 @@ class Dealer(ABC):
 
 
 def _product_shape(operation: str, a: torch.Size, b: torch.Size) -> torch.Size:
-    """Return the shape of a product without making one: torch takes longer for shapes than for numbers."""
+    """Return the shape of a product without computing it: torch is slower on meta tensors than on numbers."""
     if operation == "mul":
         return torch.Size(np.broadcast_shapes(a, b))
     return torch.Size((*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1]))
 
 
 def known(mask: Mask) -> torch.Tensor:
-    """Return the whole of a mask, where the dealer sits."""
+    """Return the whole mask, where the dealer runs."""
     assert mask.plain is not None
     return mask.plain
 
 
 class Maker(Dealer):
-    """Where the dealer sits: makes every tuple from the randomness that party 0 and party 1 have."""
+    """The dealer itself: makes every tuple from the randomness that party 0 and party 1 have."""
 
     def __init__(self, server: Words, client: Words) -> None:
         self._words = server, client
@@ -112,9 +112,9 @@ class Maker(Dealer):
 
 
 class Drawn(Dealer):
-    """At a party the dealer does not sit beside: shares come from ``words``.
+    """A party's end of a dealer that runs elsewhere: its shares come from ``words``.
 
-    Party 0's shares of what is made come from ``receive``; party 1 has none.
+    Party 0's shares of computed values come from ``receive``; party 1 receives none.
     """
 
     def __init__(self, rank: int, words: Words, receive: Receive | None = None) -> None:
@@ -132,22 +132,22 @@ class Drawn(Dealer):
 
 
 def first_party(rank: int, seed: int) -> Dealer:
-    """Return a party's end of a dealer that sits at party 0, as CrypTen's does; ``seed`` is what both parties have.
+    """Return a party's end of a dealer that runs at party 0, as CrypTen's does; both parties have the ``seed``.
 
-    It gives no privacy against party 0, so that its generator need not be a cryptographic one.
+    It gives no privacy against party 0, so its generator need not be cryptographic.
     """
     common = fast_words(seed)
     return Drawn(rank, common) if rank else Maker(fast_words(int.from_bytes(os.urandom(16), "little")), common)
 
 
 def fast_words(seed: int) -> Words:
-    """Return words of NumPy's generator: whoever sees enough of them can tell the others."""
+    """Return words of NumPy's generator, which is predictable: enough words reveal the rest."""
     generator = np.random.default_rng(seed)
     return lambda size: generator.integers(-(2**63), 2**63 - 1, size, np.int64, endpoint=True)
 
 
 def secure_words(key: bytes) -> Words:
-    """Return words of SHAKE-128 (FIPS 202) over ``key`` and a counter: to tell them takes the key."""
+    """Return words of SHAKE-128 (FIPS 202) over ``key`` and a counter, unpredictable without the key."""
     numbers = count()
 
     def words(size: int) -> np.ndarray:
@@ -158,7 +158,7 @@ def secure_words(key: bytes) -> Words:
 
 
 class OnShapes(Dealer):
-    """Deals in a run on shapes alone: its ``source``'s tuples are made, but their shares go elsewhere."""
+    """Deals in a run on shapes: the tuples of ``source`` are made, but their shares go elsewhere."""
 
     def __init__(self, source: Dealer) -> None:
         self._source = source
@@ -181,7 +181,7 @@ class OnShapes(Dealer):
 
 
 class Delivery(OnShapes):
-    """Gives party 0's shares of what is made to ``deliver``."""
+    """Passes party 0's shares of computed values to ``deliver``."""
 
     def __init__(self, source: Maker, deliver: Callable[[torch.Tensor], None]) -> None:
         super().__init__(source)
@@ -193,7 +193,7 @@ class Delivery(OnShapes):
 
 
 class Store(OnShapes):
-    """Keeps the tuples that a run on shapes asks for, to hand them out, in the same order, to a real one."""
+    """Keeps the tuples that a run on shapes asks for, to supply them in the same order to a real run."""
 
     def __init__(self, source: Dealer) -> None:
         super().__init__(source)
@@ -203,7 +203,7 @@ class Store(OnShapes):
         self._kept.append(share)
 
     def prefetched(self) -> Dealer:
-        """Return the dealer that hands out what was kept."""
+        """Return the dealer that supplies the kept tuples."""
         return _Prefetched(self._kept)
 
 

@@ -63,9 +63,9 @@ class Lean(Engine):
         return [asdict(seen) for seen in calibrate(model, split, pad_id) if seen.outside]
 
     def _listener(self, address: str, certificates: Path | None) -> Listener:
-        """Return party 0's open port, which stays open from one session to the next."""
+        """Return party 0's listener, which stays open from one session to the next."""
         if certificates is None:
-            raise InputError("--listen needs --certificates: parties on two machines speak TLS alone")
+            raise InputError("--listen needs --certificates: parties on two machines use only TLS")
         key = address, certificates
         if key not in self._listeners:
             self._listeners[key] = Listener(parse_address(address), certificates)

@@ -42,7 +42,7 @@ from pibench.tasks.data import Split
 
 RING = 2.0**64
 _PIECE = 2**17
-"""Elements worked on at a time: what fits the processor's cache."""
+"""Elements processed at a time, so that they fit into the processor's cache."""
 
 
 class FixedPoint(SecretSharing):
@@ -63,11 +63,11 @@ class FixedPoint(SecretSharing):
         self._rng = np.random.Generator(np.random.SFC64(seed))
 
     def encode(self, value: torch.Tensor) -> torch.Tensor:
-        """Put floats on the grid, to nearest, as the engine does."""
+        """Round floats to the nearest point of the grid, as the engine does."""
         return (value.detach().double() * self._one).round() / self._one
 
     def quantise(self, weights: Weights) -> Weights:
-        """Put a model's secret weights on the grid, once for all batches; public coefficients stay as they are."""
+        """Round a model's secret weights to the grid, once for all batches; public coefficients are unchanged."""
         return weights.map(lambda parameter, value: value if parameter.public else self.encode(value))
 
     def mul(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -89,7 +89,7 @@ class FixedPoint(SecretSharing):
         return self._truncated(total, self._one)
 
     def lookup(self, a: torch.Tensor, tables: Sequence[LookupTable]) -> list[Read]:
-        """Read a table at either neighbour, each the likelier the nearer it is."""
+        """Read a table at one of the two neighbouring points; the nearer one is more likely."""
         reads = []
         for table in tables:
             index = (a / table.step + self._uniform(a.numel()).reshape(a.shape)).floor()
@@ -102,9 +102,9 @@ class FixedPoint(SecretSharing):
         return a + (constant.round().long() if _is_bit(a) else self.encode(constant))
 
     def scale(self, a: torch.Tensor, constant: float | torch.Tensor) -> torch.Tensor:
-        """Multiply by a public constant; numbers that are integers, and constants times bits, come out exact.
+        """Multiply by a public constant; integer constants, and constants times bits, are exact.
 
-        Other constants keep as many significant bits as a number has fractional ones.
+        Other constants are rounded to as many significant bits as a number has fractional bits.
         """
         if not isinstance(constant, torch.Tensor) and float(constant).is_integer():
             return a * int(constant)
@@ -114,7 +114,7 @@ class FixedPoint(SecretSharing):
         integer, bits = public_factor(factor, self.switches.fraction_bits)
         return self._truncated(a * (integer / 2.0**bits), 2.0**bits)
 
-    # The compositions are the inherited ones, on as many rows at a time as the cache holds.
+    # The inherited compositions, applied to as many rows at a time as fit into the cache.
 
     def exp(self, a: torch.Tensor) -> torch.Tensor:
         return _by_rows(super().exp, a)
@@ -135,7 +135,7 @@ class FixedPoint(SecretSharing):
         error = RING / self._one / divisor
         for piece in torch.split(quotient.view(-1), _PIECE):
             total = float(piece.abs().sum())
-            if total >= error / 2:  # else no single element can be beyond the ring
+            if total >= error / 2:  # otherwise no single element can be beyond the ring
                 total = self._fold_(piece, error)
             self._wrap_(piece, total, error)
             torch.add(self._uniform(piece.numel()), piece, alpha=self._one, out=piece)
@@ -148,7 +148,7 @@ class FixedPoint(SecretSharing):
         return torch.from_numpy(np.multiply(words[:count], 2.0**-16, dtype=np.float64))
 
     def _fold_(self, quotient: torch.Tensor, error: float) -> float:
-        """Count what is beyond the ring and bring it back; return the sum of magnitudes that is left."""
+        """Count elements beyond the ring and wrap them back; return the remaining sum of magnitudes."""
         if beyond := int((quotient.abs() >= error / 2).sum()):
             self.overflows[self.operator] += beyond
             quotient.sub_((quotient / error).round_(), alpha=error)
@@ -172,7 +172,7 @@ def _is_bit(a: torch.Tensor) -> bool:
 
 
 def _by_rows(function: Callable[[torch.Tensor], torch.Tensor], a: torch.Tensor) -> torch.Tensor:
-    """Apply a function that treats each row of the last dimension by itself, piece by piece."""
+    """Apply a function that acts on each row of the last dimension separately, in chunks of rows."""
     rows = a.reshape(-1, a.shape[-1])
     pieces = rows.split(max(1, _PIECE // a.shape[-1]))
     return torch.cat([function(piece) for piece in pieces]).reshape(*a.shape[:-1], -1)

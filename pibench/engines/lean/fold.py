@@ -1,4 +1,4 @@
-"""Folds public scales and LayerNorm's affine map into the next weights; the server does it to its own floats."""
+"""Folds public scales and LayerNorm's affine map into the next weights, on the server's own floats."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Predicts what a forward pass costs from shapes alone: no arithmetic, no parties, milliseconds.
 
-The ledger *is* the protocol, run on shapes (torch meta tensors) with a link that joins nobody and a dealer
-that only counts. Bytes are those of both directions.
+The ledger *is* the protocol, run on shapes (torch meta tensors) with a link that only counts bytes and a dealer
+that only counts tuples. Bytes are those of both directions.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ OPEN = 16
 
 
 class CountingDealer(Dealer):
-    """Counts the tuples' correlated elements, and the tuples' bytes if they were sent to both parties as they are.
+    """Counts the tuples' correlated elements, and the tuples' bytes if they were sent to both parties in full.
 
-    ``multiply`` is told of every product of secret numbers.
+    ``multiply`` is called with every product of secret numbers.
     """
 
     def __init__(self, multiply: Callable[[int], None]) -> None:
@@ -51,7 +51,7 @@ class CountingDealer(Dealer):
         return share
 
     def zero(self, shape: torch.Size) -> torch.Tensor:
-        """Count nothing: parties hide inputs behind randomness that they make themselves."""
+        """Count nothing: parties mask their inputs with randomness that they generate themselves."""
         return torch.empty(shape, dtype=torch.int64, device="meta")
 
 
@@ -104,7 +104,7 @@ def session_bytes(architecture: Architecture, switches: Switches) -> int:
 
 
 def secret_shapes(architecture: Architecture, switches: Switches) -> Weights:
-    """Return weights of which the shapes alone are known; public coefficients are ones."""
+    """Return weights that have only shapes; public coefficients are ones."""
     from pibench.model.module import blank
 
     weights = blank(architecture).weights()

@@ -1,4 +1,4 @@
-"""What joins the two parties: each round, both send what they hold and both learn the sum."""
+"""The link between the two parties: in each round both send what they hold and both learn the sum."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Link(ABC):
 
 
 class ShapesLink(Link):
-    """Joins nobody: hands the bytes that both parties would send to ``book``, and returns shapes."""
+    """A link without parties: reports the bytes that both would send to ``book``, and returns shapes."""
 
     def __init__(self, book: Callable[..., None] = lambda count, client_only=0: None) -> None:
         self._book = book

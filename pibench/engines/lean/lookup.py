@@ -1,7 +1,7 @@
 """Tables that a secret number is looked up in: what they hold, and how far apart their points are.
 
-A number far from zero needs no points as close together as one near it, so a function is held by several tables, the
-finest first, each of which says of a number whether the finer ones know better.
+Far from zero, points may be further apart than near it, so a function is held by several tables, the finest first.
+Each coarser table also says for which numbers a finer table must be used.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import lru_cache
 import torch
 
 NEAR = 8
-"""A table's own points begin this many steps from zero, so that neighbours differ by an eighth at most."""
+"""A table is used from this many steps away from zero, so that neighbouring points differ by an eighth at most."""
 
 _TANH_STEP, _TANH_POINTS, _TANH_NEAR = 2.0**-6, 1024, 6
 _SIGN_STEP, _SIGN_POINTS = 1.0, 256
@@ -41,7 +41,7 @@ def levels(
     """Return tables of ``function`` from ``low`` to ``high`` (positive), the finest first, each of ``points`` at most.
 
     Every table but the finest has a second column: 1 where a finer one is to be used, and the value is 0 there.
-    ``grain`` is the least step that a number can be told apart by.
+    ``grain`` is the smallest difference between two inputs.
     """
     step = max(2.0 ** math.floor(math.log2(low / NEAR)), grain)
     tables: list[LookupTable] = []
@@ -74,6 +74,6 @@ def tanh_tables() -> tuple[LookupTable, LookupTable]:
 
 
 def _signed(points: int) -> torch.Tensor:
-    """Return 0, 1, ... and, from the middle on, the negative numbers that wrap around to there."""
+    """Return 0, 1, ... and, from the middle on, the negative numbers that wrap around to those places."""
     index = torch.arange(points, dtype=torch.float64)
     return index.where(index < points // 2, index - points)

@@ -64,7 +64,7 @@ def public_factor(constant: float | torch.Tensor, fraction_bits: int) -> tuple[t
 
 @dataclass(frozen=True)
 class Read:
-    """What a table holds at a point, column by column, and how far beyond that point the number lies."""
+    """A table's columns at a point, and how far beyond that point the number lies."""
 
     columns: Sequence[Value]
     beyond: Value
@@ -86,7 +86,7 @@ class SecretSharing(Interpreter):
         raise NotImplementedError
 
     def sines(self, a: Value, weights: Sequence[float], period: float) -> Value:
-        """Open a less a random turn, of which the dealer shares the waves (SHAFT, NDSS 2025), where an engine can."""
+        """Open a minus a random angle whose sines the dealer shares (SHAFT, NDSS 2025), where an engine can."""
         raise NotImplementedError
 
     def open(self, *values: Value) -> object:

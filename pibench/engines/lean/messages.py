@@ -25,7 +25,7 @@ _JSON = "message"
 
 
 class Channel:
-    """A blocking connection that sends and receives messages; to be used like multiprocessing's connections."""
+    """A blocking connection that sends and receives messages, with the interface of multiprocessing's connections."""
 
     def __init__(self, peer: socket.socket) -> None:
         self.peer = peer
@@ -42,13 +42,13 @@ class Channel:
         """Wait for the next message.
 
         Raises:
-            EOFError: the other end is gone.
-            InputError: what came is no message.
+            EOFError: the other end closed the connection.
+            InputError: the received bytes are not a valid message.
         """
         try:
             data = receive_framed(self.peer, _LONGEST)
         except ValueError as error:
-            raise InputError(f"the other party sent what is no message: {error}") from error
+            raise InputError(f"the other party sent an invalid message: {error}") from error
         return unpacked(data)
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class Channel:
 
 
 def packed(value: Any) -> bytes:
-    """Return the bytes of numbers, texts, sequences, dicts by text, arrays, and of what else the parties exchange."""
+    """Serialise numbers, texts, sequences, dicts with text keys, arrays, and other types that the parties exchange."""
     arrays: dict[str, np.ndarray] = {}
 
     def plain(value: Any) -> Any:
@@ -87,13 +87,13 @@ def unpacked(data: bytes) -> Any:
     """Return what :func:`packed` was given, tuples as lists.
 
     Raises:
-        InputError: the bytes are none of its.
+        InputError: the bytes do not come from :func:`packed`.
     """
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return _read(json.loads(arrays[_JSON].tobytes()), arrays.__getitem__)
-    except Exception as error:  # zip, numpy and JSON have a dozen between them
-        raise InputError(f"the other party sent what is no message ({type(error).__name__})") from error
+    except Exception as error:  # zip, numpy and JSON raise a dozen types of errors
+        raise InputError(f"the other party sent an invalid message ({type(error).__name__})") from error
 
 
 def _read(value: Any, array: Callable[[str], np.ndarray]) -> Any:

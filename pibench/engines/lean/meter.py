@@ -7,7 +7,7 @@ from pibench.model.primitives import Interpreter
 
 
 class Meter:
-    """What passes the wires, by operator.
+    """What crosses the wires, by operator.
 
     ``costs`` hold the bytes of both directions, as the ledger's do; ``seconds`` is the time spent on them.
     """
@@ -18,7 +18,7 @@ class Meter:
         self._ops: Interpreter | None = None
 
     def start(self, ops: Interpreter) -> None:
-        """Begin a new count for the operators of ``ops``."""
+        """Start a new count for the operators of ``ops``."""
         self._ops, self.costs, self.seconds = ops, {}, {}
 
     def log(self, count: int, seconds: float, client_only: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""A server and a client on this machine, in two real processes joined over TCP on loopback."""
+"""A server and a client on this machine, in two real processes connected over TCP on loopback."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOOPBACK = End(namespace="", address="127.0.0.1", interface="lo")
 
 
 class TwoParties(Parties):
-    """A running server and client, whatever they run; models are kept under names, the oldest goes first.
+    """A running server and client of any engine; models are kept by name, and the oldest is dropped first.
 
     With ``ends`` each party runs at its end of an emulated link instead of on loopback.
 
@@ -68,12 +68,12 @@ class TwoParties(Parties):
         self._loaded.append(name)
 
     def _call(self, command: str, *arguments: tuple[Any, ...]) -> list[Any]:
-        """Let server, client and dealer, if there is one, do ``command``, each with its own arguments."""
+        """Have the server, the client and the dealer, if any, run ``command``, each with its own arguments."""
         return self.running.call([(command, own) for own in arguments[: len(self.running.names)]])
 
 
 class LeanParties(TwoParties):
-    """The parties of the lean engine; with a ``third-party`` dealer, that is a process of its own."""
+    """The parties of the lean engine; a ``third-party`` dealer is a separate process."""
 
     def __enter__(self) -> Self:
         pipes = [multiprocessing.Pipe() for _ in NAMES] if self._session.dealer == "third-party" else []
@@ -86,7 +86,7 @@ class LeanParties(TwoParties):
             self.running.start(mains + ([partial(deal, [own for own, _ in pipes])] if pipes else []))
         finally:
             for end in chain.from_iterable(pipes):
-                end.close()  # the processes have theirs, and hear of each other's death
+                end.close()  # the processes have their own copies, and must notice when the other end closes
         return self
 
     def load(self, name: str, model: Model, switches: Switches = LEAN) -> None:
@@ -94,7 +94,7 @@ class LeanParties(TwoParties):
 
 
 def merged(views: list[PartyView]) -> Inference:
-    """Return what both parties saw of one inference as one.
+    """Return what both parties measured of one inference, merged.
 
     Raises:
         PartyFailed: they counted different bytes or rounds.

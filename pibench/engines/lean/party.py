@@ -1,7 +1,7 @@
-"""One party of two: its wire, its meter, and the models that it shares with the other party.
+"""One of the two parties: its wire, its meter, and the models that it shares with the other party.
 
 Party 0 is the server and owns the weights, party 1 is the client and owns the embedded text; each passes
-tensors of the right shape, but without content, for what the other owns.
+empty tensors of the right shape for what the other owns.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from pibench.net.processes import serve
 class PartyView:
     """One party's view of an inference: revealed logits, times in seconds, costs by operator, wraps seen.
 
-    ``profile`` holds the wall seconds of each operator and those of them on the wire. ``peak_memory`` is the
-    most that the process ever held, in bytes; ``offline_seconds`` is how long the dealer's tuples took where
-    they were made before the clock started.
+    ``profile`` holds the wall seconds of each operator and how many of them were spent on the wire. ``peak_memory``
+    is the process's largest, in bytes; ``offline_seconds`` is how long the dealer's tuples took if they were made
+    before the clock started.
     """
 
     logits: np.ndarray
@@ -58,7 +58,7 @@ S = TypeVar("S")
 
 
 class Party(ABC, Generic[S]):
-    """A party's state; all that it does waits for the same command at the other party, on ``peer``'s other end."""
+    """A party's state; every command must also be given to the other party, at the other end of ``peer``."""
 
     def __init__(self, rank: int, peer: socket.socket, meter: Meter) -> None:
         self.rank = rank
@@ -66,7 +66,7 @@ class Party(ABC, Generic[S]):
         self._meter = meter
         self._sockets = SocketLink(rank, peer, meter)
         self._aside = SocketLink(rank, peer, Meter())
-        """The same wire, for what is no part of the protocol and not counted."""
+        """The same wire, for traffic that is not part of the protocol and not counted."""
 
     @abstractmethod
     def load(self, name: str, architecture: Architecture, settings: Any, state: dict[str, np.ndarray] | None) -> None:
@@ -104,7 +104,7 @@ class Party(ABC, Generic[S]):
 
 
 class LeanParty(Party[SharedModel]):
-    """A party of the lean engine; ``dealer`` is its end of a dealer who sits elsewhere; without, party 0 deals."""
+    """A party of the lean engine; ``dealer`` is its end of a dealer that runs elsewhere; without one, party 0 deals."""
 
     def __init__(self, rank: int, peer: socket.socket, dealer: Dealer | None = None) -> None:
         super().__init__(rank, peer, Meter())
@@ -139,9 +139,9 @@ class LeanParty(Party[SharedModel]):
 
 
 def main(rank: int, port: int, host: str, own: End, dealer: Connection | None, connection: Connection) -> None:
-    """Meet the other party at ``host:port``, from the own end, and answer commands while the launcher lives.
+    """Connect to the other party at ``host:port``, and answer commands as long as the launcher lives.
 
-    At ``dealer``'s other end is a third party that deals; without it, party 0 does.
+    The other end of ``dealer`` is a third party that deals; without it, party 0 deals.
     """
     torch.set_num_threads(1)
     if own.namespace:

@@ -1,9 +1,9 @@
 """The protocol steps of two-party additive sharing with a dealer, on plain tensors of ring elements.
 
 CrypTen's protocol (Beaver products, local truncation, semi-honest parties) without its tensor classes. Every
-value is opened under a fresh, uniformly random mask of its own, so what a party receives is uniformly random
-whatever the secrets are. A mask may serve several products of the *same* value: nothing new is opened then.
-That is why a weight, which does not change, may keep its mask for a session.
+value is opened under its own fresh, uniformly random mask, so what a party receives is uniformly random and
+independent of the secrets. A mask may serve several products of the *same* value, because nothing new is opened
+then. So a weight, which does not change, may keep its mask for a session.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Beaver(SecretSharing):
         return Shared(share, self.switches.fraction_bits)
 
     def weight(self, parameter: Parameter, value: torch.Tensor) -> Shared | Known | torch.Tensor:
-        """Bring a weight of the server's, floats, into the session; the client passes a tensor of its shape.
+        """Prepare a float weight of the server's for the session; the client passes a tensor of its shape.
 
-        A public parameter comes as it is, what is added as shares; a factor is opened under a mask for the whole
+        A public parameter stays in the clear, and an added one is shared; a factor is opened under a mask for the whole
         session, or known to the server, if the switches say so.
         """
         if parameter.public:
@@ -76,7 +76,7 @@ class Beaver(SecretSharing):
         return opened.double().div_(2.0**a.fraction).float()
 
     def open(self, *values: Shared) -> list[Opening]:
-        """Open what is not open yet, each value under a mask of its own; a bit also as a number. 1 r, or none."""
+        """Open the values that are not open yet, each under its own mask; a bit also as a number. 1 r, or none."""
         values = tuple(
             value.closed() if value.opening and value.opening.sign is not None else value for value in values
         )
@@ -88,13 +88,13 @@ class Beaver(SecretSharing):
         return [value.opening for value in values if value.opening is not None]
 
     def keep_open(self, *values: Shared) -> None:
-        """Open values once for all products that they will ever enter. 1 r, or none."""
+        """Open values once for all products that they will enter. 1 r, or none."""
         closed = list({id(value): value for value in values if value.opening is None}.values())
         for value, opening in zip(closed, self._open_now(closed), strict=True):
             value.opening = opening
 
     def known(self, value: torch.Tensor) -> Known:
-        """Let the server keep ring elements that it knows, and the client have them under a mask. 1 r, once."""
+        """Keep ring elements that the server knows, and give them to the client under a mask. 1 r, once."""
         mask = self.dealer.private(value.shape, SERVER)
         masked = self.link.broadcast(value - mask.share if self.rank == SERVER else value, SERVER)
         return Known(value if self.rank == SERVER else masked, mask, self.switches.fraction_bits)
@@ -107,7 +107,7 @@ class Beaver(SecretSharing):
         return [Opening(public, mask) for public, mask in zip(publics, masks, strict=True)]
 
     def mul(self, a: Shared, b: Shared | Known) -> Shared:
-        """Multiply elementwise. 1 r, less what is open already."""
+        """Multiply elementwise. 1 r, or none if both are open already."""
         if isinstance(b, Known):
             return self._by_known("mul", a, b)
         if b.opening is not None and b.opening.sign is not None:
@@ -139,7 +139,7 @@ class Beaver(SecretSharing):
         return Shared(share, 0, opening if self.switches.open_once else None)
 
     def lookup(self, a: Shared, tables: Sequence[LookupTable]) -> list[Read]:
-        """Read one-time tables (Ishai et al., TCC 2013), turned and shared by the dealer; an opening says where. 1 r.
+        """Read one-time tables (Ishai et al., TCC 2013), rotated and shared by the dealer, at an opened index. 1 r.
 
         An index is a truncated share modulo the table's size, so that a wrap of the truncation cannot harm it.
         """
@@ -201,7 +201,7 @@ class Beaver(SecretSharing):
         return super().attention_scores(query, key)
 
     def scale(self, a: Shared, constant: float | torch.Tensor) -> Shared:
-        """Multiply by a public constant, which keeps as many significant bits as a number has fractional ones."""
+        """Multiply by a public constant, rounded to as many significant bits as a number has fractional bits."""
         own = self.switches.fraction_bits
         if not isinstance(constant, torch.Tensor) and float(constant).is_integer():
             return Shared(a.share * int(constant), a.fraction)
@@ -274,7 +274,7 @@ class Beaver(SecretSharing):
         return self.mul(a, factor), self.mul(b, factor)
 
     def _select(self, a: Shared, bit: Shared) -> Shared:
-        """Multiply by an opened bit: public * a + sign * mask * a, and only ``a`` need be opened for that."""
+        """Multiply by an opened bit: public * a + sign * mask * a, for which only ``a`` must be opened."""
         (x,) = self.open(a)
         choice = bit.opening
         assert choice is not None and choice.sign is not None
@@ -322,7 +322,7 @@ def private_inference(
 ) -> torch.Tensor:
     """Share the client's input, run the model and reveal the logits to both parties.
 
-    They have shape (batch, outputs); a decoder's, (batch, 1, outputs), are of the word after the last position.
+    They have shape (batch, outputs); a decoder's, (batch, 1, outputs), are for the token after the last position.
     The client passes ``embedded`` (batch, seq, hidden) and the mask ``keep`` (batch, seq; int64), the server
     tensors of their shapes.
     """

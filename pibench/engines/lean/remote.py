@@ -1,6 +1,6 @@
-"""The client on another machine: it calls the server's, and both speak TLS alone.
+"""A client on another machine: it connects to the server's machine, only by TLS.
 
-One port takes both connections of a session: first that of commands, then that of the shares.
+One port accepts both connections of a session: first the one for commands, then the one for shares.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ def parse_address(text: str) -> tuple[str, int]:
     """
     host, separator, port = text.rpartition(":")
     if not (separator and host and port.isascii() and port.isdigit() and 0 < int(port) < 2**16):
-        raise InputError(f"{text!r} is no address: give HOST:PORT, such as 192.0.2.7:7000")
+        raise InputError(f"{text!r} is not an address: give HOST:PORT, such as 192.0.2.7:7000")
     return host.strip("[]"), int(port)
 
 
 class Listener:
-    """Party 0's door: an open port, and the certificates that it asks callers for.
+    """Party 0's open port, with the certificates that identify the two parties.
 
-    ``log`` is shown who was turned away, and why.
+    ``log`` is called with each caller that was turned away and the reason.
 
     Raises:
-        InputError: the address cannot be listened on, or the certificates are of no use.
+        InputError: the address cannot be listened on, or the certificates are unusable.
     """
 
     def __init__(self, address: tuple[str, int], certificates: Path, log: Callable[[str], None] = print) -> None:
@@ -58,17 +58,18 @@ class Listener:
         self.address = address
         self._context, self._log = tls_context(SERVER, certificates), log
         self.peer: dict[str, Any] | None = None
-        """The machine of the party that called last, as records describe machines."""
+        """The machine of the party that connected last, as records describe machines."""
         try:
             self._socket = socket.create_server(address, family=_family(address[0]))
         except OSError as error:
             raise InputError(f"cannot listen on {address[0]}:{address[1]}: {error.strerror or error}") from error
 
     def accept(self, deadline: float) -> tuple[Channel, socket.socket, str]:
-        """Wait for party 1; return its channel of commands, its second connection as it is, and the session's name.
+        """Wait for party 1; return its command channel, its second connection without a channel, and the session's
+        name.
 
         Raises:
-            PartyTimeout: it did not come within ``deadline`` seconds.
+            PartyTimeout: party 1 did not connect within ``deadline`` seconds.
         """
         end, session = time.monotonic() + deadline, secrets.token_hex(16)
         while True:
@@ -90,7 +91,7 @@ class Listener:
         try:
             plain, (host, *_) = self._socket.accept()
         except TimeoutError as error:
-            raise PartyTimeout("party 1 (client) did not call from its machine in time") from error
+            raise PartyTimeout("party 1 (client) did not connect from its machine in time") from error
         return plain, host
 
     def close(self) -> None:
@@ -99,7 +100,7 @@ class Listener:
 
 
 class RemoteParties(LeanParties):
-    """Like :class:`LeanParties`, with the client on the machine that calls ``listener``."""
+    """Like :class:`LeanParties`, with the client on the machine that connects to ``listener``."""
 
     def __init__(self, session: Session, listener: Listener) -> None:
         super().__init__(session)
@@ -120,16 +121,16 @@ class RemoteParties(LeanParties):
 
 
 def _main(shares: socket.socket, certificates: Path, session: str, connection: Connection) -> None:
-    """Be party 0 of a session, beside the launcher."""
+    """Run party 0 of a session on the launcher's machine."""
     torch.set_num_threads(1)
     serve(LeanParty(SERVER, _joined(shares, SERVER, tls_context(SERVER, certificates), session)), connection)
 
 
 def _joined(plain: socket.socket, rank: int, context: ssl.SSLContext, session: str) -> ssl.SSLSocket:
-    """Return the connection of shares of a session, as a party uses it."""
+    """Return a session's connection for shares as a link of the party."""
     peer, theirs = shake_hands(plain, rank, context, {"session": session}, HANDSHAKE_S)
     if theirs.get("session") != session:
-        raise PeerRefused("the other party's shares are of another session: start both parties again")
+        raise PeerRefused("the other party's shares belong to another session: start both parties again")
     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     peer.setblocking(False)
     return peer
@@ -138,14 +139,14 @@ def _joined(plain: socket.socket, rank: int, context: ssl.SSLContext, session: s
 def follow(
     address: tuple[str, int], certificates: Path, wait: float, machine: dict[str, Any], call: float | None = None
 ) -> None:
-    """Be party 1 of one session: call party 0, and answer its commands until it hangs up.
+    """Run party 1 of one session: connect to party 0, and answer its commands until it closes the connection.
 
-    Its door opens within ``call`` seconds, or ``wait``, and it answers within ``wait``. ``machine`` is what party 0
-    is to record about this one.
+    It tries to connect for ``call`` seconds, or ``wait``, and waits ``wait`` seconds for answers. ``machine`` is what
+    party 0 records about this machine.
 
     Raises:
-        PeerGone: nobody answers there.
-        InputError: what answers is not the right party 0, or the certificates are of no use.
+        PeerGone: nobody answers at that address.
+        InputError: what answers is not the right party 0, or the certificates are unusable.
     """
     context = tls_context(CLIENT, certificates)
     peer, theirs = shake_hands(
@@ -161,7 +162,7 @@ def follow(
 
 def _answer(party: LeanParty, message: Any) -> Any:
     if not (isinstance(message, list) and len(message) == 2 and message[0] in COMMANDS):
-        raise InputError("party 0 sent what is no command")
+        raise InputError("party 0 sent an invalid command")
     command, arguments = message
     try:
         return getattr(party, command)(*arguments)
@@ -179,8 +180,8 @@ def _called(address: tuple[str, int], wait: float) -> socket.socket:
         except OSError as error:
             if time.monotonic() + _RETRY_S > end:
                 raise PeerGone(
-                    f"no party 0 at {address[0]}:{address[1]} within {wait:g} s ({error.strerror or error}): "
-                    "start it there, and let its port through"
+                    f"no party 0 answered at {address[0]}:{address[1]} within {wait:g} s ({error.strerror or error}): "
+                    "start it there, and open its port in the firewall"
                 ) from error
         time.sleep(_RETRY_S)
 

@@ -1,6 +1,6 @@
-"""Keep a model's numbers inside the domains of the engine's lookups by public factors that leave its outputs the same.
+"""Keep a model's numbers inside the domains of the engine's lookups by public factors that do not change its outputs.
 
-LayerNorm divides out a factor on all of its input, and a softmax over its sum one on all of a head's weights.
+LayerNorm cancels a factor on its whole input, and a softmax that is divided by its sum one on all of a head's weights.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class _HeadRanges(Ranges):
 
 @torch.no_grad()
 def rescaled(model: Model, split: Split, pad_id: int, switches: Switches = LEAN) -> Model:
-    """Return ``model``, or where inputs of ``split`` leave a domain a copy in which as few as can be do.
+    """Return ``model``, or if inputs of ``split`` leave a domain, a copy in which as few as possible do.
 
     The last LayerNorm of a layer gets a public power of two before it (:attr:`Layer.scaled`), which brings the variance
     to the middle of its domain; a softmax with :attr:`Operator.rescale` gets other query weights and coefficients.
@@ -72,7 +72,7 @@ def rescaled(model: Model, split: Split, pad_id: int, switches: Switches = LEAN)
 
 
 def _found(outside: Iterable[Range], name: str, primitive: str) -> list[tuple[int, Range]]:
-    """Return the layers whose operator ``name`` has trouble with ``primitive``, with its range."""
+    """Return the layers in whose operator ``name`` inputs of ``primitive`` leave their domain, with their range."""
     return [
         (int(seen.operator.partition(".")[0].removeprefix("layer")), seen)
         for seen in outside
@@ -81,7 +81,7 @@ def _found(outside: Iterable[Range], name: str, primitive: str) -> list[tuple[in
 
 
 def _rescale_softmax(model: Model, index: int, extremes: torch.Tensor) -> None:
-    """Bring what each head's attention weights are divided by, of which these are the ``extremes``, near 1."""
+    """Bring each head's divisors of attention weights, which range between ``extremes``, near 1."""
     layer, own = model.architecture.layers[index], model.layer_weights[index]
     rescale = SOFTMAX[layer.softmax].rescale
     assert rescale is not None

@@ -1,4 +1,4 @@
-"""A model that the parties share: who is given which weights, and how they are kept between inferences."""
+"""A model that the parties share: which party gets which weights, and how they are kept between inferences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SharedModel:
     weights: Weights
 
     def fresh_weights(self) -> Weights:
-        """Return the weights as an inference begins with them: under the session's masks, or not opened."""
+        """Return the weights at the start of an inference: under the session's masks, or not opened."""
         if self.switches.weight_masks:
             return self.weights
         return self.weights.map(lambda parameter, value: value if parameter.public else value.closed())
@@ -36,7 +36,7 @@ class SharedModel:
 def share_model(
     architecture: Architecture, switches: Switches, state: State, share: Callable[[Parameter, torch.Tensor], Any]
 ) -> SharedModel:
-    """Share a model's weights by ``share``; those that ``state`` lacks, the other party's, are zeros."""
+    """Share a model's weights with ``share``; the other party's, which ``state`` lacks, are zeros."""
     weights = weights_of(architecture, state)
     if switches.folded_weights:
         weights = fold(weights, architecture)
@@ -53,7 +53,7 @@ def weights_of(architecture: Architecture, state: State) -> Weights:
 
 
 def check_state(architecture: Architecture, state: State) -> None:
-    """Refuse what is not exactly the parameters that the server serves.
+    """Check that the parameters are exactly those that the server needs.
 
     Raises:
         ValueError: a parameter is missing, or one is not declared.
@@ -64,6 +64,6 @@ def check_state(architecture: Architecture, state: State) -> None:
 
 
 def is_served(architecture: Architecture, name: str) -> bool:
-    """Say whether the server needs a weight: the client's embeddings it does not, but for a decoder's vocabulary."""
+    """Say whether the server needs a weight: all but the embeddings, and of those a decoder's vocabulary."""
     tied = architecture.family == "decoder" and name == "embeddings.word.weight"
     return tied or not name.startswith("embeddings.")

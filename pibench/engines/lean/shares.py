@@ -61,7 +61,7 @@ class Known:
         return self.map(lambda tensor: tensor.transpose(first, second))
 
     def shapes(self) -> Known:
-        """Return the value as shapes alone; only the dealer's knowledge of the mask stays."""
+        """Return the value as shapes only, keeping what the dealer knows of the mask."""
         mask = Mask(self.mask.share.to("meta"), self.mask.plain)
         return Known(self.value.to("meta"), mask, self.fraction)
 
@@ -69,8 +69,8 @@ class Known:
 class Shared:
     """A party's share of a fixed-point tensor with ``fraction`` fractional bits, as int64 ring elements.
 
-    ``opening`` is kept so that a value is opened once however often it is multiplied, and so is ``sent``, what the
-    server alone learns to multiply by weights that it knows. ``normalised`` is the value before LayerNorm's scale and
+    ``opening`` is kept so that a value is opened once, however often it is multiplied. So is ``sent``, which only the
+    server learns, to multiply by weights that it knows. ``normalised`` is the value before LayerNorm's scale and
     shift, where the next weights carry these.
     """
 
@@ -116,7 +116,7 @@ class Shared:
         return Shared(self.share, self.fraction)
 
     def shapes(self) -> Shared:
-        """Return the value as shapes alone; only the dealer's knowledge of a mask stays."""
+        """Return the value as shapes only, keeping what the dealer knows of its masks."""
         if self.opening is None:
             return Shared(self.share.to("meta"), self.fraction)
         mask = Mask(self.opening.mask.share.to("meta"), self.opening.mask.plain)
@@ -130,7 +130,7 @@ class Shared:
         return Shared(self.share.sum(dim, keepdim=keepdim), self.fraction)
 
     def at(self, fraction: int) -> torch.Tensor:
-        """Return the share with ``fraction`` fractional bits, at least the own."""
+        """Return the share with ``fraction`` fractional bits, which may not be fewer than it has."""
         return self.share if fraction == self.fraction else self.share << (fraction - self.fraction)
 
     def __add__(self, other: Shared) -> Shared:

@@ -17,14 +17,14 @@ from pibench.engines.lean.meter import Meter
 
 _RETRY_S = 0.02
 _LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-"""What a socket raises that would have to wait."""
+"""What a non-blocking socket raises instead of waiting."""
 
 
 def meet(rank: int, host: str, port: int, seconds: float = 60.0) -> socket.socket:
-    """Return a connected socket: party 0 listens on ``host:port``, party 1 calls until it answers.
+    """Return a connected socket: party 0 listens on ``host:port``, party 1 tries to connect until it succeeds.
 
     Raises:
-        OSError: the other party did not come within so many seconds.
+        OSError: the other party did not connect in time.
     """
     if rank == 0:
         with socket.create_server((host, port)) as server:
@@ -48,7 +48,7 @@ def _called(host: str, port: int, end: float) -> socket.socket:
 
 
 class SocketLink(Link):
-    """Each round, both parties send their shares at once and add up what they have and get: half a round trip."""
+    """In each round both parties send their shares at once and add what they receive: half a round trip."""
 
     def __init__(self, rank: int, peer: socket.socket, meter: Meter) -> None:
         self._rank, self._peer, self._meter = rank, peer, meter
@@ -88,7 +88,7 @@ def _views(tensors: list[torch.Tensor]) -> list[memoryview]:
 
 
 def _send(peer: socket.socket, views: list[memoryview]) -> bool:
-    """Send what the socket takes now, dropping it from ``views``; say whether it took anything."""
+    """Send what the socket accepts now and drop it from ``views``; return whether anything was sent."""
     if not views:
         return False
     try:

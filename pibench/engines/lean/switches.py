@@ -25,18 +25,18 @@ class Switches:
     weight_masks: bool = False
     """A weight is opened under one mask for the whole session, an activation under a fresh one each time."""
     known_weights: bool = False
-    """The server multiplies by its weights as it knows them: the client alone sends, and to the server alone.
+    """The server multiplies by its weights in the clear: only the client sends, to the server.
 
-    Acts with ``weight_masks`` only.
+    Has an effect only together with ``weight_masks``.
     """
     open_once: bool = False
     """A value that enters several products of one inference is opened once."""
     packed_comparison: bool = False
-    """A comparison starts from the masked value and sends its live bits only."""
+    """A comparison starts from the masked value and sends only the bits in use."""
     lookup_tables: bool = False
     """Inverse square root and reciprocal start from, and tanh is, a table that is read in one round."""
     piecewise_gelu: bool = False
-    """GELU is ReLU less a polynomial of degree 4, instead of less a power."""
+    """GELU is ReLU minus a polynomial of degree 4, instead of minus a power."""
     quadratic_exp: bool = False
     """The exponential squares 1 + x + x**2 / 2 instead of 1 + x: rounding errors grow half as much."""
     fraction_bits: int = 16

@@ -1,7 +1,7 @@
 """A trusted third party's process, which deals the correlated randomness and sees nothing else.
 
-It has a key in common with each party. What a run asks for follows from architecture, switches and shapes, so it goes
-through the forward pass on shapes alone, and sends party 0 what that cannot draw.
+It shares a key with each party. The tuples of a run follow from architecture, switches and shapes, so it goes through
+the forward pass on shapes, and sends party 0 the shares that party 0 cannot draw.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KEY_BYTES = 32
 
 
 class ThirdParty:
-    """Deals for the commands that both parties get; ``ends`` are its connections to party 0 and party 1."""
+    """Deals for each command that the parties receive; ``ends`` are its connections to party 0 and party 1."""
 
     def __init__(self, ends: Sequence[Connection]) -> None:
         keys = [os.urandom(_KEY_BYTES) for _ in ends]
@@ -54,7 +54,7 @@ class ThirdParty:
 
 
 def dealt_by(end: Connection, rank: int) -> Dealer:
-    """Return a party's dealer, at the other end of whose connection is the third party."""
+    """Return a party's end of the third party's dealer, over a connection to it."""
 
     def receive(shape: torch.Size, kind: torch.dtype) -> torch.Tensor:
         data = bytearray(_received(end))
@@ -71,6 +71,6 @@ def _received(end: Connection) -> bytes:
 
 
 def main(ends: Sequence[Connection], connection: Connection) -> None:
-    """Deal while the launcher lives."""
+    """Deal as long as the launcher lives."""
     torch.set_num_threads(1)
     serve(ThirdParty(ends), connection)

@@ -1,4 +1,4 @@
-"""Reads what SPU logs about a run: it has no other way to tell bytes and messages."""
+"""Reads bytes and messages of a run from SPU's log, the only place where SPU reports them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def counters(log: str) -> Counters:
     """Return what the lines of one run say.
 
     Raises:
-        ValueError: they do not hold one run.
+        ValueError: the lines do not hold exactly one run.
     """
     totals = list(_TOTAL.finditer(log))
     if len(totals) != 1:

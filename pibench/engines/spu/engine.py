@@ -12,7 +12,7 @@ from pibench.model.architecture import Architecture
 
 
 class SpuEngine(Engine):
-    """One of SPU's protocols (Ma et al., USENIX ATC 2023); what it costs is known only after it ran."""
+    """One of SPU's protocols (Ma et al., USENIX ATC 2023); costs are known only after a run."""
 
     protocol: ClassVar[Protocol]
 

@@ -13,10 +13,10 @@ from pibench.model.primitives import Domain, Interpreter
 
 
 class SpuInterpreter(Interpreter):
-    """Traces the forward pass; no primitive is left to a lowering that multiplies the bytes.
+    """Traces the forward pass; primitives that SPU would lower at many times the bytes are written out.
 
-    GELU is the one by tanh, which differs from GELU by 5e-4 (by erf it sends five times as much), and a division is a
-    product with the reciprocal, taken before what it is spread over.
+    GELU is the tanh form, which differs from GELU by 5e-4 (by erf it sends five times as much), and a division is a
+    product with the reciprocal, which is taken before broadcasting.
     """
 
     def mul(self, a: Traced, b: Traced) -> Traced:

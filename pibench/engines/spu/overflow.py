@@ -1,4 +1,4 @@
-"""Products too large for SPU's ring wrap without an error: found in floats, before anything is run."""
+"""Finds products too large for SPU's ring, which would wrap without an error, in floats and before a run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Products(TorchInterpreter):
 
 @torch.no_grad()
 def refuse_overflow(architecture: Architecture, weights: Weights, embedded: torch.Tensor, keep: torch.Tensor) -> None:
-    """Run the forward pass in floats on what is to be served.
+    """Run the forward pass in floats on the input that is to be served.
 
     Raises:
         InputError: a product or a sum comes within a factor of two of :data:`LIMIT`.

@@ -22,7 +22,7 @@ from pibench.net.processes import Processes, free_port
 if TYPE_CHECKING:
     from pibench.engines.spu.program import Program
 
-NEEDS = "SPU is not installed here: run `nox -s spu -- run`, which gives it an environment of its own"
+NEEDS = "SPU is not installed here: run `nox -s spu -- run`, which installs it in a separate environment"
 
 
 @dataclass(frozen=True)

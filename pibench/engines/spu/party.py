@@ -25,7 +25,7 @@ class View:
 
 
 def main(rank: int, addresses: Sequence[str], runtime: str, log: Path, deadline: float, connection: Connection) -> None:
-    """Join the parties at ``addresses`` and run programs while the launcher lives; SPU logs to the file ``log``."""
+    """Join the parties at ``addresses`` and run programs until the launcher ends; SPU logs to the file ``log``."""
     serve(SpuParty(rank, addresses, runtime, log, deadline), connection)
 
 

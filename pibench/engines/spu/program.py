@@ -1,4 +1,4 @@
-"""The forward pass as an SPU program: traced once for a model's shapes, run on shares of any numbers."""
+"""The forward pass as an SPU program: traced once for a model's shapes, then run on shares."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled program (``code``), what goes in, and the names of what comes out."""
+    """A compiled program (``code``), its inputs, and the names of its outputs."""
 
     code: bytes
     inputs: Sequence[Input]

@@ -9,7 +9,7 @@ from typing import Any
 
 FRACTION_BITS = 18
 LIMIT = 2.0**27
-"""In a ring of 64 bits a product of numbers with 18 fractional bits wraps from here on, without an error."""
+"""From this magnitude on, a product of numbers with 18 fractional bits wraps in a ring of 64 bits, without an error."""
 
 
 @dataclass(frozen=True)
@@ -67,5 +67,5 @@ PROTOCOLS = {
         ),
     )
 }
-"""SEMI2K deals by party 0; SPU's wheel has no other dealer. CHEETAH is set up as OpenBumbleBee publishes it."""
+"""In SEMI2K party 0 deals; SPU's wheel has no other dealer. CHEETAH is set up as OpenBumbleBee publishes it."""
 CLIENT, SERVER = 0, 1

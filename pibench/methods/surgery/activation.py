@@ -10,7 +10,7 @@ from pibench.model.module import Model
 from pibench.model.operators.activation import ACTIVATION
 
 _LEAST_CURVATURE = 0.02
-"""A flatter neuron's parabola would have its vertex so far away that fixed point loses the neuron's own values."""
+"""The vertex of a flatter parabola would lie so far away that fixed point loses the neuron's values."""
 _RIDGE = 1e-3
 
 

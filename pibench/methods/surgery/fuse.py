@@ -1,4 +1,4 @@
-"""Merge what has nothing nonlinear in between: the two matrices of an FFN, or affine norms and the matrices around."""
+"""Merge adjacent linear maps: the two matrices of an FFN, or affine norms and the matrices around them."""
 
 from __future__ import annotations
 

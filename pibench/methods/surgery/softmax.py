@@ -11,13 +11,14 @@ from pibench.model.operators.operator import query_rows
 from pibench.model.operators.softmax import SOFTMAX
 
 _QUERIES = 400
-"""As many are enough to fit two numbers a head."""
+"""Enough to fit two numbers per head."""
 
 
 def with_softmax(model: Model, index: int, name: str, seen: Seen) -> Model:
     """Return a copy in which layer ``index`` has the softmax ``name``, fitted to what it attends to now.
 
-    The fitted scale of each head's scores goes into its query weights. A softmax that brings no fit is put in as it is.
+    The fitted scale of each head's scores goes into its query weights. A softmax without a ``fit`` is inserted
+    unchanged.
     """
     fit = SOFTMAX[name].fit
     if fit is None:

@@ -1,1 +1,1 @@
-"""Pretrained checkpoints as models of ours, one family a file."""
+"""Pretrained checkpoints as our models, one file per family."""

@@ -1,4 +1,4 @@
-"""What the suite has to know about a family of pretrained checkpoints to take them as backbones."""
+"""What the suite must know about a family of pretrained checkpoints to use them as backbones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ State = Mapping[str, torch.Tensor]
 
 
 class Adapter(ABC):
-    """Takes one family of transformers' models as models of ours, and back.
+    """Converts one family of transformers' models to our models and back.
 
     A class without constructor arguments, registered under the entry-point group ``pibench.backbones`` by its
     ``model_type``, that of transformers' configurations. ``config`` is always such a configuration.
@@ -27,19 +27,19 @@ class Adapter(ABC):
     model_type: ClassVar[str]
     family: ClassVar[Family]
     optional: ClassVar[tuple[str, ...]] = ()
-    """How the names of weights begin that a checkpoint may lack."""
+    """Prefixes of the weights that a checkpoint may lack."""
 
     @abstractmethod
     def problem(self, config: Any) -> str | None:
-        """Say what of ``config`` a model of ours cannot carry, as the end of a sentence; None if it can carry all."""
+        """Return what our models do not support in ``config``, as the end of a sentence; None if nothing."""
 
     @abstractmethod
     def architecture(self, config: Any, outputs: int) -> Architecture:
-        """Return the dense architecture; a decoder's outputs are its vocabulary, whatever ``outputs`` says."""
+        """Return the dense architecture; a decoder's outputs are its vocabulary, and ``outputs`` is ignored."""
 
     @abstractmethod
     def embeddings(self, config: Any) -> Embeddings | DecoderEmbeddings:
-        """Return fresh embeddings of the configuration's sizes."""
+        """Return new embeddings of the configuration's sizes."""
 
     @abstractmethod
     def weights(self, state: State) -> dict[str, torch.Tensor]:

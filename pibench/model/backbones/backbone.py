@@ -1,4 +1,4 @@
-"""Pretrained checkpoints as models of ours: from the Hugging Face hub, a folder or an installed package, and back."""
+"""Converts pretrained checkpoints (from the Hugging Face hub, a folder or a package) to our models and back."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def load_backbone(name: str = DEFAULT, family: Family = "encoder") -> Backbone:
     """Load a checkpoint by hub id, folder, or the name of an installed package such as ``minilm``.
 
     Raises:
-        InputError: it cannot be found or read, or is no model of a known family of encoders (or decoders).
+        InputError: it cannot be found or read, or is not of a known family of encoders (or decoders).
     """
     from transformers import AutoModel, AutoTokenizer
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    _, adapter = _configured(name, family)  # a kind that is not supported is named before its weights are read
+    _, adapter = _configured(name, family)  # refuse an unsupported kind before reading its weights
     try:
         path = _path(name)
         pretrained, loading = AutoModel.from_pretrained(path, dtype=torch.float32, output_loading_info=True)
@@ -66,7 +66,7 @@ def dense_shape(name: str = DEFAULT, outputs: int = 2) -> tuple[Architecture, in
     """Return the architecture of an encoder and the longest sequence that it takes, without its weights.
 
     Raises:
-        InputError: its configuration cannot be found, or is of no known family of encoders.
+        InputError: its configuration cannot be found, or is not of a known family of encoders.
     """
     config, adapter = _configured(name, "encoder")
     return adapter.architecture(config, outputs), config.max_position_embeddings
@@ -75,7 +75,7 @@ def dense_shape(name: str = DEFAULT, outputs: int = 2) -> tuple[Architecture, in
 def build_model(backbone: Backbone, outputs: int = 2, seed: int = 0) -> Model:
     """Return a dense model with the backbone's weights; what it lacks, a task's head, is drawn from ``seed``.
 
-    A decoder's outputs are its vocabulary, whatever ``outputs`` says.
+    A decoder's outputs are its vocabulary; ``outputs`` is ignored.
     """
     adapter, config = backbone.adapter, backbone.pretrained.config
     with torch.random.fork_rng():

@@ -38,9 +38,9 @@ class GPT2(Adapter):
         if config.activation_function not in _ACTIVATIONS:
             return f"uses the activation {config.activation_function!r}; only {', '.join(_ACTIVATIONS)} are supported"
         if config.scale_attn_by_inverse_layer_idx or not config.scale_attn_weights:
-            return "scales its attention scores in another way than by 1 / sqrt(head size)"
+            return "does not scale its attention scores by 1 / sqrt(head size)"
         if not config.tie_word_embeddings:
-            return "has a vocabulary matrix of its own; only one that is tied to the embedding is supported"
+            return "has a separate vocabulary matrix; only one that is tied to the embedding is supported"
         return None
 
     def architecture(self, config: Any, outputs: int) -> Architecture:
@@ -80,5 +80,5 @@ def _names(layers: int) -> Iterator[tuple[str, str]]:
 
 
 def _turned(ours: str, value: torch.Tensor) -> torch.Tensor:
-    """Return a weight as the other side has it: the matrices of GPT-2's layers are (in, out), ours (out, in)."""
+    """Convert a weight in either direction: the matrices of GPT-2's layers are (in, out), ours (out, in)."""
     return value.T if ours.startswith("layers.") and value.dim() == 2 else value

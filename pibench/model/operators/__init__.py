@@ -1,1 +1,1 @@
-"""Every published approximation, once, as plain functions over an interpreter's primitives."""
+"""Every published approximation, written once as a plain function over an interpreter's primitives."""

@@ -1,4 +1,4 @@
-"""The feed-forward network's activation: the exact GELU and what papers put in its place.
+"""The feed-forward network's activation: the exact GELU and its replacements from papers.
 
 Each function takes pre-activations of any shape and the layer's public coefficients (or None).
 """
@@ -40,7 +40,7 @@ def quad(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Value
 
 
 def square(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Value:
-    """Return x**2: any parabola a neuron, where vertex and curvature are in the weights before and after it."""
+    """Return x**2: any parabola per neuron, if its vertex and curvature are in the weights before and after it."""
     return ops.square(x)
 
 

@@ -1,4 +1,4 @@
-"""What attention weights are divided by: the number of keys that are kept, or the sum of the weights."""
+"""Divisors of attention weights: the number of keys that are kept, or the sum of the weights."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What papers put in GELU's place without training for it: piecewise polynomials and Fourier series.
+"""Approximations of GELU that need no training: piecewise polynomials and Fourier series.
 
 Each function takes pre-activations of any shape; coefficients are the papers' own. Where a piece does not apply, its
-input is zero, so that no power of a far number is ever taken.
+input is zero, so that no power of a large number is taken.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ SECFORMER_PERIOD = 20.0
 SECFORMER_SINES = (1.25772, -0.0299154, 0.382155, -0.0519123, 0.196033, -0.0624557, 0.118029)
 SHAFT_PERIOD = 8.0
 SHAFT_SINES = (-0.0818, -0.0809, -0.0424, -0.0176, -0.0079, -0.0043, -0.0026, -0.0017)
-"""The weights of the sines of a Fourier series, the lowest frequency first (SecFormer's likewise)."""
+"""The weights of the sines of SHAFT's and SecFormer's Fourier series, the lowest frequency first."""
 _PERIOD = 16.0
-"""What SecFormer's period is scaled to: the engine's is a power of two."""
+"""The period that SecFormer's is scaled to, since the engine needs a power of two."""
 
 
 def gelu_tanh(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Value:
@@ -106,7 +106,7 @@ def motzkin(polynomial: Sequence[float]) -> tuple[float, float, float, float, fl
 
 
 def secformer(ops: Interpreter, x: Value, coefficients: torch.Tensor | None) -> Value:
-    """Return x (1 + e(x / sqrt(2))) / 2, e seven sines of period 20 within 1.7 and -1 or 1 beyond.
+    """Return x (1 + e(x / sqrt(2))) / 2, where e is seven sines of period 20 within 1.7 and -1 or 1 beyond.
 
     SecFormer (ACL Findings 2024), section 3.2. It differs from GELU by at most 0.020.
     """

@@ -1,4 +1,4 @@
-"""The normalisation around attention and the feed-forward network, and what papers put in its place.
+"""The normalisation around attention and the feed-forward network, and its replacements from papers.
 
 Each function takes values (batch, seq, hidden), a secret scale and shift (hidden,), or None, and LayerNorm's epsilon.
 """
@@ -22,7 +22,7 @@ def layer_norm(ops: Interpreter, x: Value, weight: Value | None, bias: Value | N
 def goldschmidt(ops: Interpreter, x: Value, weight: Value | None, bias: Value | None, eps: float) -> Value:
     """Return LayerNorm with Goldschmidt's inverse square root of the variance over 2000, eleven steps.
 
-    SecFormer (ACL Findings 2024), section 3.3. Right for variances of 2 to 5880; below that it is too small.
+    SecFormer (ACL Findings 2024), section 3.3. Accurate for variances of 2 to 5880; below that the result is too small.
     """
 
     def inverse_sqrt(variance: Value) -> Value:
@@ -40,7 +40,7 @@ def goldschmidt(ops: Interpreter, x: Value, weight: Value | None, bias: Value | 
 def newton(ops: Interpreter, x: Value, weight: Value | None, bias: Value | None, eps: float) -> Value:
     """Return LayerNorm with three Newton steps from an exponential, CrypTen's inverse square root.
 
-    ``approximations.py`` of CrypTen 0.4.1. Right to 4 % for variances of 0.09 to 150; above, it has the wrong sign
+    ``approximations.py`` of CrypTen 0.4.1. Accurate to 4 % for variances of 0.09 to 150; above, it has the wrong sign
     or explodes.
     """
 

@@ -1,4 +1,4 @@
-"""What an operator is to the suite."""
+"""The interface of an operator."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class Operator:
     """A function over an interpreter's primitives, called as those of its kind are (see the modules of this package).
 
     The last three fields are for a softmax that methods fit to a layer's attention. Its coefficients begin with the
-    dimension of heads; ``fit`` and ``rescale`` return ``(scale, coefficients)``: what each head's scores are to be
-    multiplied by (heads,), and the head's new coefficients.
+    dimension of heads; ``fit`` and ``rescale`` return ``(scale, coefficients)``: a factor for each head's
+    scores (heads,), and the head's new coefficients.
 
     Args:
         run: the function.
         paper: where it comes from.
-        error: the largest one that the paper, or its own coefficients, promise: absolute, of GELU or of an attention
-            weight, or relative, of a normalised value; None where it is no approximation and models train with it.
-        coefficients: the shape of the public ones that a layer has for it; they are zero until a method sets them.
-        fit: brings it near a layer's attention; takes scores and attention, both (batch, heads, queries, keys), and
+        error: the largest error that the paper, or its coefficients, promise: absolute for GELU and attention weights,
+            relative for a normalised value; None if the operator is not an approximation and models train with it.
+        coefficients: the shape of a layer's public coefficients for it; they are zero until a method sets them.
+        fit: fits it to a layer's attention; takes scores and attention, both (batch, heads, queries, keys), and
             the 0/1 mask (batch, 1, 1, keys).
-        rescale: brings what it divides by near 1 and leaves the attention as it is; takes the layer's coefficients and
+        rescale: brings its divisor near 1 without changing the attention; takes the layer's coefficients and
             the smallest and the largest divisor of each head (2, heads).
-        typical_scale: what scores are multiplied by for coefficients of 1 to bring it near the exact softmax.
+        typical_scale: the factor on scores with which coefficients of 1 come near the exact softmax.
     """
 
     run: Callable[..., Any]
@@ -50,7 +50,7 @@ class Operator:
 
 
 def query_rows(layer: Layer, scale: torch.Tensor) -> torch.Tensor:
-    """Return what the rows of ``qkv_weight`` are to be multiplied by so that each head's scores are by ``scale``.
+    """Return the factors of the rows of ``qkv_weight`` that multiply each head's scores by ``scale``.
 
     Args:
         layer: the layer whose rows they are.

@@ -28,7 +28,7 @@ def power(
 
     The even polynomial that costs the fewest products for its degree. The offset c (heads,) is public; a scale of x
     is part of the query weights. With x = s / d and c = 1 it tends to exp(s) as d grows. Weights are never negative, so
-    that over their sum they average values, however far a score strays; beyond x = -c they grow again.
+    that over their sum they average values, however far off a score is; beyond x = -c they grow again.
     """
     if coefficients is None:
         raise ValueError("a power softmax needs one coefficient a head")
@@ -84,7 +84,7 @@ def fit_power(
 
 
 def _size(log: torch.Tensor, target: torch.Tensor, keep: torch.Tensor, by_sum: bool) -> torch.Tensor:
-    """Return, for each head, the logarithm of what its weights are to be divided by."""
+    """Return, for each head, the logarithm of the divisor of its weights."""
     queries = keep.transpose(2, 3)
     kept = keep.sum(-1, keepdim=True)
     mean = log.logsumexp(-1, keepdim=True) - kept.log()
@@ -99,7 +99,7 @@ def _size(log: torch.Tensor, target: torch.Tensor, keep: torch.Tensor, by_sum: b
 def rescale(degree: int, coefficients: torch.Tensor, extremes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return scale and offset (heads,) that bring the divisor (2, heads) to 1, geometrically.
 
-    A factor on both x and c is one on (x + c)**d, which its sum divides out.
+    A factor on both x and c is a factor on (x + c)**d, which cancels in the division by the sum.
     """
     factor = extremes.prod(0) ** (-0.5 / degree)
     return factor, coefficients * factor

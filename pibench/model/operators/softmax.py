@@ -1,8 +1,8 @@
-"""Attention weights from scores: the exact softmax and what papers put in its place.
+"""Attention weights from scores: the exact softmax and its replacements from papers.
 
 Each function takes scores of shape (batch, heads, queries, keys), a public 0/1 mask that broadcasts to them, and
-the layer's public coefficients (or None). It returns weights of the scores' shape, zero for masked keys, and what
-they are still to be divided by, if anything: the forward pass divides after the product with the values, which has
+the layer's public coefficients (or None). It returns weights of the scores' shape, zero for masked keys, and their
+remaining divisor, if any: the forward pass divides after the product with the values, which has
 fewer elements.
 """
 
@@ -22,9 +22,9 @@ QUAD_MEAN = (2.0, 1000.0)
 """Where the mean of (x + 5)**2 over all kept keys must lie; trained scores give 5 to 200."""
 
 RELU_MEAN = (2.0**-6, 64.0)
-"""What is added to the mean of relu(x) over all kept keys, and where the sum must lie."""
+"""The constant that is added to the mean of relu(x) over all kept keys, and the domain of their sum."""
 CUBE_MEAN = (2.0**-9, 256.0)
-"""The same of relu(x / 2 + 1)**3 / 8, which is 1/8 at a score of 0."""
+"""The same for relu(x / 2 + 1)**3 / 8, which is 1/8 at a score of 0."""
 ODE_DOMAIN, ODE_STEPS = (-4.0, 12.0), 16
 PUMA_LOWEST = 14.0
 
@@ -50,9 +50,9 @@ def two_quad(
 
 
 def quad(ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None) -> tuple[Value, None]:
-    """Return (x + 5)**2 / (25 n), n the keys that are kept: a quadratic without normalisation by its own sum.
+    """Return (x + 5)**2 / (25 n) for n kept keys: a quadratic that is not normalised by its sum.
 
-    MPCFormer's numerator (section 3.2) over what it is for scores of zero; rows sum to 1 only roughly.
+    MPCFormer's numerator (section 3.2) over its value at scores of zero; rows sum to 1 only roughly.
     """
     shifted = ops.scale(ops.shift(scores, QUAD_OFFSET), 0.25)
     weights = ops.mask(ops.square(shifted), keep)
@@ -65,7 +65,7 @@ def two_relu(
     """Return relu(x) / sum(relu(x)): 2ReLU of MPCFormer (Li et al., ICLR 2023, section 3.2), ReLU attention of MPCViT.
 
     The mean that divides has 1/64 added (MPCViT, ICCV 2023, section 3.1, has a small constant there): without a
-    positive score there is nothing to attend to.
+    positive score all weights are zero.
     """
     weights = ops.mask(ops.relu(scores), keep)
     total = mean_of_kept(ops, weights, keep, RELU_MEAN)
@@ -89,7 +89,7 @@ def relu_cube(
 def scaled(
     ops: Interpreter, scores: Value, keep: torch.Tensor, coefficients: torch.Tensor | None
 ) -> tuple[Value, None]:
-    """Return x / n, n the keys that are kept: scaling attention, no softmax at all (MPCViT, ICCV 2023, section 3.1)."""
+    """Return x / n for n kept keys: scaling attention, without any softmax (MPCViT, ICCV 2023, section 3.1)."""
     return ops.mask(ops.scale(scores, 1 / kept_keys(keep)), keep), None
 
 

@@ -17,7 +17,7 @@ COST = [
     Column("megabytes", "MB", 2),
     Column("rounds", "rounds", 0),
     Column("seconds", "loopback (s)", 3),
-    Column("compute", "of it compute (s)", 3),
+    Column("compute", "of which compute (s)", 3),
     Column("lan", "LAN (s, modelled)", 2),
     Column("wan", "WAN (s, modelled)", 2),
     Column("offline_elements", "offline (dealer): million elements", 1),
@@ -33,12 +33,12 @@ NOTES = [
     "Online megabytes (1e6 bytes, both directions) and rounds are counted at the wire and equal the ledger's.",
     "Seconds are medians between two processes on one machine. LAN and WAN are modelled from compute, bytes and "
     "rounds; a round is half a round trip on raw sockets, two on gloo.",
-    "The dealer's offline phase is in no total: what it brings is counted as if every tuple were sent to both parties.",
+    "The dealer's offline phase is in no total: its columns count tuples as if all were sent to both parties.",
 ]
 
 
 def cost_frame(record: Record) -> pd.DataFrame:
-    """Return the rows of a study of costs with the columns ``COST`` and ``RATIO``, and the others as they are."""
+    """Return the rows of a study of costs with the columns ``COST`` and ``RATIO`` added."""
     rows = record["rows"]
     frame = pd.DataFrame(rows)
     ratios = pd.DataFrame([_ratio(row) for row in rows], columns=["ratio", "low", "high"], dtype=float)

@@ -20,7 +20,7 @@ TRIED = [
 
 
 def table(record: Record, title: str, columns: Sequence[Column], about: Sequence[str]) -> Table:
-    """Return the rows of a study as they are; a note names the commits of rows that have their own."""
+    """Return the rows of a study unchanged; a note names the commits that rows were measured at, if they say so."""
     commits = sorted({str(row["commit"])[:12] for row in record["rows"] if "commit" in row})
-    own = [f"Rows are of commit {', '.join(commits)}."] if commits else []
+    own = [f"Rows were measured at commit {', '.join(commits)}."] if commits else []
     return Table(record["name"], title, pd.DataFrame(record["rows"]), columns, [*about, *own])

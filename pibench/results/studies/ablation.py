@@ -1,4 +1,4 @@
-"""What the engine costs with each switch off, over the engine with all of them on."""
+"""What the engine costs with each switch off, relative to all switches on."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ FIGURE = "engine_ablation"
 
 
 def tables(record: Record) -> list[Table]:
-    """Return one row a setup."""
+    """Return one row per setup."""
     title = "Engine switches: one dense layer (384/12/1536) and its head, sequence length 128, batch 1"
     columns = [Column("setup", "setup"), *COST, *RATIO]
     return [Table("engine_ablation", title, cost_frame(record), columns, NOTES)]
 
 
 def figure(plt: Any, record: Record) -> Any:
-    """Draw bytes, rounds and time of the lean engine less each switch."""
+    """Draw bytes, rounds and time of the lean engine with each switch off."""
     frame = cost_frame(record)[::-1]
     panels = {"megabytes": "MB, both directions", "rounds": "rounds", "seconds": "seconds on loopback, online"}
     figure, axes = plt.subplots(1, len(panels), sharey=True, figsize=(12, 0.32 * len(frame) + 1.2))

@@ -12,7 +12,7 @@ _PAPER_LINK = Network("AERO's bandwidth", 100e6, rtt=0.0)
 
 
 def tables(record: Record) -> list[Table]:
-    """Return the decoders, and one BERT-base layer of each kind, one row a model and configuration."""
+    """Return the decoders, and one BERT-base layer of each kind, one row per model and configuration."""
     columns = [
         Column("model", "model"),
         Column("rung", "configuration"),
@@ -27,12 +27,12 @@ def tables(record: Record) -> list[Table]:
         Column("modelled_speedup", "speed-up at 100 Mbit/s, modelled", 2),
     ]
     about = [
-        "GPT-2 of 12 layers, hidden 768, 128 tokens: twelve times one layer. Embedding and vocabulary projection are "
-        "in the paper's numbers and not in ours; its network and its fork's fused kernels are not ours either.",
-        "CHEETAH as OpenBumbleBee sets it up, weights private to the server. Reported numbers enter no ratio with "
-        "ours: each ratio is to the first row of its kind.",
-        "Modelled: the seconds on loopback and the bytes at the paper's 100 Mbit/s, half of them each way at once, "
-        "without its 80 ms, since CHEETAH does not tell its rounds.",
+        "GPT-2 of 12 layers, hidden 768, 128 tokens: twelve times one layer. The paper's numbers include embedding and "
+        "vocabulary projection, ours do not; its network and its fork's fused kernels also differ from ours.",
+        "CHEETAH as OpenBumbleBee sets it up, weights private to the server. Reported and measured numbers are never "
+        "divided by each other: each ratio is to the first row of its kind.",
+        "Modelled: the seconds on loopback plus the bytes at the paper's 100 Mbit/s, half of them in each direction at "
+        "once, without its 80 ms, since CHEETAH does not report rounds.",
     ]
     return [Table("aero_cheetah", "AERO on CHEETAH: reported against measured", _costs(record), columns, about)]
 

@@ -28,7 +28,7 @@ def tables(record: Record) -> list[Table]:
         Column("reported_speedup", "paper: speed-up", 2),
         Column("needed_mbits", "paper: least Mbit/s needed", 0),
         Column("gigabytes", "GB", 2),
-        Column("vocabulary_gigabytes", "of it vocabulary (GB)", 3),
+        Column("vocabulary_gigabytes", "of which vocabulary (GB)", 3),
         Column("reduction", "times fewer", 2),
         Column("rounds", "rounds", 0),
         Column("seconds", "loopback (s)", 2),
@@ -36,13 +36,13 @@ def tables(record: Record) -> list[Table]:
         *(Column(f"speedup_{link}", f"{link.upper()} speed-up (modelled)", 2) for link in MODELLED),
     ]
     about = [
-        "Reported numbers are the paper's, of another protocol, and enter no ratio with ours: each ratio is to the "
-        "first row of its size, within the paper or within this suite.",
-        "The least bandwidth is what the reported traffic needs in the reported time, half of it each way at once; the "
-        "paper states 100 Mbit/s.",
-        "Bytes and rounds are the ledger's for the whole decoder, the words after the last position revealed; seconds "
-        "are measured for one layer of each kind between two processes, times the number of such layers, without the "
-        "vocabulary.",
+        "Reported numbers are the paper's, measured with another protocol, and are never divided by ours: each ratio "
+        "is to the first row of its size, within the paper or within this suite.",
+        "The least bandwidth is what the reported traffic needs in the reported time if half of it goes each way at "
+        "once; the paper states 100 Mbit/s.",
+        "Bytes and rounds are the ledger's for the whole decoder, with the logits of the last position revealed; "
+        "seconds are measured for one layer of each kind between two processes, times the number of such layers, "
+        "without the vocabulary.",
     ]
     title = "Decoders at the paper's size: reported against measured"
     return [Table("decoder_costs", title, _costs(record), columns, about)]
@@ -84,7 +84,7 @@ def _whole(record: Record) -> pd.DataFrame:
 
 
 def figure(plt: Any, record: Record) -> Any:
-    """Draw bytes by operator group for each configuration, a panel a size: what each removal saves."""
+    """Draw bytes by operator group for each configuration, one panel per size: what each removal saves."""
     sizes = list(_whole(record).groupby(_SIZE, sort=False))
     bars = [len(rows) for _, rows in sizes]
     figure, axes = plt.subplots(

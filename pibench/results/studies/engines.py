@@ -25,7 +25,7 @@ _OPERATIONS = {
 
 
 def tables(record: Record) -> list[Table]:
-    """Return the methods on each engine, and the operations of each engine that tells them."""
+    """Return the methods on each engine, and the operations of each engine that reports them."""
     rows = pd.DataFrame(record["rows"])
     rows = rows.assign(
         name=rows["engine"].map(lambda engine: PROTOCOLS.get(engine, engine)),
@@ -36,7 +36,7 @@ def tables(record: Record) -> list[Table]:
 
 
 def _methods(record: Record, rows: pd.DataFrame) -> Table:
-    """Return megabytes, rounds and reduction on each engine, the row of least bytes on the first engine last."""
+    """Return megabytes, rounds and reduction on each engine, the row with the fewest bytes on the first engine last."""
     engines = rows[["engine", "name"]].drop_duplicates().set_index("engine")["name"]
     megabytes, rounds = (rows.pivot(index="row", columns="engine", values=key) for key in ("megabytes", "rounds"))
     columns = [*ROW]
@@ -52,20 +52,22 @@ def _methods(record: Record, rows: pd.DataFrame) -> Table:
     frame = frame.sort_values(["other", f"megabytes_{engines.index[0]}"], ascending=[True, False])
     firsts = rows.drop_duplicates("engine")
     about = [
-        f"Layers of the models for {record['rows'][0]['task']} (seed 0), each measured alone and added up, of 128 "
-        "tokens, without embedding and head; online bytes that all parties send. Times fewer than that engine's dense.",
+        f"Layers of the models for {record['rows'][0]['task']} (seed 0) at 128 tokens, each measured separately and "
+        "added up, without embedding and head; online bytes that all parties send. Times fewer: than the dense model "
+        "on the same engine.",
         *_agreement(megabytes, engines),
         *(
             f"{row.name}: {record['security'][row.engine]}; offline phase {row.offline}."
             for row in firsts[["name", "engine", "offline"]].itertuples(index=False)
         ),
-        "Engines of different security are not ranked against each other. Rounds stand where a protocol tells them.",
+        "Engines of different security are not ranked against each other. Rounds are given where a protocol reports "
+        "them.",
     ]
     return Table("engines", "Every method on every engine", frame, columns, about)
 
 
 def _agreement(megabytes: pd.DataFrame, engines: pd.Series) -> list[str]:
-    """Return Spearman's rank correlation of the bytes of each two engines."""
+    """Return Spearman's rank correlation of bytes for each pair of engines."""
     found = [
         f"{engines[one]} and {engines[other]} {spearmanr(*megabytes[[one, other]].dropna().to_numpy().T).statistic:.2f}"
         for one, other in combinations(engines.index, 2)
@@ -74,7 +76,7 @@ def _agreement(megabytes: pd.DataFrame, engines: pd.Series) -> list[str]:
 
 
 def _operations(record: Record, rows: pd.DataFrame) -> Table:
-    """Return where the megabytes go on each engine that tells it: for each method its variant of least bytes."""
+    """Return where the megabytes go on each engine that reports it, for the cheapest variant of each method."""
     told = rows[[bool(row.get("operations")) for row in record["rows"]]].sort_values("bytes_total", kind="stable")
     least = told.drop_duplicates(["engine", "method"])
     place = least["engine"].map({engine: place for place, engine in enumerate(rows["engine"].unique())})
@@ -93,7 +95,8 @@ def _operations(record: Record, rows: pd.DataFrame) -> Table:
         Column("other", "other", 1),
     ]
     about = [
-        "The models of table engines; bytes by operation of the program that JAX traces, as SPU logs them. A GELU is "
-        "a tanh and products of numbers, an exact softmax exponentials and maxima, a LayerNorm products and a root.",
+        "The models of table engines; bytes by operation of the program that JAX traces, as SPU logs them. A GELU "
+        "consists of a tanh and products of numbers, an exact softmax of exponentials and maxima, a LayerNorm of "
+        "products and an inverse square root.",
     ]
     return Table("engine_operations", "Where the bytes go on SPU", least, columns, about)

@@ -16,7 +16,7 @@ FIGURE = "importance"
 
 
 def tables(record: Record) -> list[Table]:
-    """Return the rank correlations of each importance with itself, one row a task and importance."""
+    """Return the rank correlations of each importance with itself, one row per task and importance."""
     frame = pd.DataFrame(record["rows"]).sort_values("task", kind="stable")
     frame = frame.assign(
         halves=[fmean(halves) if halves else None for halves in frame["halves"]],
@@ -37,8 +37,8 @@ def tables(record: Record) -> list[Table]:
     about = [
         "Spearman's rank correlation of all heads' importance, on dense models and their selection split: between the "
         "means over random halves of the examples (50 draws a seed), and between models that differ in their seed.",
-        "Completeness error: how far the sum of attributions is from what opening all gates is worth, on average, "
-        "relative to that.",
+        "Completeness error: the mean distance of the sum of attributions from the effect of opening all gates, "
+        "relative to the mean effect.",
     ]
     return [Table("importance", "How stable is head importance?", frame, columns, about)]
 

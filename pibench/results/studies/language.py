@@ -41,8 +41,8 @@ def tables(record: Record) -> list[Table]:
         f"Trained from scratch on {one['corpus']}, {one['steps']} steps of {one['batch_size']} windows of "
         f"{one['seq_len']} tokens, a vocabulary of {one['vocabulary']}; scored on text held out.",
         f"Collapsed or overloaded: a head's mean entropy is below {LOW:g} or above {HIGH:g} of log T.",
-        "The paper's perplexities are of GPT-2 with 12 layers on CodeParrot, 128 tokens, trained on 2.1 billion: only "
-        "their order can be compared." + _agreement(frame),
+        "The paper's perplexities are of GPT-2 with 12 layers on CodeParrot at 128 tokens, trained on 2.1 billion "
+        "tokens: only their order can be compared." + _agreement(frame),
     ]
     return [Table("language", "Decoders without nonlinearities: perplexity", frame, columns, about)]
 
@@ -79,12 +79,12 @@ def _share(compare: Callable[..., Any], entropies: list[list[float]] | None, bou
 
 
 def _agreement(frame: pd.DataFrame) -> str:
-    """Say how far the order of configurations is the paper's."""
+    """Say how well the order of configurations agrees with the paper's."""
     both = frame[["perplexity", "reported"]].dropna()
     if len(both) < _MIN_RANKED:
         return ""
     rank = spearmanr(both["perplexity"], both["reported"]).statistic
-    return f" Spearman's rank correlation of the {len(both)} that both have: {rank:.2f}."
+    return f" Spearman's rank correlation over the {len(both)} that both have: {rank:.2f}."
 
 
 def figure(plt: Any, record: Record) -> Any:

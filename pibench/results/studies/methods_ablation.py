@@ -9,7 +9,7 @@ from pibench.results.render import Column, Table
 
 
 def tables(record: Record) -> list[Table]:
-    """Return what each ablation reached, one row a task, method and ablation."""
+    """Return what each ablation reached, one row per task, method and ablation."""
     frame = pd.DataFrame(record["rows"])
     frame = frame.assign(
         loss=frame["dense_float"] - frame["float"],

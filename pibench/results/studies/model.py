@@ -8,7 +8,7 @@ from pibench.results.studies._engine import COST, NOTES, RATIO, cost_frame
 
 
 def tables(record: Record) -> list[Table]:
-    """Return one row a setup and batch."""
+    """Return one row per setup and batch."""
     columns = [Column("setup", "setup"), Column("batch", "batch", 0), *COST, *RATIO]
     title = "Engine: a whole model of MiniLM's size, sequence length 128"
     return [Table("engine_model", title, cost_frame(record), columns, NOTES)]

@@ -11,7 +11,7 @@ from pibench.results.render import Column, Table
 
 
 def tables(record: Record) -> list[Table]:
-    """Return one row a link and setup."""
+    """Return one row per link and setup."""
     frame = pd.DataFrame(record["rows"])
     measured = frame["seconds"].map(median)
     frame = frame.assign(

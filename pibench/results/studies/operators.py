@@ -38,12 +38,14 @@ def tables(record: Record) -> list[Table]:
     ]
     about = [
         "Errors are the largest distance from GELU on [-12, 12], from softmax on 128 scores of standard deviation 2, "
-        "from LayerNorm at variance 4; an operator without a stated error is no approximation: models train with it.",
-        "Works from, to: where emulated fixed point (13 fractional bits, no wraps) stays within 5 % of what the "
-        "operator stands for, or of its own floats where models train with it; nothing where that is from 1/256 or to "
-        "16384.",
+        "from LayerNorm at variance 4; an operator without a stated error is not an approximation: models train with "
+        "it.",
+        "Works from, to: the range in which emulated fixed point (13 fractional bits, no wraps) stays within 5 % of "
+        "the function that the operator approximates, or of its own floats where models train with it; blank where the "
+        "range reaches the end of the sweep, 1/256 or 16384.",
         "Costs are the ledger's for one MiniLM layer of 128 tokens: 1536 activations a token, 12 heads, 384 features. "
-        "Here a softmax divides its weights; the forward pass divides after the values, for less.",
+        "Here a softmax divides its weights; the forward pass divides after the product with the values, which is "
+        "cheaper.",
         *(f"{row['kind']} {row['operator']}: failed: {row['error']}" for row in record["rows"] if "error" in row),
     ]
     return [Table("operators", "Operators: error, range and cost", frame, columns, about)]

@@ -14,7 +14,7 @@ FIGURE = "engine_precision"
 
 
 def tables(record: Record) -> list[Table]:
-    """Return one row a task and number of fractional bits."""
+    """Return one row per task and number of fractional bits."""
     columns = [
         Column("task", "task"),
         Column("fraction_bits", "fractional bits", 0),
@@ -23,10 +23,12 @@ def tables(record: Record) -> list[Table]:
         Column("labels_agree", "same label (%)", 1),
         Column("mean_difference", "mean logit difference", 4),
         Column("largest_difference", "largest logit difference", 3),
-        Column("expected_wraps", "wraps expected an inference", 6),
+        Column("expected_wraps", "expected wraps per inference", 6),
         Column("examples", "n", 0),
     ]
-    about = ["On the selection split, cut from train, because the precision is chosen here; no wraps injected."]
+    about = [
+        "Scores are on the selection split, cut from train, because they choose the precision; no wraps are injected."
+    ]
     frame = pd.DataFrame(record["rows"])
     return [Table("engine_precision", "Engine: accuracy against precision", frame, columns, about)]
 

@@ -11,7 +11,7 @@ from pibench.results.render import Column, Table
 
 
 def tables(record: Record) -> list[Table]:
-    """Return one row a setup and operator."""
+    """Return one row per setup and operator."""
     frame = pd.DataFrame(record["rows"])
     milliseconds = 1e3 * frame["seconds"].map(median)
     frame = frame.assign(
@@ -24,7 +24,7 @@ def tables(record: Record) -> list[Table]:
         Column("setup", "setup"),
         Column("operator", "operator"),
         Column("milliseconds", "ms", 1),
-        Column("wire", "of it on the wire (ms)", 1),
+        Column("wire", "of which on the wire (ms)", 1),
         Column("share", "share of the time (%)", 1),
         Column("megabytes", "MB", 2),
         Column("rounds", "rounds", 0),

@@ -8,11 +8,11 @@ from pibench.results.studies._reliability import TRIED, table
 
 
 def tables(record: Record) -> list[Table]:
-    """Return one row a fault."""
+    """Return one row per fault."""
     about = [
-        "Survived: what had to fail did so within its deadline and for that reason, in the record or as the run's last "
-        "word; all other cells finished; nothing stayed behind. A party is struck at a random moment of its life.",
-        "A full disk or read-only folder ends the run with that sentence; resumed on a repaired disk, it finishes. "
-        "Strangers are turned away, and the right client is served after them.",
+        "Survived: what had to fail failed within its deadline, and the record or the run's last message gives that "
+        "reason; all other cells finished; no process was left behind. A party is struck at a random moment.",
+        "A full disk or read-only folder ends the run with a sentence that says so; resumed on a repaired disk, the "
+        "run finishes. Unknown callers are turned away, and the right client is served after them.",
     ]
     return [table(record, "Faults", [Column("fault", "fault"), *TRIED], about)]

@@ -1,4 +1,4 @@
-"""What became of runs that were killed, interrupted, or not alone."""
+"""What became of runs that were killed, interrupted, or run twice at once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from pibench.results.studies._reliability import TRIED, table
 
 
 def tables(record: Record) -> list[Table]:
-    """Return one row a kind of interruption."""
+    """Return one row per kind of interruption."""
     about = [
-        "Stopped at moments spread evenly over the run, and resumed until it is done: every finished cell is still "
-        "there, byte for byte, and what the cells measure is what a run that nobody stopped measures.",
+        "A run is stopped at moments spread evenly over it, and resumed until it is done. Survived: every finished "
+        "cell is still there, byte for byte, and all cells measure the same as in an uninterrupted run.",
     ]
-    return [table(record, "Killed, interrupted, not alone", [Column("fault", "what happened"), *TRIED], about)]
+    return [
+        table(
+            record, "Runs killed, interrupted, or run twice at once", [Column("fault", "what happened"), *TRIED], about
+        )
+    ]

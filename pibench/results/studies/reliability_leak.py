@@ -8,7 +8,7 @@ from pibench.results.studies._reliability import table
 
 
 def tables(record: Record) -> list[Table]:
-    """Return one row a dealer."""
+    """Return one row per dealer."""
     columns = [
         Column("dealer", "dealer"),
         Column("numbers", "numbers in the client's text", 0),

@@ -13,7 +13,7 @@ FIGURE = "engine_scaling"
 
 
 def tables(record: Record) -> list[Table]:
-    """Return one row a setup, batch and length."""
+    """Return one row per setup, batch and length."""
     columns = [
         Column("setup", "setup"),
         Column("batch", "batch", 0),

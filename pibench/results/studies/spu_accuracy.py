@@ -32,6 +32,6 @@ def tables(record: Record) -> list[Table]:
     ]
     about = [
         "Scores of the first validation examples in floats and on SPU (18 fractional bits; GELU by tanh), seed 0, in "
-        "percent; so few examples make no accuracy, only a comparison of the two.",
+        "percent; so few examples do not measure accuracy, they only compare the two.",
     ]
     return [Table("spu_accuracy", "Float against SPU", frame, columns, about)]

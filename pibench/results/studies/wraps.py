@@ -20,8 +20,8 @@ def tables(record: Record) -> list[Table]:
         Column("largest_difference", "largest logit difference without a wrap", 3),
     ]
     about = [
-        "Truncation divides each party's share by itself and goes wrong where the two wrap around the ring. The audit "
-        "compares the top bytes of both shares before every division (which a real run cannot do).",
+        "In truncation each party divides its own share, which goes wrong where the two shares wrap around the ring. "
+        "The audit compares the top bytes of both shares before every division (which a real run cannot do).",
         "A result is wrong if a logit differs from float by more than 0.5.",
     ]
     frame = pd.DataFrame(record["rows"])
