@@ -48,7 +48,7 @@ def glue_folder(folder: Path, **changes: object) -> Path:
         (["--methods=dense,polysoftmax"], ["unknown method 'polysoftmax'", "poly_softmax"]),
         (["--profile=fulll"], ["unknown profile 'fulll'", "full"]),
         (["--engine=spdz"], ["unknown engine 'spdz'", "crypten"]),
-        (["--network=fast"], ["'fast' is no network", "wan"]),
+        (["--network=fast"], ["'fast' is not a network", "wan"]),
         (["--seeds=one"], ["--seeds has 'one'"]),
         (["--seq-len=2"], ["--seq-len 2"]),
         (["--recovery=prayer"], ["unknown recovery 'prayer'", "distill, finetune"]),

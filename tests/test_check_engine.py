@@ -121,7 +121,7 @@ def test_each_breach_is_named(parties: type[ClearParties], words: str) -> None:
 def test_a_wrong_prediction_is_named() -> None:
     good, text = verdict(Clear(8), ClearParties())
     assert not good
-    assert "7 bytes in 2 rounds were sent where 8 in 2 were predicted" in text
+    assert "7 bytes in 2 rounds were sent, but 8 in 2 were predicted" in text
 
 
 @pytest.mark.mpc

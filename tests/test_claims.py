@@ -74,7 +74,7 @@ def test_every_claim_of_the_list_is_judged_by_the_committed_records() -> None:
     ("text", "words"),
     [
         ("[[claim]]", "lacks column, command, id, row, source, table, text"),
-        ('[[claim]]\nid="a"\nsource="b"\ntext="c"\nuntestable="d"\nexpcted=1', "has 'expcted'"),
+        ('[[claim]]\nid="a"\nsource="b"\ntext="c"\nuntestable="d"\nexpcted=1', "has the unknown field 'expcted'"),
         ('[[claim]]\nid="a"\nsource="b"\ntext="c"\nuntestable="d"\nexpected="1"', "which is not valid"),
         ('[[claim]]\nid="a"\nsource="b"\ntext="c"\nuntestable="d"\nrelation="over"', "unknown relation 'over'"),
         ("claims = 1", "not a list of claims"),

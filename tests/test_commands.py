@@ -67,7 +67,7 @@ def test_predicted_costs_add_up_to_the_ledger_s(backbone: Path, make_model: Any)
     [
         (["cost", "--seq-len", "41"], "holds 40"),
         (["cost", "--seq-len", "16", "--softmax", "soft"], "unknown softmax 'soft'"),
-        (["list", "--all"], "pibench list has no --all"),
+        (["list", "--all"], "pibench list does not take --all"),
         (["compare", "dense/exact", "dense/exactly", "--records", "results/v1/records"], "did you mean 'dense/exact'?"),
         (["explain", "cola", "--records", "no-such-folder"], "no records folder no-such-folder"),
     ],
@@ -85,7 +85,7 @@ def test_two_methods_are_compared_on_what_both_have() -> None:
     rows = {row["quantity"]: row for row in compared(join(study()), "dense/exact", "ig3d/within")}
     accuracy = rows["accuracy (%), mean"]
     assert (accuracy["dense/exact"], accuracy["ig3d/within"], accuracy["pairs"]) == (75.0, 73.5, 2)
-    assert accuracy["verdict"].endswith("there are 2 in all")
+    assert accuracy["verdict"].endswith("there are only 2 in all")
     assert rows["MB"]["ig3d/within"] < rows["MB"]["dense/exact"] == 8.0
 
 
@@ -97,7 +97,7 @@ TASKS = ("cola", "sst2", "mrpc", "stsb", "qnli", "rte")
     [
         ([1.0, 1.1, 1.2, 1.3, 1.4, 1.5], "they differ"),
         ([1.0, -1.1, 1.2, -1.3, 1.4, -1.5], "not told apart"),
-        ([1.0, 1.1, 1.2, 1.3, 1.4], "there are 5 in all"),
+        ([1.0, 1.1, 1.2, 1.3, 1.4], "there are only 5 in all"),
     ],
 )
 def test_a_lead_in_accuracy_is_told_from_chance_over_tasks_not_seeds(gains: list[float], verdict: str) -> None:

@@ -75,8 +75,8 @@ def test_a_stranger_s_engine_plugs_in(monkeypatch: pytest.MonkeyPatch, make_mode
     ("entries", "words"),
     [
         ([("clear", f"{__name__}:Clear"), ("clear", f"{__name__}:Misnamed")], "two plugins register"),
-        ([("clear", f"{__name__}:Misnamed")], "calls itself 'other'"),
-        ([("clear", "pathlib:Path")], "is no Engine"),
+        ([("clear", f"{__name__}:Misnamed")], "names itself 'other'"),
+        ([("clear", "pathlib:Path")], "is not of type Engine"),
         ([("clear", "no_such_module:Engine")], "failed to import"),
         ([], "unknown engine 'clear'"),
     ],

@@ -17,8 +17,8 @@ PACKAGES: dict[str, set[str]] = {
     "tests": {"ig3d", "baselines", "pibench"},
 }
 """Our packages, each with the others that it may import."""
-ROOMS = ("tasks", "model", "training", "net", "engines", "methods", "results", "measure", "checks", "cli", "testing")
-"""The rooms of pibench; each may import itself, those before it, and the modules beside them."""
+PARTS = ("tasks", "model", "training", "net", "engines", "methods", "results", "measure", "checks", "cli", "testing")
+"""The packages inside pibench; each may import itself, those before it, and the modules beside them."""
 
 
 def imported(source: str) -> Iterator[str]:
@@ -54,24 +54,24 @@ def test_packages_import_one_way(package: str) -> None:
     assert not [(str(path), name) for path, name in all_imports(package) if name[0] in refused]
 
 
-def test_every_folder_of_pibench_is_a_room() -> None:
+def test_every_folder_of_pibench_has_its_place() -> None:
     folders = {path.parent.name for path in (ROOT / "pibench").glob("*/__init__.py")}
-    assert folders == set(ROOMS)
+    assert folders == set(PARTS)
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_rooms_import_one_way(room: str) -> None:
-    later = ROOMS[ROOMS.index(room) + 1 :]
+@pytest.mark.parametrize("part", PARTS)
+def test_packages_inside_pibench_import_one_way(part: str) -> None:
+    later = PARTS[PARTS.index(part) + 1 :]
     assert not [
         (str(path), name)
-        for path, name in all_imports(f"pibench/{room}")
+        for path, name in all_imports(f"pibench/{part}")
         if name[0] == "pibench" and len(name) > 1 and name[1] in later
     ]
 
 
-def test_modules_beside_the_rooms_import_no_room() -> None:
+def test_modules_beside_the_packages_import_none_of_them() -> None:
     loose = [one for one in all_imports("pibench") if len(one[0].parts) == 2]
-    assert not [(str(path), name) for path, name in loose if name[0] == "pibench" and name[1] in ROOMS]
+    assert not [(str(path), name) for path, name in loose if name[0] == "pibench" and name[1] in PARTS]
 
 
 def test_crypten_is_imported_by_its_own_folder_alone() -> None:

@@ -46,5 +46,5 @@ def test_records_that_do_not_belong_together_are_refused(index: int, changes: di
 
 
 def test_twins_are_refused() -> None:
-    with pytest.raises(InputError, match=r"the cost of b on lean is there twice"):
+    with pytest.raises(InputError, match=r"the cost of b on lean appears twice"):
         join([*study(), study()[-1]])

@@ -54,7 +54,7 @@ def test_what_the_parties_exchange_survives() -> None:
 @settings(max_examples=300)
 @given(st.binary(max_size=400))
 def test_garbage_is_our_own_error(data: bytes) -> None:
-    with pytest.raises(InputError, match=r"^the other party sent what is no message \(\w+\)$"):
+    with pytest.raises(InputError, match=r"^the other party sent an invalid message \(\w+\)$"):
         unpacked(data)
 
 

@@ -82,7 +82,7 @@ def test_shapes_that_do_not_fit(predictions: list[Any], labels: list[Any]) -> No
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_diverged_model_is_not_scored(value: float) -> None:
-    with pytest.raises(InputError, match="stsb cannot be scored: NaN or infinity"):
+    with pytest.raises(InputError, match="stsb cannot be scored: its values contain NaN or infinity"):
         score(TASKS["stsb"], np.array([1.0, value]), np.array([1.0, 2.0]))
 
 

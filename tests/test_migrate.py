@@ -90,4 +90,4 @@ def test_what_is_no_folder_or_no_known_schema_is_one_sentence(
     (tmp_path / "new.json").write_text(json.dumps(dense("fair", "fair", schema_version=3)))
     assert main([str(tmp_path)]) == 2
     said = capsys.readouterr().err.splitlines()
-    assert len(said) == 2 and "there is no folder" in said[0] and "schema 3 is not known" in said[1]
+    assert len(said) == 2 and "there is no folder" in said[0] and "schema 3 is unknown" in said[1]

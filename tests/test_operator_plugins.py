@@ -51,7 +51,7 @@ def test_listing_imports_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("plugins", "name", "words"),
     [
-        ({"half": f"{HERE}:NO_OPERATOR"}, "half", "is no Operator"),
+        ({"half": f"{HERE}:NO_OPERATOR"}, "half", "is not of type Operator"),
         ({"relu": f"{HERE}:HALF"}, "half", "has a name that the suite itself uses"),
         ({"half": f"{HERE}:HALF {HERE}:NO_OPERATOR"}, "half", "uninstall one"),
         ({"half": f"{HERE}:HALF"}, "halff", "did you mean 'half'"),

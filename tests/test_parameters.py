@@ -56,10 +56,10 @@ def test_shapes_are_those_of_the_stored_tensors(make_model: MakeModel) -> None:
     ("change", "said"),
     [
         (lambda own: own | {"secret_coefficients": torch.ones(3)}, "'secret_coefficients' is not declared"),
-        (lambda own: {f"{name}_coefficients": value for name, value in own.items()}, "is not declared|and missing"),
+        (lambda own: {f"{name}_coefficients": value for name, value in own.items()}, "is not declared|but missing"),
         (
             lambda own: {name: value for name, value in own.items() if name != "qkv_bias"},
-            "'qkv_bias' is declared and mis",
+            "'qkv_bias' is declared but mis",
         ),
     ],
 )

@@ -40,7 +40,7 @@ def test_a_sound_study_is_refused_nothing() -> None:
         (8, {"environment": ENVIRONMENT | {"packages": {"torch": "9.9"}}}, "installed packages"),
         (0, {"schema_version": 1}, "schema_version"),
         (0, {"environment": ENVIRONMENT | {"commit": None}}, "uncommitted changes or from no repo"),
-        (0, {"data_fingerprint": None}, "first dense/exact on rte (seed 0), do not say of which data"),
+        (0, {"data_fingerprint": None}, "first dense/exact on rte (seed 0), do not name their data"),
         (0, {"environment": ENVIRONMENT | {"threads": 7}}, "machine class"),
         (0, {"switches": {"raw_sockets": True, "prefetch": False, "fraction_bits": 26}}, "switches"),
     ],
@@ -62,7 +62,7 @@ def test_other_packages_at_another_seed_are_no_mixture() -> None:
 
 def test_two_studies_of_one_name_are_refused() -> None:
     (reason,) = refusals([*sound(), study_record("language", [{"a": 1}]), study_record("language", [{"a": 2}])])
-    assert "the study language is there twice" in reason
+    assert "the study language appears twice" in reason
 
 
 @pytest.mark.parametrize("program", [tables.main, claims.main, page.main])
@@ -106,7 +106,7 @@ def test_signed_records_are_checked_one_by_one(tmp_path: Path, capsys: pytest.Ca
     assert check_results.main(own) == 1
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 2
-    assert any("is another since" in line for line in said) and any("is gone since" in line for line in said)
+    assert any("was changed after" in line for line in said) and any("was removed after" in line for line in said)
 
 
 def test_what_is_refused_is_not_signed(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_object_without_contract(monkeypatch: pytest.MonkeyPatch, name: str) -> 
 
 def test_name_mismatch(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch, other=f"{HERE}:Misnamed")
-    assert "calls itself 'dense'" in refused("other")
+    assert "names itself 'dense'" in refused("other")
 
 
 def test_a_package_with_unreadable_metadata_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

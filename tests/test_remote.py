@@ -250,10 +250,10 @@ def test_garbage_after_the_handshake_ends_the_session_in_one_sentence(folders: F
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--rank", "0", "--connect", "a:1"], "party 0 takes --listen HOST:PORT"),
-        (["--rank", "1"], "party 1 takes --connect HOST:PORT"),
+        (["--rank", "0", "--connect", "a:1"], "party 0 needs --listen HOST:PORT"),
+        (["--rank", "1"], "party 1 needs --connect HOST:PORT"),
         (["--rank", "1", "--connect", "a:1", "--tasks", "sst2"], "no option --tasks"),
-        (["--rank", "1", "--connect", "a"], "'a' is no address"),
+        (["--rank", "1", "--connect", "a"], "'a' is not an address"),
     ],
 )
 def test_a_wrong_command_line_is_one_sentence(

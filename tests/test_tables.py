@@ -178,7 +178,7 @@ def test_a_failed_cost_of_the_dense_model_leaves_no_ratio_to_it() -> None:
         row for row in rows(latency(join(made_up))) if (row["architecture"], row["engine"]) == ("dense", "lean")
     )
     assert (dense["seconds_loopback"], dense["speedup_lan"]) == ("failed", "")
-    assert not any(note.startswith("A/A") for note in latency(join(made_up)).notes)
+    assert not any(note.startswith("Noise floor (A/A test)") for note in latency(join(made_up)).notes)
 
 
 def test_missing_cost_is_empty_in_csv_and_a_dash_elsewhere() -> None:
@@ -294,7 +294,7 @@ def test_where_and_with_what_costs_were_measured_is_said() -> None:
     for build in (headline, latency):
         text = " ".join(build(join(made_up)).notes)
         assert f"1 of {len(costs)} architectures were timed with random weights" in text
-        assert "Party 1 was on a machine of its own (Made Up 3000, 2 cores), joined by TLS" in text
+        assert "Party 1 ran on another machine (Made Up 3000, 2 cores), connected by TLS" in text
 
 
 def test_dirty_trees_are_flagged_under_every_table() -> None:
@@ -336,7 +336,7 @@ def test_the_dense_model_against_itself_is_the_noise_below_the_latency_table() -
     made_up = study()
     itself = dense_baseline([2.0, 2.1, 2.02, 1.9, 1.98, 2.2, 2.01, 1.8])
     made_up[8] = cost_record("dense", [4_000_000] * 2, [2.0] * 8, rounds=20, baseline=itself)
-    (note,) = [note for note in latency(join(made_up)).notes if note.startswith("A/A")]
+    (note,) = [note for note in latency(join(made_up)).notes if note.startswith("Noise floor (A/A test)")]
     assert "against itself" in note and "1.00 (0.9" in note
 
 

@@ -18,7 +18,7 @@ from pibench.training.language import LanguageBudget, language_loss, learn
 PLAIN = Layer(heads=4, head_size=64, ffn_size=1024)
 LAYERS = 3
 INITIAL_TEMPERATURE = 1e-2
-"""The value of the paper for CodeParrot: without LayerNorm, new weights give scores near zero; it scales by 100."""
+"""The paper's value for CodeParrot: untrained weights give scores near zero without LayerNorm; this enlarges them."""
 
 
 def decoder(rung: Rung, words: int, positions: int, seed: int) -> Model:

@@ -26,7 +26,7 @@ STAGE_LAYERS = 2
 STAGE_SHARE = 0.5
 """The part of an epoch that is spent after each stage; the rest of the budget is spent at the end."""
 STRENGTH = 0.1
-"""Weight of the entropy penalty. Our choice: the paper's 1e-5 goes with a cross-entropy, this with a distillation."""
+"""The entropy penalty's weight. Ours: the paper's 1e-5 goes with a cross-entropy, this with a distillation loss."""
 
 
 def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: str) -> Model:

@@ -37,9 +37,9 @@ def matrix(evidence: Evidence) -> Table:
     ]
     spent = sum(record["seconds_total"] for record in evidence.records) / _SECONDS_AN_HOUR
     about = [
-        f"{len(rows) * sum(wanted.values())} cells are wanted. {missing.sum()} of them are missing: they were not "
+        f"{len(rows) * sum(wanted.values())} cells make the full matrix. {missing.sum()} of them are missing: not "
         "measured, or failed.",
-        f"All records, those of costs included, took {spent:.1f} machine-hours. The tuning of a dense model counts in "
+        f"All records, including costs, took {spent:.1f} machine-hours. The tuning of a dense model counts in "
         "the cell that needed it first, and a search reuses what an earlier cell tried.",
         *notes.provenance(evidence),
     ]

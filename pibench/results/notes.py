@@ -116,7 +116,7 @@ def clock(evidence: Evidence) -> list[str]:
         threads = cost["environment"]["threads"]
         notes.append(
             f"Measured between two processes on {machine['cpu_model']}, {machine['cores']} cores, "
-            f"{threads} threads a party; inside the clock: {', '.join(cost['scope']) or 'not stated'}."
+            f"threads per party: {threads}; inside the clock: {', '.join(cost['scope']) or 'not stated'}."
         )
         if peer := cost["environment"].get("peer"):
             notes.append(
