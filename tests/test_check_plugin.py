@@ -157,7 +157,7 @@ def ran(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
 
 @pytest.mark.mpc
 def test_the_example_keeps_the_contract(example: dict[str, str]) -> None:
-    done = ran(example, "-m", "pibench.checks.plugin", "squared_relu")
+    done = ran(example, "-m", "pibench", "check-plugin", "squared_relu")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("  ok  ") == 2 * len(CHECKS)
 
@@ -173,7 +173,7 @@ def test_the_example_is_a_method_and_an_operator_like_the_suite_s_own(example: d
 
 
 def test_an_unknown_method_is_one_sentence() -> None:
-    done = ran(dict(os.environ), "-m", "pibench.checks.plugin", "squared_relus")
+    done = ran(dict(os.environ), "-m", "pibench", "check-plugin", "squared_relus")
     assert done.returncode == 2
     assert done.stderr.startswith("error: unknown method or engine 'squared_relus'")
     assert done.stderr.count("\n") == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 
 from pibench.checks import engine, method
@@ -37,7 +36,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("name", nargs="+", help="entry-point name of a method or an engine")
     good = [check(name) for name in parser.parse_args(argv).name]
     return int(not all(good))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -20,7 +20,7 @@ from pibench.measure.stages import TUNED_SEED
 from pibench.measure.workbench import THREADS_PER_PARTY
 from pibench.results.cost import PARTIES
 
-PIBENCH = (sys.executable, "-c", "import sys; from pibench.cli.main import main; sys.exit(main())")
+PIBENCH = (sys.executable, "-m", "pibench")
 """How to start the command with this interpreter, wherever its script is."""
 _LOGS = Path("runs/jobs")
 _UNTIMED, _TIMED = "not latency", "latency"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
@@ -176,7 +175,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     refuse(records, arguments.draft)
     print(render(claims_table(chosen, all_tables(records)), "md"))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

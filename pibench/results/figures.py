@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -93,7 +92,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     for path in draw(read_all(arguments.records), arguments.output):
         print(path)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -117,7 +116,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     save_text(page(records, with_claims(all_tables(records))), arguments.output)
     print(arguments.output)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

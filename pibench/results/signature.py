@@ -66,7 +66,3 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{len(records)} records in {arguments.results} belong together, come from committed code, and are signed"
         )
     return int(bool(reasons))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -150,7 +150,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     for path in _write(texts):
         print(path)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
