@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from pibench.cli import main
+from pibench.engines.engine import Inference
 from pibench.engines.lean.ledger import predict
+from pibench.measure.cost import PredictionFailed, Runner
 from pibench.measure.missing import missing
 from pibench.model.architecture import Architecture
 from pibench.results import records
@@ -68,3 +70,24 @@ def test_without_a_dense_model_there_is_nothing_to_compare_with(
     assert costs(tmp_path) == 2
     said = capsys.readouterr().err
     assert said == "pibench: these records have no dense model to compare with: run --methods dense first\n"
+
+
+@pytest.mark.mpc
+def test_a_failed_cost_is_recorded_and_stops_no_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = Runner.run
+
+    def run(runner: Runner) -> Inference:
+        if runner.sample.model.architecture == RELU:
+            raise PredictionFailed("too many bytes")
+        return real(runner)
+
+    monkeypatch.setattr(Runner, "run", run)
+    assert costs(folder) == 1
+    said = capsys.readouterr().out
+    assert "failed: PredictionFailed: too many bytes" in said and "1 costs measured, 1 failed" in said
+    found = {
+        record["architecture"]: record for record in records.read_all(folder / "records") if record["kind"] == "cost"
+    }
+    assert (found[DENSE.key]["status"], found[RELU.key]["status"]) == ("ok", "failed")

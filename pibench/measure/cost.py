@@ -72,7 +72,7 @@ class Runner:
     parties: Callable[[], Parties]
     prediction: Prediction | None
     round_trips: float | None
-    name: str = ""
+    name: str
     load: Callable[[Parties, str, Model], None] = lambda parties, name, model: parties.load(name, model)
     runs: list[Inference] = field(default_factory=list)
 
@@ -82,9 +82,9 @@ class Runner:
         Raises:
             PredictionFailed: the bytes or rounds differ from the prediction.
         """
-        parties, name = self.parties(), self.name or self.sample.model.fingerprint()
-        self.load(parties, name, self.sample.model)
-        seen = parties.infer(name, self.sample.embedded, self.sample.keep)
+        parties = self.parties()
+        self.load(parties, self.name, self.sample.model)
+        seen = parties.infer(self.name, self.sample.embedded, self.sample.keep)
         return seen if self.prediction is None else checked(seen, self.prediction)
 
     def timed(self) -> float:
@@ -113,7 +113,8 @@ def runner_of(bench: Workbench, engine: str, sample: Sample) -> Runner:
     """Return the runner of a sample on an engine of the run, with the engine's own settings."""
     runs_on, (batch, seq_len) = bench.engine(engine), sample.keep.shape
     prediction = runs_on.predict(sample.model.architecture, batch, seq_len)
-    return Runner(sample, lambda: bench.parties(engine), prediction, runs_on.round_trips)
+    name = sample.model.fingerprint()
+    return Runner(sample, lambda: bench.parties(engine), prediction, runs_on.round_trips, name)
 
 
 def measure_cost(

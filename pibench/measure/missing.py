@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from pibench.engines.registry import HEADLINE
 from pibench.errors import InputError
 from pibench.measure.cost import at_random, blank_cost, measure_cost, runner_of
-from pibench.measure.run import run_cell
+from pibench.measure.run import CellFailed, run_cell
 from pibench.measure.workbench import Workbench
 from pibench.model.architecture import Architecture
 from pibench.results.records import Record
@@ -42,18 +43,20 @@ def dense_like(records: Iterable[Record], architecture: Architecture) -> Archite
     raise InputError("these records have no dense model to compare with: run --methods dense first")
 
 
-def measure_missing(
-    bench: Workbench, records: list[Record], pairs: int, log: Callable[[str], None]
-) -> Iterator[Record]:
-    """Measure every missing cost against the dense model in ``pairs`` pairs; write each record and yield it."""
-    seq_len = bench.plan.seq_len
+def measure_missing(bench: Workbench, records: list[Record], pairs: int, log: Callable[[str], None]) -> int:
+    """Measure every missing cost against the dense model in ``pairs`` pairs; return how many of them failed.
+
+    Each record is written at once. A failure is logged and recorded, and stops no other measurement.
+    """
+    seq_len, failed = bench.plan.seq_len, 0
     for architecture, engine in missing(records, seq_len):
         log(f"{architecture.key} on {engine}")
         sample = at_random(architecture, seq_len=seq_len)
         own = runner_of(bench, engine, sample)
         beside = runner_of(bench, HEADLINE, at_random(dense_like(records, architecture), seq_len=seq_len))
-        yield run_cell(
-            bench,
-            blank_cost(bench, engine, sample),
-            lambda own=own, beside=beside: measure_cost(own, beside, pairs),  # type: ignore[misc]
-        )
+        try:
+            run_cell(bench, blank_cost(bench, engine, sample), partial(measure_cost, own, beside, pairs))
+        except CellFailed as error:
+            log(f"  {error}")
+            failed += 1
+    return failed
