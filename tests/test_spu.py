@@ -16,7 +16,7 @@ from pibench.engines.spu.counters import counters
 from pibench.engines.spu.parties import SpuParties
 from pibench.engines.spu.protocols import LIMIT, PROTOCOLS
 from pibench.errors import InputError
-from pibench.measure.spu import score_on_spu
+from pibench.measure.accuracy import first_examples, score_under_mpc
 from pibench.model.architecture import Architecture, Layer
 from pibench.model.floats import TorchInterpreter
 from pibench.model.forward import forward
@@ -135,7 +135,8 @@ def test_examples_keep_their_order_on_the_way_to_their_logits(
     model, data = make_model(outputs=3), make_data(outputs=3)
     task = EncodedTask(data, data.selection)
     expected = predict(model, data.selection.first(7), data.pad_id)
-    found = score_on_spu(semi2k, model, task, examples=7, batch=3)
+    subset, logits = first_examples(task.validation, 7), predict(model, task.validation, data.pad_id)
+    found = score_under_mpc(semi2k, model, task, subset, logits[subset], batch=3)
     assert np.ptp(expected, axis=0).max() > 0.2
     assert found["max_logit_difference"] < 0.02
     assert (found["n"], found["labels_agree"]) == (7, 7)

@@ -18,3 +18,8 @@ ENGINES: Registry[Engine] = Registry(
     first=HEADLINE,
 )
 """Every registered engine; an engine is a class without constructor arguments, and is created when first used."""
+
+
+def title_of(name: str) -> str:
+    """Return an engine's name in tables; for one that is not installed, the name in its records."""
+    return ENGINES[name].title if name in ENGINES else name

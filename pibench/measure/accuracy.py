@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 
 import pibench
+from pibench.engines.engine import Parties
 from pibench.measure import stages
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
@@ -25,9 +25,6 @@ from pibench.tasks.metrics import answers, majority_score, score
 from pibench.tasks.task import Task
 from pibench.training.finetune import predict
 
-Serve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, int | None]]
-"""Runs a batch (embedded text and mask) between parties; returns its logits, and its truncation wraps if counted."""
-
 
 def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
     """Compress, score in floats on the whole validation split, and score between parties on a part of it.
@@ -40,7 +37,10 @@ def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
     task, engine = bench.task(cell.task, cell.seed), bench.engine(cell.engine)
     logits = predict(model, task.validation, task.data.pad_id)
     subset = first_examples(task.validation, bench.plan.mpc_examples)
-    check = score_under_mpc(bench, cell, model, subset, logits[subset]) if len(subset) else None
+    check = None
+    if len(subset):
+        batch = bench.plan.profile.mpc_batch
+        check = score_under_mpc(bench.parties(cell.engine), model, task, subset, logits[subset], batch)
     return float_scores(task, logits) | {
         "weights_hash": model.fingerprint(),
         "architecture": model.architecture.key,
@@ -150,34 +150,22 @@ def first_examples(split: Split, count: int) -> np.ndarray:
 
 
 def score_under_mpc(
-    bench: Workbench, cell: Cell, model: Model, subset: np.ndarray, floats: np.ndarray
+    parties: Parties, model: Model, task: EncodedTask, subset: np.ndarray, floats: np.ndarray, batch: int
 ) -> dict[str, Any]:
-    """Run the examples ``subset`` between the parties and compare with their float logits ``floats``."""
-    task, name, parties = bench.task(cell.task, cell.seed), model.fingerprint(), bench.parties(cell.engine)
-    parties.load(name, model)
-
-    def serve(embedded: np.ndarray, keep: np.ndarray) -> tuple[np.ndarray, int | None]:
-        seen = parties.infer(name, embedded, keep, audit=True)
-        return seen.logits, seen.wraps
-
-    return beside_floats(task, model, subset, floats, serve, bench.plan.profile.mpc_batch)
-
-
-def beside_floats(
-    task: EncodedTask, model: Model, subset: np.ndarray, floats: np.ndarray, serve: Serve, batch: int
-) -> dict[str, Any]:
-    """Run validation examples with ``serve``, ``batch`` at a time, and compare with their float logits ``floats``.
+    """Run the validation examples ``subset`` between parties, ``batch`` at a time, and compare with their float logits.
 
     Batches in which a truncation wrapped are counted and left out of the largest logit difference.
     """
-    logits, split = np.zeros_like(floats), task.validation
+    logits, split, name = np.zeros_like(floats), task.validation, model.fingerprint()
     differences: list[float] = []
     counted: list[int] = []
+    parties.load(name, model)
     for start in range(0, len(subset), batch):
         rows = slice(start, start + batch)
-        logits[rows], wraps = serve(*embed(model, split, subset[rows], task.data.pad_id))
-        counted += [] if wraps is None else [wraps]
-        if not wraps:
+        seen = parties.infer(name, *embed(model, split, subset[rows], task.data.pad_id), audit=True)
+        logits[rows] = seen.logits
+        counted += [] if seen.wraps is None else [seen.wraps]
+        if not seen.wraps:
             differences.append(float(np.abs(logits[rows] - floats[rows]).max()))
     return compared(task.data.task, logits, floats, split.labels.numpy()[subset]) | {
         "max_logit_difference": max(differences, default=None),

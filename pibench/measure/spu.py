@@ -1,4 +1,4 @@
-"""SPU: costs of single layers, without embedding and head, and the distance of whole models from floats."""
+"""Costs of single layers on SPU, without embedding and head."""
 
 from __future__ import annotations
 
@@ -9,19 +9,13 @@ from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
-import numpy as np
-
 from pibench.disk import Cache
-from pibench.engines.engine import Parties, Session
+from pibench.engines.engine import Session
 from pibench.engines.lean.ledger import predict
+from pibench.engines.spu.engine import SpuEngine
 from pibench.engines.spu.parties import SpuParties
-from pibench.engines.spu.protocols import Protocol
-from pibench.measure.accuracy import beside_floats, first_examples
 from pibench.measure.cost import at_random
 from pibench.model.architecture import Architecture
-from pibench.model.module import Model
-from pibench.tasks.encode import EncodedTask
-from pibench.training.finetune import predict as predict_floats
 
 REPEATS = {"semi2k": 3, "aby3": 3, "cheetah": 1}
 """Timed runs of a layer; CHEETAH takes a minute for each."""
@@ -35,17 +29,18 @@ def alone(architecture: Architecture) -> list[Architecture]:
 
 
 def layer_costs(
-    protocol: Protocol, layers: Iterable[Architecture], seq_len: int, cache: Cache, log: Callable[[str], None]
+    engine: SpuEngine, layers: Iterable[Architecture], seq_len: int, cache: Cache, log: Callable[[str], None]
 ) -> dict[str, dict[str, Any]]:
     """Return :func:`layer_cost` of each distinct layer by its key, cached in ``cache``."""
     costs: dict[str, dict[str, Any]] = {}
+    protocol = engine.protocol
     with ExitStack() as running:
         parties: list[SpuParties] = []
 
         def started(layer: Architecture) -> SpuParties:
             """Return the parties; at first use they run one layer that is not measured, which sets up their keys."""
             if not parties:
-                parties.append(running.enter_context(SpuParties(protocol, SESSION)))
+                parties.append(running.enter_context(engine.start(SESSION)))
                 layer_cost(parties[0], layer, SETUP_SEQ_LEN, 1)
             return parties[0]
 
@@ -79,18 +74,6 @@ def layer_cost(parties: SpuParties, layer: Architecture, seq_len: int, repeats: 
         "rounds": runs[0].parties[0].actions,
         "seconds": [run.seconds for run in runs],
     }
-
-
-def score_on_spu(parties: Parties, model: Model, task: EncodedTask, examples: int, batch: int) -> dict[str, Any]:
-    """Run the first validation examples, ``batch`` at a time, and compare with the floats (see ``beside_floats``)."""
-    subset = first_examples(task.validation, examples)
-    floats = predict_floats(model, task.validation, task.data.pad_id)[subset]
-    parties.load(model.fingerprint(), model)
-
-    def serve(embedded: np.ndarray, keep: np.ndarray) -> tuple[np.ndarray, None]:
-        return parties.infer(model.fingerprint(), embedded, keep).logits, None
-
-    return beside_floats(task, model, subset, floats, serve, batch)
 
 
 def lean_cost(layer: Architecture, seq_len: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pibench.engines.registry import HEADLINE
+from pibench.engines.registry import HEADLINE, title_of
 from pibench.results import notes
 from pibench.results.cost import GROUPS, LINKS
 from pibench.results.evidence import Evidence, join
@@ -17,18 +17,16 @@ from pibench.results.records import Record, file_name
 from pibench.results.render import Column, Table, markdown_cell, render
 from pibench.results.summary import over_tasks, summary
 
+_SPU = ("spu-semi2k", "spu-aby3", "spu-cheetah")
 AXES = {
     "megabytes": ("Bytes on the lean engine", "MB"),
     "rounds": ("Rounds on the lean engine", "rounds"),
     "loopback": ("Latency on loopback, measured", "s"),
     "lan": ("Latency on a LAN, modelled", "s"),
     "wan": ("Latency on a WAN, modelled", "s"),
-    "spu-semi2k": ("Bytes on SEMI2K, layers of CoLA's models", "MB"),
-    "spu-aby3": ("Bytes on ABY3, layers of CoLA's models", "MB"),
-    "spu-cheetah": ("Bytes on CHEETAH, layers of CoLA's models", "MB"),
+    **{engine: (f"Bytes on {title_of(engine)}, layers of CoLA's models", "MB") for engine in _SPU},
 }
 """The costs to choose from: name and unit by key."""
-_SPU = ("spu-semi2k", "spu-aby3", "spu-cheetah")
 _MAP = ["map", "layer", "head", "percent"]
 
 

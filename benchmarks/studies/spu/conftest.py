@@ -12,7 +12,6 @@ from pibench.disk import Cache
 from pibench.engines.registry import ENGINES
 from pibench.engines.spu.engine import SpuEngine
 from pibench.engines.spu.parties import import_spu
-from pibench.engines.spu.protocols import Protocol
 from pibench.errors import InputError
 from pibench.measure.options import listed
 from pibench.measure.spu import layer_costs
@@ -20,26 +19,24 @@ from pibench.measure.study import Log
 from pibench.model.architecture import Architecture
 
 CACHE = Cache(Path("runs/spu"))
-Costs = Callable[[Protocol, Iterable[Architecture], int], dict[str, dict[str, Any]]]
-
-
+Costs = Callable[[SpuEngine, Iterable[Architecture], int], dict[str, dict[str, Any]]]
 DEFAULT = "spu-semi2k,spu-aby3"
 """Engines that are studied unless ``--engine`` names others."""
 
 
 @pytest.fixture
-def protocols(request: pytest.FixtureRequest) -> list[Protocol]:
+def engines(request: pytest.FixtureRequest) -> list[SpuEngine]:
     try:
         import_spu()
-        engines = {name: ENGINES[name] for name in listed("engine", request.config.getoption("engine") or DEFAULT)}
+        found = {name: ENGINES[name] for name in listed("engine", request.config.getoption("engine") or DEFAULT)}
     except InputError as error:
         raise pytest.UsageError(str(error)) from error
-    if others := [name for name, engine in engines.items() if not isinstance(engine, SpuEngine)]:
+    if others := [name for name, engine in found.items() if not isinstance(engine, SpuEngine)]:
         raise pytest.UsageError(f"--engine has {others[0]!r}; the studies of SPU run only on SPU's engines")
-    return [engine.protocol for engine in engines.values() if isinstance(engine, SpuEngine)]
+    return [engine for engine in found.values() if isinstance(engine, SpuEngine)]
 
 
 @pytest.fixture
 def costs(log: Log) -> Costs:
     """Return a function that measures each given layer once and keeps the results for the next run."""
-    return lambda protocol, layers, seq_len: layer_costs(protocol, layers, seq_len, CACHE, log)
+    return lambda engine, layers, seq_len: layer_costs(engine, layers, seq_len, CACHE, log)

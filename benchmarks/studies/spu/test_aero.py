@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.studies.spu.conftest import Costs
 from pibench.engines.security import in_words
-from pibench.engines.spu.protocols import PROTOCOLS, Protocol
-from pibench.measure.spu import alone, summed
+from pibench.engines.spu.engine import Cheetah, SpuEngine
+from pibench.measure.spu import SESSION, alone, summed
 from pibench.measure.study import Save
 from pibench.methods.registry import METHODS
 
@@ -18,19 +18,19 @@ RUNGS = ("SM+LN+G", "SM+LN+R", "SM+ScFFN", "SM+ScFuFFN")
 LAYERS, SEQ_LEN = 12, 128
 
 
-def test_aero(save: Save, protocols: list[Protocol], costs: Costs) -> None:
+def test_aero(save: Save, engines: list[SpuEngine], costs: Costs) -> None:
     """Twelve times one GPT-2 layer, and one layer of a BERT of that size, with weights that only the server has."""
     method: Any = METHODS["aero"]
-    protocol, rows = PROTOCOLS["cheetah"], []
-    if protocol not in protocols:
+    cheetah, rows = next((engine for engine in engines if isinstance(engine, Cheetah)), None), []
+    if cheetah is None:
         pytest.skip("CHEETAH takes half an hour: name spu-cheetah in --engine")
     for row in method.reported_costs:
         if row.rung not in RUNGS or (row.layers, row.seq_len) != (LAYERS, SEQ_LEN):
             continue
         decoder = row.architecture(LAYERS)
         encoder = replace(decoder, family="encoder", layers=decoder.layers[:1])
-        found = costs(protocol, [*alone(decoder), *alone(encoder)], SEQ_LEN)
+        found = costs(cheetah, [*alone(decoder), *alone(encoder)], SEQ_LEN)
         for name, architecture in (("GPT-2", decoder), ("BERT-base layer", encoder)):
             reported = asdict(row) if name == "GPT-2" else None
             rows.append({"model": name, "rung": row.rung, "reported": reported} | summed(found, architecture))
-    save("aero_cheetah", rows, "spu", {f"spu-{protocol.name}": in_words(protocol.security)})
+    save("aero_cheetah", rows, "spu", {cheetah.name: in_words(cheetah.security(SESSION))})

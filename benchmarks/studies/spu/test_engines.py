@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.studies.spu.conftest import Costs
-from pibench.engines.security import in_words, two_parties
-from pibench.engines.spu.protocols import Protocol
-from pibench.measure.spu import alone, lean_cost, summed
+from pibench.engines.registry import ENGINES
+from pibench.engines.security import in_words
+from pibench.engines.spu.engine import SpuEngine
+from pibench.measure.spu import SESSION, alone, lean_cost, summed
 from pibench.measure.study import Save
 from pibench.model.architecture import Architecture
 from pibench.results.records import read_all
@@ -15,7 +16,7 @@ from pibench.results.records import read_all
 SEQ_LEN = 128
 
 
-def test_engines(request: pytest.FixtureRequest, save: Save, protocols: list[Protocol], costs: Costs) -> None:
+def test_engines(request: pytest.FixtureRequest, save: Save, engines: list[SpuEngine], costs: Costs) -> None:
     """Layers are those of the models that the methods made on the first of ``--tasks`` with the first seed."""
     task = request.config.getoption("tasks").split(",")[0].strip()
     models = {
@@ -26,19 +27,16 @@ def test_engines(request: pytest.FixtureRequest, save: Save, protocols: list[Pro
     }
     layers = [layer for architecture in models.values() for layer in alone(architecture)]
     measured = {"lean": {layer.key: lean_cost(layer, SEQ_LEN) for layer in layers}}
-    measured |= {f"spu-{protocol.name}": costs(protocol, layers, SEQ_LEN) for protocol in protocols}
+    measured |= {engine.name: costs(engine, layers, SEQ_LEN) for engine in engines}
     rows = [
         {"task": task, "method": method, "variant": variant, "engine": engine} | summed(found, architecture)
         for engine, found in measured.items()
         for (method, variant), architecture in models.items()
     ]
-    security = {"lean": two_parties("first-party")} | {
-        f"spu-{protocol.name}": protocol.security for protocol in protocols
-    }
-    offline = {"lean": "not counted: dealer"} | {f"spu-{protocol.name}": protocol.offline for protocol in protocols}
+    offline = {"lean": "not counted: dealer"} | {engine.name: engine.protocol.offline for engine in engines}
     save(
         "engines",
         [row | {"offline": offline[row["engine"]]} for row in rows],
         "spu",
-        {engine: in_words(own) for engine, own in security.items()},
+        {engine: in_words(ENGINES[engine].security(SESSION)) for engine in measured},
     )

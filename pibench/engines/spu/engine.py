@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pibench.engines.engine import Engine, Parties, Session
+from pibench.engines.engine import Engine, Session
 from pibench.engines.spu.parties import SpuParties, import_spu
 from pibench.engines.spu.protocols import FRACTION_BITS, PROTOCOLS, Protocol
 from pibench.errors import InputError
@@ -34,7 +34,7 @@ class SpuEngine(Engine):
     def predict(self, architecture: Architecture, batch: int, seq_len: int) -> None:
         return None
 
-    def start(self, session: Session) -> Parties:
+    def start(self, session: Session) -> SpuParties:
         return SpuParties(self.protocol, session)
 
 

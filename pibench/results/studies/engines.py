@@ -7,12 +7,11 @@ from itertools import combinations
 import pandas as pd
 from scipy.stats import spearmanr
 
+from pibench.engines.registry import title_of
 from pibench.results.frames import REFERENCE
 from pibench.results.records import Record
 from pibench.results.render import ROW, Column, Table
 
-PROTOCOLS = {"lean": "lean", "spu-semi2k": "SEMI2K", "spu-aby3": "ABY3", "spu-cheetah": "CHEETAH"}
-"""How tables name each engine."""
 _OPERATIONS = {
     "products": ("matrix products", ["dot", "dot_general"]),
     "tanh": ("tanh", ["tanh"]),
@@ -28,7 +27,7 @@ def tables(record: Record) -> list[Table]:
     """Return the methods on each engine, and the operations of each engine that reports them."""
     rows = pd.DataFrame(record["rows"])
     rows = rows.assign(
-        name=rows["engine"].map(lambda engine: PROTOCOLS.get(engine, engine)),
+        name=rows["engine"].map(title_of),
         megabytes=rows["bytes_total"] / 1e6,
         row=rows["method"] + "/" + rows["variant"],
     )

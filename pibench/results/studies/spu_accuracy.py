@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pandas as pd
 
+from pibench.engines.registry import title_of
 from pibench.results.records import Record
 from pibench.results.render import ROW, Column, Table
-from pibench.results.studies.engines import PROTOCOLS
 
 
 def tables(record: Record) -> list[Table]:
     """Return one row for each model that was run."""
     frame = pd.DataFrame(record["rows"])
     frame = frame.assign(
-        engine=frame["engine"].map(PROTOCOLS),
+        engine=frame["engine"].map(title_of),
         examples=frame["n"],
         float=frame["float_on_subset"],
         spu=frame["mpc"],
