@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pibench.engines.crypten.engine import CryptenParties, predicted
@@ -65,19 +64,20 @@ class Setup:
 
 @dataclass
 class Timed:
-    """A setup and its inferences, one per round."""
+    """A setup and the runner that holds its inferences, one per round."""
 
     setup: Setup
-    runs: list[Inference] = field(default_factory=list)
+    runner: Runner
 
-    @cached_property
-    def prediction(self) -> Prediction:
-        """The predicted cost of one inference."""
-        return self.setup.predict()
+    @property
+    def runs(self) -> list[Inference]:
+        """The timed inferences."""
+        return self.runner.runs
 
     def row(self, reference: Timed | None = None) -> dict[str, Any]:
         """Return the raw numbers of a study's row; ``reference`` ran in the same rounds."""
-        setup, first = self.setup, self.runs[0]
+        setup, first, prediction = self.setup, self.runs[0], self.runner.prediction
+        assert prediction is not None, "both engines of setups predict their costs"
         return {
             "setup": setup.name,
             "architecture": setup.architecture.key,
@@ -87,8 +87,8 @@ class Timed:
             "bytes_total": sum(first.bytes_sent),
             "rounds": first.rounds,
             "round_trips": setup.round_trips,
-            "offline_elements": self.prediction.offline_elements,
-            "offline_bytes_if_sent": self.prediction.offline_bytes,
+            "offline_elements": prediction.offline_elements,
+            "offline_bytes_if_sent": prediction.offline_bytes,
             "offline_seconds": [run.offline_seconds for run in self.runs if run.offline_seconds is not None],
             "seconds": [run.seconds for run in self.runs],
             "compute_seconds": [run.compute_seconds for run in self.runs],
@@ -153,22 +153,19 @@ def interleaved(
     log: Callable[[str], None] = lambda line: None,
 ) -> list[Timed]:
     """Run every setup ``rounds`` times, after one run that warms it up; each run is checked against its prediction."""
-    timed = [Timed(setup) for setup in setups]
-    runners = [_runner(parties[one.setup.engine], one) for one in timed]
-    for runner in runners:
-        runner.run()
+    timed = [Timed(setup, _runner(parties[setup.engine], setup)) for setup in setups]
+    for one in timed:
+        one.runner.run()
     for number in range(rounds):
         log(f"round {number + 1} of {rounds}")
-        for runner in runners if number % 2 == 0 else reversed(runners):
-            runner.timed()
+        for one in timed if number % 2 == 0 else reversed(timed):
+            one.runner.timed()
     return timed
 
 
-def _runner(parties: Parties, timed: Timed) -> Runner:
-    setup = timed.setup
-
+def _runner(parties: Parties, setup: Setup) -> Runner:
     def load(parties: Any, name: str, model: Model) -> None:
         parties.load(name, model, setup.settings)
 
     sample = at_random(setup.architecture, setup.batch, setup.seq_len)
-    return Runner(sample, lambda: parties, timed.prediction, setup.round_trips, setup.name, load, timed.runs)
+    return Runner(sample, lambda: parties, setup.predict(), setup.round_trips, setup.name, load)
