@@ -39,6 +39,11 @@ def reader_is_gone() -> int:
     return 0
 
 
+def one_line(error: BaseException, longest: int | None = None) -> str:
+    """Return the type and the text of an error as one line; the text is cut after ``longest`` characters."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:longest]}"
+
+
 def pick(kind: str, name: str, known: Iterable[str]) -> str:
     """Return ``name`` if it is known.
 

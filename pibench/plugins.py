@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from typing import Any, Generic, TypeVar
 
-from pibench.errors import InputError, pick
+from pibench.errors import InputError, one_line, pick
 
 T = TypeVar("T")
 
@@ -76,10 +76,7 @@ class Registry(Mapping[str, T], Generic[T]):
             found = entry.load()
             found = self._make(found) if self._make else found
         except Exception as error:
-            reason = " ".join(str(error).split())
-            raise InputError(
-                f"{called} failed to import: {type(error).__name__}: {reason}; repair or uninstall its plugin"
-            ) from error
+            raise InputError(f"{called} failed to import: {one_line(error)}; repair or uninstall its plugin") from error
         if not isinstance(found, self._type):
             raise InputError(f"{called} is not of type {self._type.__name__}; see {self._type.__module__}")
         if self._named and (own := self._named(found)) != name:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from baselines.aero.paper import REPORTED
-from pibench.measure.spu import alone, lean_cost, summed
+from pibench.measure.spu import lean_cost, summed
 from pibench.model.architecture import Architecture, Layer
 from pibench.results import records
 from pibench.results.records import Record
@@ -81,10 +81,10 @@ def test_aero_s_ratios_are_within_the_paper_and_within_the_suite() -> None:
 def test_a_model_costs_what_its_layers_cost() -> None:
     layers = (Layer(2, 8, 32), Layer(1, 8, 32, softmax="two_quad"), Layer(2, 8, 32))
     model = Architecture(16, layers, 2)
-    found = {layer.key: lean_cost(layer, 8) for layer in alone(model)}
+    found = {layer.key: lean_cost(layer, 8) for layer in model.single_layers()}
     assert len(found) == 2
     total = summed(found, model)
-    first, second = (lean_cost(layer, 8) for layer in alone(model)[:2])
+    first, second = (lean_cost(layer, 8) for layer in model.single_layers()[:2])
     assert total["bytes_total"] == 2 * first["bytes_total"] + second["bytes_total"]
     assert total["rounds"] == 2 * first["rounds"] + second["rounds"]
 
@@ -92,4 +92,4 @@ def test_a_model_costs_what_its_layers_cost() -> None:
 def test_a_model_s_operations_are_those_of_its_layers() -> None:
     model = Architecture(16, (Layer(2, 8, 32),) * 2, 2)
     cost = {"bytes_total": 5, "rounds": 1, "operations": {"pphlo.dot": 3, "pphlo.tanh": 2}}
-    assert summed({alone(model)[0].key: cost}, model)["operations"] == {"pphlo.dot": 6, "pphlo.tanh": 4}
+    assert summed({model.single_layers()[0].key: cost}, model)["operations"] == {"pphlo.dot": 6, "pphlo.tanh": 4}

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from pibench.errors import InputError
+from pibench.results import records
 from pibench.results.evidence import join
-from pibench.testing.made_up import BUDGET, ENVIRONMENT, dense_baseline
-from tests.test_tables import study
+from pibench.results.latency import latency
+from pibench.results.tables import all_tables
+from pibench.testing.made_up import BUDGET, ENVIRONMENT, accuracy_record, cost_record, dense_baseline
+from tests.test_tables import rows, study
 
 OTHER_PEER = ENVIRONMENT | {"peer": ENVIRONMENT["machine"]}
 OTHER_MACHINE = ENVIRONMENT | {"machine": ENVIRONMENT["machine"] | {"cores": 64}}  # type: ignore[operator]
@@ -48,3 +51,14 @@ def test_records_that_do_not_belong_together_are_refused(index: int, changes: di
 def test_twins_are_refused() -> None:
     with pytest.raises(InputError, match=r"the cost of b on lean appears twice"):
         join([*study(), study()[-1]])
+
+
+def test_an_engine_that_tells_seconds_and_bytes_alone_has_no_modelled_latency() -> None:
+    elsewhere = {"engine": "spu-semi2k", "rounds": None, "round_trips": None, "compute_seconds": None, "offline": None}
+    dense = accuracy_record("rte", "dense", "exact", 60.0, architecture="dense", engine="spu-semi2k")
+    cost = cost_record("dense", [4_000_000, 4_000_000], [2.0, 2.0], baseline=dense_baseline([1.0, 1.0]), **elsewhere)
+    assert records.validate(cost) == []
+    (row,) = [row for row in rows(latency(join([*study(), dense, cost]))) if row["engine"] == "spu-semi2k"]
+    assert float(row["seconds_loopback"]) == 2.0
+    assert row["seconds_lan"] == row["seconds_wan"] == ""
+    assert all_tables([*study(), dense, cost])

@@ -5,7 +5,6 @@ import re
 import pandas as pd
 import pytest
 
-from pibench.results import records
 from pibench.results.accuracy import accuracy
 from pibench.results.communication import communication
 from pibench.results.evidence import join
@@ -13,7 +12,6 @@ from pibench.results.headline import headline
 from pibench.results.latency import latency
 from pibench.results.records import Record
 from pibench.results.render import Column, Table, render
-from pibench.results.tables import all_tables
 from pibench.testing.made_up import (
     BUDGET,
     ENVIRONMENT,
@@ -338,14 +336,3 @@ def test_the_dense_model_against_itself_is_the_noise_below_the_latency_table() -
     made_up[8] = cost_record("dense", [4_000_000] * 2, [2.0] * 8, rounds=20, baseline=itself)
     (note,) = [note for note in latency(join(made_up)).notes if note.startswith("Noise floor (A/A test)")]
     assert "against itself" in note and "1.00 (0.9" in note
-
-
-def test_an_engine_that_tells_seconds_and_bytes_alone_has_no_modelled_latency() -> None:
-    elsewhere = {"engine": "spu-semi2k", "rounds": None, "round_trips": None, "compute_seconds": None, "offline": None}
-    dense = accuracy_record("rte", "dense", "exact", 60.0, architecture="dense", engine="spu-semi2k")
-    cost = cost_record("dense", [4_000_000, 4_000_000], [2.0, 2.0], baseline=dense_baseline([1.0, 1.0]), **elsewhere)
-    assert records.validate(cost) == []
-    (row,) = [row for row in rows(latency(join([*study(), dense, cost]))) if row["engine"] == "spu-semi2k"]
-    assert float(row["seconds_loopback"]) == 2.0
-    assert row["seconds_lan"] == row["seconds_wan"] == ""
-    assert all_tables([*study(), dense, cost])

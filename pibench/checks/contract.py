@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from pibench.errors import InputError
+from pibench.errors import InputError, one_line
 
 B = TypeVar("B")
 
@@ -36,8 +36,8 @@ def keeps(checks: Sequence[Check[B]], bench: B, log: Callable[[str], None], done
             one.run(bench)
         except Exception as error:
             good = False
-            what = str(error) if isinstance(error, Broken | InputError) else f"{type(error).__name__}: {error}"
-            log(f"  FAILED  {one.promise}\n          {' '.join(what.split())}")
+            what = str(error) if isinstance(error, Broken | InputError) else one_line(error)
+            log(f"  FAILED  {one.promise}\n          {what}")
         else:
             log(f"  ok      {one.promise}")
         if done(bench):

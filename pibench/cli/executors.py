@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from pibench.errors import InputError
+from pibench.errors import InputError, one_line
 from pibench.measure.stages import TUNED_SEED
 from pibench.measure.workbench import THREADS_PER_PARTY
 from pibench.results.cost import PARTIES
@@ -188,5 +188,5 @@ def exit_status(job: Any) -> int:
     try:
         return int(job.result())
     except Exception as error:
-        print(f"a job was lost: {type(error).__name__}: {' '.join(str(error).split())[:200]}", file=sys.stderr)
+        print(f"a job was lost: {one_line(error, 200)}", file=sys.stderr)
         return 1

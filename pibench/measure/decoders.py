@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from pibench.engines.engine import Cost
 from pibench.engines.lean.ledger import predict
 from pibench.measure.setups import Setup
 from pibench.methods.studies import ReportedDecoder
-from pibench.model.architecture import Architecture, Layer
 from pibench.results.cost import group_megabytes
 
 
@@ -18,16 +16,9 @@ def one_layer_each(reported: Sequence[ReportedDecoder]) -> list[Setup]:
     """Return a setup of a single layer for each distinct layer in the rows."""
     found: dict[str, Setup] = {}
     for row in reported:
-        architecture = row.architecture(row.layers)
-        for layer in architecture.layers:
-            one = alone(architecture, layer)
+        for one in row.architecture(row.layers).single_layers():
             found.setdefault(one.key, Setup(one.key, one, seq_len=row.seq_len))
     return list(found.values())
-
-
-def alone(architecture: Architecture, layer: Layer) -> Architecture:
-    """Return a decoder of one layer, with a vocabulary of one word."""
-    return replace(architecture, layers=(layer,), outputs=1)
 
 
 def whole(row: ReportedDecoder, method: str) -> dict[str, Any]:
@@ -37,7 +28,7 @@ def whole(row: ReportedDecoder, method: str) -> dict[str, Any]:
     total = ledger.total()
     vocabulary = ledger.costs.get("vocabulary", Cost())
     operators = [{"name": name, "bytes": cost.bytes} for name, cost in ledger.costs.items()]
-    layers = [alone(architecture, layer).key for layer in architecture.layers]
+    layers = [layer.key for layer in architecture.single_layers()]
     return {
         "method": method,
         "whole": True,

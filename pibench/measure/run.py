@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pibench.errors import InputError
+from pibench.errors import InputError, one_line
 from pibench.measure.workbench import Workbench
 from pibench.net.processes import PartyFailed, PartyTimeout
 from pibench.results.records import Record, file_name, read, write
@@ -69,5 +69,4 @@ def finished(path: Path, blank: Record) -> Record | None:
 
 def describe(error: Exception) -> str:
     """Return one line about an error, without the type name if users can fix it."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, InputError | PartyFailed) else f"{type(error).__name__}: {text}"
+    return " ".join(str(error).split()) if isinstance(error, InputError | PartyFailed) else one_line(error)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
@@ -21,11 +20,6 @@ REPEATS = {"semi2k": 3, "aby3": 3, "cheetah": 1}
 """Timed runs of a layer; CHEETAH takes a minute for each."""
 SETUP_SEQ_LEN = 8
 SESSION = Session(deadline=900.0)
-
-
-def alone(architecture: Architecture) -> list[Architecture]:
-    """Return each layer of an architecture as a one-layer architecture with one output."""
-    return [replace(architecture, layers=(layer,), outputs=1) for layer in architecture.layers]
 
 
 def layer_costs(
@@ -84,7 +78,7 @@ def lean_cost(layer: Architecture, seq_len: int) -> dict[str, Any]:
 
 def summed(costs: Mapping[str, Mapping[str, Any]], architecture: Architecture) -> dict[str, Any]:
     """Return the sum of the costs of all layers of an architecture, seconds from each layer's fastest run."""
-    own = [costs[layer.key] for layer in alone(architecture)]
+    own = [costs[layer.key] for layer in architecture.single_layers()]
     rounds = [cost["rounds"] for cost in own]
     operations: Counter[str] = sum((Counter(cost.get("operations", {})) for cost in own), Counter())
     return {

@@ -67,6 +67,10 @@ class Architecture:
         """Return a copy in which every layer has the given fields changed."""
         return replace(self, layers=tuple(replace(layer, **changes) for layer in self.layers))
 
+    def single_layers(self) -> list[Architecture]:
+        """Return each layer as an architecture of that layer, with one output; a decoder's vocabulary has one word."""
+        return [replace(self, layers=(layer,), outputs=1) for layer in self.layers]
+
 
 def _plain(part: Layer | Architecture) -> dict[str, Any]:
     values = {field.name: getattr(part, field.name) for field in fields(part)}

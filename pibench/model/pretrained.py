@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from pibench.disk import atomic_write, save_text
-from pibench.errors import InputError
+from pibench.errors import InputError, one_line
 from pibench.model.architecture import Architecture
 from pibench.model.forward import Output
 from pibench.model.module import DecoderEmbeddings, Embeddings, Model
@@ -69,8 +69,7 @@ class PrivateModel(torch.nn.Module):
         except InputError:
             raise
         except Exception as error:  # safetensors, JSON and torch raise their own errors
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{folder} is not a model of this suite ({type(error).__name__}: {reason})") from error
+            raise InputError(f"{folder} is not a model of this suite ({one_line(error, 200)})") from error
         return cls(model.eval(), config.get("about"))
 
 

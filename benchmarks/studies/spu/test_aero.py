@@ -10,7 +10,7 @@ import pytest
 from benchmarks.studies.spu.conftest import Costs
 from pibench.engines.security import in_words
 from pibench.engines.spu.engine import Cheetah, SpuEngine
-from pibench.measure.spu import SESSION, alone, summed
+from pibench.measure.spu import SESSION, summed
 from pibench.measure.study import Save
 from pibench.methods.registry import METHODS
 
@@ -29,7 +29,7 @@ def test_aero(save: Save, engines: list[SpuEngine], costs: Costs) -> None:
             continue
         decoder = row.architecture(LAYERS)
         encoder = replace(decoder, family="encoder", layers=decoder.layers[:1])
-        found = costs(cheetah, [*alone(decoder), *alone(encoder)], SEQ_LEN)
+        found = costs(cheetah, [*decoder.single_layers(), *encoder.single_layers()], SEQ_LEN)
         for name, architecture in (("GPT-2", decoder), ("BERT-base layer", encoder)):
             reported = asdict(row) if name == "GPT-2" else None
             rows.append({"model": name, "rung": row.rung, "reported": reported} | summed(found, architecture))

@@ -8,7 +8,7 @@ from benchmarks.studies.spu.conftest import Costs
 from pibench.engines.registry import ENGINES
 from pibench.engines.security import in_words
 from pibench.engines.spu.engine import SpuEngine
-from pibench.measure.spu import SESSION, alone, lean_cost, summed
+from pibench.measure.spu import SESSION, lean_cost, summed
 from pibench.measure.study import Save
 from pibench.model.architecture import Architecture
 from pibench.results.records import read_all
@@ -25,7 +25,7 @@ def test_engines(request: pytest.FixtureRequest, save: Save, engines: list[SpuEn
         if record["kind"] == "accuracy"
         and (record["task"], record["seed"], record["engine"], record["status"]) == (task, 0, "lean", "ok")
     }
-    layers = [layer for architecture in models.values() for layer in alone(architecture)]
+    layers = [layer for architecture in models.values() for layer in architecture.single_layers()]
     measured = {"lean": {layer.key: lean_cost(layer, SEQ_LEN) for layer in layers}}
     measured |= {engine.name: costs(engine, layers, SEQ_LEN) for engine in engines}
     rows = [

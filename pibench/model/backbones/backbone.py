@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from pibench.errors import InputError
+from pibench.errors import InputError, one_line
 from pibench.model.architecture import Architecture, Family
 from pibench.model.backbones.adapter import ADAPTERS, Adapter
 from pibench.model.module import Model
@@ -121,11 +121,9 @@ def _configured(name: str, family: Family) -> tuple[Any, Adapter]:
 def _not_loaded(name: str, error: Exception) -> InputError:
     if isinstance(error, InputError):
         return error
-    reason = " ".join(str(error).split())[:200]
     packaged = ", ".join(map(repr, sorted(entries("checkpoint", PACKAGES))))
     return InputError(
-        f"backbone {name!r} could not be loaded: give a hub id, a folder or {packaged} "
-        f"({type(error).__name__}: {reason})"
+        f"backbone {name!r} could not be loaded: give a hub id, a folder or {packaged} ({one_line(error, 200)})"
     )
 
 
