@@ -26,6 +26,7 @@ def add(commands: Any) -> None:
 
 def _costs(chosen: argparse.Namespace, rest: list[str]) -> int:
     nothing_more(chosen, rest)
+    from pibench.engines.registry import HEADLINE
     from pibench.measure.missing import measure_missing, missing
     from pibench.measure.options import defaults
     from pibench.measure.plan import Plan
@@ -33,7 +34,7 @@ def _costs(chosen: argparse.Namespace, rest: list[str]) -> int:
     from pibench.results.records import read_all
 
     records = read_all(chosen.output / "records")
-    engines = {engine for _, engine in missing(records, chosen.seq_len)} or {"lean"}
+    engines = {engine for _, engine in missing(records, chosen.seq_len)} or {HEADLINE}
     plan = Plan.from_options(defaults(engine=",".join(sorted(engines)), output=chosen.output, seq_len=chosen.seq_len))
     for engine in plan.running.values():
         engine.check(plan.session)

@@ -95,8 +95,10 @@ class Session:
 class Parties(ABC):
     """Running parties; use as a context manager."""
 
-    peer: dict[str, Any] | None = None
-    """The other machine, if a party runs on one, as records describe machines."""
+    @property
+    def peer(self) -> dict[str, Any] | None:
+        """The other machine, if a party runs on one, as records describe machines."""
+        return None
 
     @abstractmethod
     def __enter__(self) -> Self: ...

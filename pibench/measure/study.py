@@ -10,7 +10,7 @@ from typing import Any
 
 import pibench
 from pibench.engines.engine import Session
-from pibench.engines.registry import ENGINES
+from pibench.engines.registry import ENGINES, HEADLINE
 from pibench.measure.provenance import environment
 from pibench.results.records import SCHEMA_VERSION, Record, file_name, write
 
@@ -24,7 +24,7 @@ def saver(folder: Path) -> Save:
     started, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
 
     def save(
-        name: str, rows: list[dict[str, Any]], engine: str = "lean", security: dict[str, Any] | None = None
+        name: str, rows: list[dict[str, Any]], engine: str = HEADLINE, security: dict[str, Any] | None = None
     ) -> Record:
         record = {
             "schema_version": SCHEMA_VERSION,

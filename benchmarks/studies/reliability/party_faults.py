@@ -82,13 +82,13 @@ _GARBAGE = """
 import secrets, socket, sys
 from pathlib import Path
 import torch
-from pibench.engines.lean.remote import _called
+from pibench.engines.lean.remote import called
 from pibench.engines.lean.messages import Channel
 from pibench.net.tls import shake_hands, tls_context
 address, folder = ("127.0.0.1", int(sys.argv[1])), Path(sys.argv[2])
 context = tls_context(1, folder)
-peer, theirs = shake_hands(_called(address, 60), 1, context, {}, 60)
-shares, _ = shake_hands(_called(address, 60), 1, context, {"session": theirs["session"]}, 60)
+peer, theirs = shake_hands(called(address, 60), 1, context, {}, 60)
+shares, _ = shake_hands(called(address, 60), 1, context, {"session": theirs["session"]}, 60)
 commands = Channel(peer)
 commands.send(None)
 commands.recv()

@@ -107,7 +107,7 @@ class RemoteParties(LeanParties):
         self._listener = listener
 
     @property
-    def peer(self) -> dict[str, Any] | None:  # type: ignore[override]
+    def peer(self) -> dict[str, Any] | None:
         """The client's machine."""
         return self._listener.peer
 
@@ -150,9 +150,9 @@ def follow(
     """
     context = tls_context(CLIENT, certificates)
     peer, theirs = shake_hands(
-        _called(address, wait if call is None else call), CLIENT, context, {"machine": machine}, wait
+        called(address, wait if call is None else call), CLIENT, context, {"machine": machine}, wait
     )
-    with peer, _joined(_called(address, HANDSHAKE_S), CLIENT, context, str(theirs.get("session"))) as shares:
+    with peer, _joined(called(address, HANDSHAKE_S), CLIENT, context, str(theirs.get("session"))) as shares:
         commands, party = Channel(peer), LeanParty(CLIENT, shares)
         with contextlib.suppress(EOFError, ConnectionError, ssl.SSLError):
             commands.send(None)
@@ -172,7 +172,12 @@ def _answer(party: LeanParty, message: Any) -> Any:
         return Failure(time.monotonic(), f"{type(error).__name__}: {error}")
 
 
-def _called(address: tuple[str, int], wait: float) -> socket.socket:
+def called(address: tuple[str, int], wait: float) -> socket.socket:
+    """Return a connection to party 0, which is called until it answers.
+
+    Raises:
+        PeerGone: it did not answer within ``wait`` seconds.
+    """
     end = time.monotonic() + wait
     while True:
         try:
