@@ -73,11 +73,12 @@ class Cache:
     """A cache in a folder: each value is kept under a hash of everything that it depends on.
 
     Without a ``folder`` nothing is kept. Without ``reuse`` values kept by earlier runs are computed again, once. A
-    computation that failed is not tried again; it raises the same error.
+    computation that failed is not tried again; it raises the same error. ``about`` (JSON types) is part of every key:
+    what all values depend on, such as a fingerprint of the code that computes them.
     """
 
-    def __init__(self, folder: Path | None = None, reuse: bool = True) -> None:
-        self._folder, self._reuse = folder, reuse
+    def __init__(self, folder: Path | None = None, reuse: bool = True, about: Any = None) -> None:
+        self._folder, self._reuse, self._about = folder, reuse, about
         self._made: set[Path] = set()
         self._failures: dict[Path, Exception] = {}
 
@@ -88,7 +89,7 @@ class Cache:
         """
         if self._folder is None:
             return make()
-        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(json.dumps([self._about, key], sort_keys=True).encode()).hexdigest()[:16]
         path = self._folder / f"{quote(name, safe='')}--{digest}.pt"
         if path in self._failures:
             raise self._failures[path]

@@ -101,6 +101,7 @@ def blank_accuracy(bench: Workbench, cell: Cell) -> Record:
         "data": task.source,
         "data_fingerprint": task.fingerprint,
         "backbone": bench.plan.backbone_name,
+        "backbone_fingerprint": bench.backbone.fingerprint,
         "weights_hash": None,
         "method": cell.method,
         "method_version": _version(cell.method),

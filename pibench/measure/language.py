@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-import pibench
 from pibench.disk import Cache
+from pibench.measure.identity import compression_code
 from pibench.methods.studies import LearnsLanguage
 from pibench.tasks.text import TextData
 from pibench.training.language import LanguageBudget
@@ -24,7 +24,7 @@ def learned(
         "vocabulary": text.vocabulary,
         **asdict(budget),
     }
-    key = [about, configuration, method.info.version, pibench.__version__]
+    key = [about, configuration, compression_code(method)]
     return cache.cached(
         f"{name}-{configuration}", key, lambda: about | method.learn_language(configuration, text, budget)
     )

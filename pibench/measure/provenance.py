@@ -11,7 +11,8 @@ from typing import Any
 
 from pibench.training.device import gpu_model
 
-_ROOT = Path(__file__).resolve().parents[2]
+CODE = Path(__file__).resolve().parents[2]
+"""The folder of the code that runs: the suite's repository, or where it is installed."""
 _PACKAGES = ("torch", "transformers", "crypten", "numpy", "scipy", "scikit-learn", "datasets")
 
 
@@ -48,17 +49,23 @@ def _git_state() -> tuple[str | None, bool | None]:
 
     A run writes to ``results``, so changes there say nothing about the code that ran.
     """
-    top = _git("rev-parse", "--show-toplevel")
     # An installed package may lie in a virtual environment inside somebody else's repository.
-    if top is None or Path(top) != _ROOT:
+    if _git("rev-parse", "--show-prefix") != "":
         return None, None
-    commit, status = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", ":(exclude)results")
+    commit = _git("rev-parse", "HEAD")
+    status = _git("status", "--porcelain", "--untracked-files=normal", "--", ":(exclude)results")
     return commit, None if status is None else bool(status)
 
 
 def _git(*arguments: str) -> str | None:
+    """Return what git says about our own folder; None if there is no git, or no repository.
+
+    The surroundings may name another repository, as those of a git hook do, and the folder may belong to another user.
+    """
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "-c", f"safe.directory={CODE}", *arguments]
     try:
-        done = subprocess.run(["git", *arguments], cwd=_ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=CODE, env=surroundings, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

@@ -12,7 +12,15 @@ from pibench.measure.workbench import Workbench
 from pibench.net.processes import PartyFailed, PartyTimeout
 from pibench.results.records import Record, file_name, read, write
 
-IDENTITY = ("suite_version", "data_fingerprint", "backbone", "method_version", "budget", "seq_len")
+IDENTITY = (
+    "suite_version",
+    "data_fingerprint",
+    "backbone",
+    "backbone_fingerprint",
+    "method_version",
+    "budget",
+    "seq_len",
+)
 """The fields that must agree, besides the file name, for an earlier record to be reused."""
 
 

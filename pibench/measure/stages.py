@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import pibench
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
 from pibench.methods.contract import Skip
@@ -25,7 +24,10 @@ TUNED_SEED = 0
 
 @dataclass(frozen=True)
 class Dense:
-    """The dense model of a task and seed, and how it was tuned (see :meth:`pibench.training.tune.Tuned.report`)."""
+    """The dense model of a task and seed, and how it was tuned (see :meth:`pibench.training.tune.Tuned.report`).
+
+    Beside the classifier, the weights ``tuning["drawn"]`` were drawn from the seed: the checkpoint lacks them.
+    """
 
     model: Model
     tuning: dict[str, Any]
@@ -42,9 +44,9 @@ def dense(bench: Workbench, cell: Cell) -> Dense:
             bench.budget(cell),
             grid(bench, cell),
         )
-        return _packed(tuned.model) | {"tuning": tuned.report()}
+        return _packed(tuned.model) | {"tuning": tuned.report() | {"drawn": sorted(bench.backbone.lacking)}}
 
-    kept = bench.cache.cached(f"{cell.task}-dense-s{cell.seed}", _dense_key(bench, cell), make)
+    kept = bench.dense_models.cached(f"{cell.task}-dense-s{cell.seed}", _dense_key(bench, cell), make)
     return Dense(_unpacked(bench, kept), kept["tuning"])
 
 
@@ -61,13 +63,13 @@ def compressed(bench: Workbench, cell: Cell, budget: Budget | None = None) -> Mo
     method, spent = METHODS[cell.method], budget or bench.budget(cell)
 
     def make() -> dict[str, Any]:
-        data = replace(bench.task(cell.task, cell.seed).data, cache=bench.cache)
+        data = replace(bench.task(cell.task, cell.seed).data, cache=bench.models_of(cell.method))
         made = method.compress(dense(bench, cell).model, data, spent, cell.variant)
         return {"skip": made.reason} if isinstance(made, Skip) else _packed(made)
 
     parts = [_dense_key(bench, cell), asdict(spent), cell.method, method.info.version]
     name = f"{cell.task}-{cell.method}-{cell.variant.name}-s{cell.seed}"
-    kept = bench.cache.cached(name, [*parts, cell.variant.name, dict(cell.variant.options)], make)
+    kept = bench.models_of(cell.method).cached(name, [*parts, cell.variant.name, dict(cell.variant.options)], make)
     return Skip(kept["skip"]) if "skip" in kept else _unpacked(bench, kept)
 
 
@@ -81,10 +83,10 @@ def served(bench: Workbench, cell: Cell) -> Model | Skip:
 
 
 def _dense_key(bench: Workbench, cell: Cell) -> list[Any]:
-    """Return everything that a dense model depends on, as JSON types."""
+    """Return what a dense model depends on besides the backbone and the code, as JSON types."""
     plan, task = bench.plan, bench.task(cell.task, cell.seed).data
     spent = [plan.budget.examples, plan.budget.batch_size, asdict(plan.profile.grid), cell.seed]
-    return [cell.task, plan.backbone, task.fingerprint, plan.seq_len, *spent, pibench.__version__]
+    return [cell.task, task.fingerprint, plan.seq_len, *spent]
 
 
 def _packed(model: Model) -> dict[str, Any]:

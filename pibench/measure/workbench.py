@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
@@ -13,14 +14,18 @@ import pibench
 from pibench.disk import Cache
 from pibench.engines.engine import Engine, Parties
 from pibench.errors import InputError
+from pibench.measure.identity import compression_code, training_code
 from pibench.measure.plan import Cell, Plan
-from pibench.measure.provenance import environment
+from pibench.measure.provenance import CODE, environment
+from pibench.methods.registry import METHODS
 from pibench.model.backbones.backbone import Backbone, load_backbone
 from pibench.results.records import read_all
 from pibench.tasks.encode import EncodedTask, encode_task
 from pibench.tasks.load import load
 from pibench.tasks.task import RawTask
 from pibench.training.budget import Budget
+
+log = logging.getLogger("pibench")
 
 THREADS_PER_PARTY = 1
 
@@ -32,7 +37,7 @@ class Workbench:
         self.plan = plan
         self.written: set[Path] = set()
         """The records that this run has written."""
-        self.cache = Cache(plan.models, reuse=plan.resume)
+        self._caches: dict[str, Cache] = {}
         self._raw: dict[str, RawTask] = {}
         self._encoded: dict[tuple[str, int], EncodedTask] = {}
         self._parties: dict[str, Parties] = {}
@@ -63,6 +68,19 @@ class Workbench:
             )
         return backbone
 
+    @property
+    def dense_models(self) -> Cache:
+        """The cache of dense models."""
+        return self._cache(training_code())
+
+    def models_of(self, method: str) -> Cache:
+        """Return the cache of what a method makes."""
+        return self._cache(compression_code(METHODS[method]))
+
+    def _cache(self, code: str) -> Cache:
+        about = [self.backbone.fingerprint, code]
+        return self._caches.setdefault(code, Cache(self.plan.models, self.plan.resume, about))
+
     def check(self) -> str:
         """Load everything that the cells need before the first one runs, and return the data source.
 
@@ -70,6 +88,12 @@ class Workbench:
             InputError: the backbone, data, engine, address or output folder is unusable, or the folder holds records
                 of another run.
         """
+        if not self._own_environment["commit"]:
+            log.warning(
+                "no commit is known of the code that runs, since %s is not a git repository or git is missing: these "
+                "records cannot be cited, and pibench tables needs --draft to show them",
+                CODE,
+            )
         for engine in self.plan.running.values():
             engine.check(self.plan.session)
         sources = {self.task(cell.task, cell.seed).data.source for cell in self.plan.cells}
@@ -86,6 +110,7 @@ class Workbench:
         own = {
             "data": source,
             "backbone": self.plan.backbone_name,
+            "backbone_fingerprint": self.backbone.fingerprint,
             "seq_len": self.plan.seq_len,
             "suite_version": pibench.__version__,
         }
@@ -106,9 +131,11 @@ class Workbench:
         if name not in self._raw:
             self._raw[name] = load(name, self.plan.glue_dir, self.plan.source)
         if (name, seed) not in self._encoded:
-            self._encoded[name, seed] = encode_task(
+            encoded = encode_task(
                 self._raw[name], self.backbone.tokenizer, self.plan.seq_len, seed, self.plan.profile.selection
             )
+            _refuse_strange_segments(self.backbone, encoded)
+            self._encoded[name, seed] = encoded
         return self._encoded[name, seed]
 
     def budget(self, cell: Cell) -> Budget:
@@ -130,6 +157,17 @@ class Workbench:
         """End all party processes, so that the next use starts fresh ones."""
         self._parties.clear()
         self._running.close()
+
+
+def _refuse_strange_segments(backbone: Backbone, encoded: EncodedTask) -> None:
+    """Raise if a task has more segments than the backbone has token types."""
+    types = backbone.pretrained.config.type_vocab_size
+    segments = 1 + max(map(max, encoded.validation.token_type_ids))
+    if segments > types:
+        raise InputError(
+            f"task {encoded.data.task.name!r} has texts in {segments} segments, but the backbone {backbone.name!r} has "
+            f"{types} token type: choose another backbone, or a task of single texts"
+        )
 
 
 def writable(folder: Path) -> None:

@@ -8,17 +8,20 @@ from typing import Any
 
 import pytest
 
+import pibench
 from pibench.disk import Cache
 from pibench.engines.registry import ENGINES
 from pibench.engines.spu.engine import SpuEngine
 from pibench.engines.spu.parties import import_spu
 from pibench.errors import InputError
+from pibench.measure.identity import source_fingerprint
 from pibench.measure.options import listed
 from pibench.measure.spu import layer_costs
 from pibench.measure.study import Log
 from pibench.model.architecture import Architecture
 
-CACHE = Cache(Path("runs/spu"))
+_CODE = [Path(pibench.__file__).with_name(room) for room in ("model", "engines", "measure")]
+CACHE = Cache(Path("runs/spu"), about=source_fingerprint(*_CODE))
 Costs = Callable[[SpuEngine, Iterable[Architecture], int], dict[str, dict[str, Any]]]
 DEFAULT = "spu-semi2k,spu-aby3"
 """Engines that are studied unless ``--engine`` names others."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
+import logging
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -12,23 +16,50 @@ import torch
 
 from pibench.errors import InputError, one_line
 from pibench.model.architecture import Architecture, Family
-from pibench.model.backbones.adapter import ADAPTERS, Adapter
+from pibench.model.backbones.adapter import ADAPTERS, Adapter, State
+from pibench.model.backbones.checks import impossible, unfit
 from pibench.model.module import Model
 from pibench.plugins import entries
+
+log = logging.getLogger("pibench")
 
 DEFAULT = "minilm"
 PACKAGES = "pibench.checkpoints"
 """The entry-point group of packages that carry a checkpoint; an entry's value is ``module:folder``."""
 
 
+_NAMES = ("_name_or_path", "transformers_version", "dtype")
+"""What a configuration says besides the model."""
+
+
 @dataclass(frozen=True)
 class Backbone:
-    """A pretrained model without a task: its name, its family's adapter, transformers' base model and tokenizer."""
+    """A pretrained model without a task: its name, its family's adapter, transformers' base model and tokenizer.
+
+    ``lacking`` are the weights of the base model that its checkpoint does not hold.
+    """
 
     name: str
     adapter: Adapter
     pretrained: Any
     tokenizer: Any
+    lacking: frozenset[str] = frozenset()
+
+    @property
+    def state(self) -> State:
+        """The weights that the checkpoint holds, under transformers' names."""
+        return {name: value for name, value in self.pretrained.state_dict().items() if name not in self.lacking}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits of a SHA-256 over the checkpoint's weights, configuration and tokenizer."""
+        config = {key: value for key, value in self.pretrained.config.to_dict().items() if key not in _NAMES}
+        texts = [config, _described(self.tokenizer)]
+        digest = hashlib.sha256(json.dumps(texts, sort_keys=True, default=str).encode())
+        for name, value in sorted(self.state.items()):
+            digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+            digest.update(value.contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
 
     @property
     def positions(self) -> int:
@@ -54,12 +85,22 @@ def load_backbone(name: str = DEFAULT, family: Family = "encoder") -> Backbone:
         tokenizer = AutoTokenizer.from_pretrained(path)
     except Exception as error:
         raise _not_loaded(name, error) from error
-    missing = [key for key in loading["missing_keys"] if not key.startswith(adapter.optional)]
-    if missing:
+    lacking = frozenset(loading["missing_keys"])
+    if missing := [key for key in lacking if not key.startswith(adapter.optional)]:
         raise InputError(f"backbone {name!r} lacks weights that its config.json promises, such as {min(missing)}")
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise InputError(f"backbone {name!r} has no vocabulary: add its tokenizer files")
-    return Backbone(name, adapter, pretrained.eval(), tokenizer)
+    if family == "encoder" and (problem := unfit(tokenizer, pretrained.config.vocab_size)):
+        raise InputError(f"backbone {name!r} {problem}")
+    if lacking:
+        log.warning("backbone %r lacks %s: drawn from each cell's seed", name, ", ".join(sorted(lacking)))
+    return Backbone(name, adapter, pretrained.eval(), tokenizer, lacking)
+
+
+def _described(tokenizer: Any) -> Any:
+    """Return everything that a tokenizer's ids depend on, as JSON types."""
+    if not tokenizer.is_fast:
+        return [type(tokenizer).__name__, tokenizer.get_vocab(), tokenizer.special_tokens_map, tokenizer.init_kwargs]
+    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    return [backend | {"truncation": None, "padding": None}, tokenizer.special_tokens_map]  # both change with each call
 
 
 def dense_shape(name: str = DEFAULT, outputs: int = 2) -> tuple[Architecture, int]:
@@ -73,7 +114,7 @@ def dense_shape(name: str = DEFAULT, outputs: int = 2) -> tuple[Architecture, in
 
 
 def build_model(backbone: Backbone, outputs: int = 2, seed: int = 0) -> Model:
-    """Return a dense model with the backbone's weights; what it lacks, a task's head, is drawn from ``seed``.
+    """Return a dense model with the backbone's weights; what it lacks, such as a task's head, is drawn from ``seed``.
 
     A decoder's outputs are its vocabulary; ``outputs`` is ignored.
     """
@@ -82,7 +123,7 @@ def build_model(backbone: Backbone, outputs: int = 2, seed: int = 0) -> Model:
         embeddings = adapter.embeddings(config)
         torch.manual_seed(seed)
         model = Model(adapter.architecture(config, outputs), embeddings)
-    model.load_state_dict(model.state_dict() | adapter.weights(backbone.pretrained.state_dict()))
+    model.load_state_dict(model.state_dict() | adapter.weights(backbone.state))
     return model
 
 
@@ -110,7 +151,7 @@ def _configured(name: str, family: Family) -> tuple[Any, Adapter]:
         if adapter.family != family:
             found, needed = (f"{'an' if kind == 'encoder' else 'a'} {kind}" for kind in (adapter.family, family))
             raise InputError(f"backbone {name!r} is a {config.model_type} model, {found}: {needed} is needed")
-        problem = adapter.problem(config)
+        problem = impossible(config) or adapter.problem(config)
     except Exception as error:
         raise _not_loaded(name, error) from error
     if problem:
