@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pibench.errors import InputError, one_line
 from pibench.measure.workbench import Workbench
 from pibench.net.processes import PartyFailed, PartyTimeout
+from pibench.plugins import located
 from pibench.results.records import Record, file_name, read, write
 
 IDENTITY = ("suite_version", "data_fingerprint", "backbone", "method_version", "budget", "seq_len")
@@ -68,5 +68,5 @@ def finished(path: Path, blank: Record) -> Record | None:
 
 
 def describe(error: Exception) -> str:
-    """Return one line about an error, without the type name if users can fix it."""
-    return " ".join(str(error).split()) if isinstance(error, InputError | PartyFailed) else one_line(error)
+    """Return one line about an error; a party's own report says where it arose, see :func:`located` for others."""
+    return " ".join(str(error).split()) if isinstance(error, PartyFailed) else located(error)
