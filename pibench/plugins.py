@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,8 +20,8 @@ LONGEST_NAME = 60
 """Characters of a name: the file name of a record holds several names, and may have 255 bytes."""
 _SUITE = Path(__file__).resolve().parents[1]
 _SUITES_PACKAGES = ("pibench", "ig3d", "baselines")
-_packages: set[str] = set()
-"""The packages, other than the suite's core, of the plugins that were loaded."""
+_groups: set[str] = set()
+"""The entry-point group of every registry."""
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -49,6 +50,7 @@ class Registry(Mapping[str, T], Generic[T]):
         first: str | None = None,
     ) -> None:
         self.kind, self.group = kind, group
+        _groups.add(group)
         self._type, self._make, self._named = type_, make, named
         self._own, self._first = own or {}, first
         self._loaded: dict[str, T] = {}
@@ -85,7 +87,6 @@ class Registry(Mapping[str, T], Generic[T]):
     def _load(self, name: str, entry: EntryPoint) -> T:
         called = f"{self.kind} {name!r} ({entry.value})"
         _refuse_another_package(called, entry)
-        _packages.update({_package(entry.value)} - {"pibench"})
         try:
             found = entry.load()
             found = self._make(found) if self._make else found
@@ -164,13 +165,21 @@ def _package(module: str) -> str:
 def located(error: BaseException) -> str:
     """Return one line about an error: its type, unless users can fix it, its text, and where it arose if known."""
     text = " ".join(str(error).split()) if isinstance(error, InputError) else one_line(error)
-    place = _place(error, _packages) or (None if isinstance(error, InputError) else _place(error, {"pibench"}))
+    place = _place(error, _of_plugins()) or (None if isinstance(error, InputError) else _place(error, {"pibench"}))
     return f"{text} ({place})" if place else text
+
+
+def _of_plugins() -> set[str]:
+    """Return the packages of all plugins; none if they cannot be read, which another error says."""
+    with suppress(InputError):
+        return {_package(entry.value) for group in _groups for entry in registered(group)} - {"pibench"}
+    return set()
 
 
 def _place(error: BaseException, packages: set[str]) -> str | None:
     """Return file and line of the innermost frame in one of the packages, as ``package/module.py:12``."""
-    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+    inside = list(traceback.walk_tb(error.__traceback__))[1:]  # the first frame is the one that caught the error
+    for frame, line in reversed(inside):
         module, file = frame.f_globals.get("__name__", ""), Path(frame.f_code.co_filename)
         if _package(module) in packages:
             depth = module.count(".") + 1 + (file.name == "__init__.py")

@@ -121,16 +121,21 @@ def accepted(made: object, outputs: int) -> Model | Skip:
         raise InputError(f"the method returned {type(made).__name__}: return a Model or a Skip")
     if made.architecture.outputs != outputs:
         raise InputError(f"the method's model has {made.architecture.outputs} outputs, but the task has {outputs}")
-    unset = made.unset()
-    for name, value in made.state_dict().items():
-        if (value.device.type, value.dtype) != ("cpu", torch.float32):
-            raise InputError(f"{name} is {value.dtype} on {value.device}: return a model in float32 on the CPU")
-        if name not in unset and not value.isfinite().all():
-            raise InputError(f"{name} is not finite: training diverged, or began with a coefficient that was not set")
-    made.refuse_unset()
+    _refuse_bad_weights(made)
     if problem := _not_json(made.notes):
         raise InputError(f"the notes of the method's model are not JSON: {problem}")
     return made
+
+
+def _refuse_bad_weights(model: Model) -> None:
+    weights = model.state_dict()
+    for name, value in weights.items():
+        if (value.device.type, value.dtype) != ("cpu", torch.float32):
+            raise InputError(f"{name} is {value.dtype} on {value.device}: return a model in float32 on the CPU")
+    for name in sorted(weights.keys() - model.unset().keys()):
+        if not weights[name].isfinite().all():
+            raise InputError(f"{name} is not finite: training diverged, or began with a coefficient that was not set")
+    model.refuse_unset()
 
 
 def _not_json(value: object) -> str | None:

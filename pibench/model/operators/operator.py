@@ -36,6 +36,9 @@ class Operator:
         rescale: brings its divisor near 1 without changing the attention; takes the layer's coefficients and
             the smallest and the largest divisor of each head (2, heads).
         typical_scale: the factor on scores with which coefficients of 1 come near the exact softmax.
+
+    Raises:
+        InputError: ``run`` or ``coefficients`` cannot be called, or there is no paper.
     """
 
     run: Callable[..., Any]
@@ -45,6 +48,12 @@ class Operator:
     fit: Fit | None = None
     rescale: Rescale | None = None
     typical_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not callable(self.run) or not (self.coefficients is None or callable(self.coefficients)):
+            raise InputError("an operator's run and coefficients must be functions")
+        if not isinstance(self.paper, str) or not self.paper.strip():
+            raise InputError("an operator needs a paper: a text that says where it comes from")
 
     def __call__(self, *arguments: Any) -> Any:
         """Run it."""
