@@ -50,8 +50,9 @@ def raising(error: Exception) -> Any:
     ],
 )
 def test_a_failure_is_recorded_and_reported(tmp_path: Path, error: Exception, status: str, text: str) -> None:
-    with pytest.raises(CellFailed, match=status):
+    with pytest.raises(CellFailed, match=status) as caught:
         run_cell(workbench(tmp_path), BLANK, raising(error))
+    assert caught.value.__cause__ is error
     record = stored(tmp_path)
     assert (record["status"], record["error"], record["float"]) == (status, text, None)
 

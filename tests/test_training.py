@@ -292,8 +292,8 @@ def test_recovery_leaves_the_embeddings_to_the_client(make_model: MakeModel, mak
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"layers": 1}, "the student has 1 layers and its teacher 2: recovery by 'distill' needs the same number"),
-        ({"outputs": 3}, "the student has 3 outputs and its teacher 2"),
+        ({"layers": 1}, "the number of layers differs, 1 in the student and 2 in its teacher: recovery by 'distill'"),
+        ({"outputs": 3}, "the number of outputs differs, 3 in the student and 2 in its teacher"),
     ],
 )
 @pytest.mark.parametrize("recovery", [recover, recover_in_stages])

@@ -40,9 +40,11 @@ def run_cell(
     if done and complete(done):
         return done
     start = time.perf_counter()
+    cause: Exception | None = None
     try:
         record = blank | measure()
     except Exception as error:
+        cause = error
         bench.stop_parties()
         status = "timeout" if isinstance(error, PartyTimeout) else "failed"
         record = blank | {"status": status, "error": describe(error)}
@@ -54,7 +56,7 @@ def run_cell(
     write(record, path)
     bench.written.add(path)
     if record["status"] in ("failed", "timeout"):
-        raise CellFailed(f"{record['status']}: {record['error']}")
+        raise CellFailed(f"{record['status']}: {record['error']}") from cause
     return record
 
 

@@ -83,8 +83,8 @@ def refuse_misfit(student: Model, teacher: Model, budget: Budget) -> None:
     for what, (ours, theirs) in compared.items():
         if ours != theirs:
             raise InputError(
-                f"the student has {ours} {what} and its teacher {theirs}: recovery by {budget.recovery!r} needs the "
-                "same number"
+                f"the number of {what} differs, {ours} in the student and {theirs} in its teacher: "
+                f"recovery by {budget.recovery!r} needs the same"
             )
 
 
