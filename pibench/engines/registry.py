@@ -15,7 +15,7 @@ HEADLINE = "lean"
 def _made(engine: Callable[[], Engine]) -> Engine:
     made = engine()
     title = getattr(made, "title", None)
-    if not isinstance(title, str) or not title.strip():
+    if isinstance(made, Engine) and (not isinstance(title, str) or not title.strip()):
         raise InputError(f"its title in tables is {title!r}: give a text")
     return made
 
