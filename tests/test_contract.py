@@ -10,7 +10,6 @@ import torch
 from baselines.dense import Dense
 from pibench.errors import InputError
 from pibench.methods.contract import MethodInfo, Skip, Variant, accepted
-from pibench.methods.registry import METHODS
 from pibench.model.module import Model
 from tests.conftest import MakeModel
 
@@ -55,11 +54,6 @@ def test_a_description_with_a_gap_is_refused(changes: dict[str, Any], words: str
     with pytest.raises(InputError, match=words) as caught:
         info(**changes)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_the_suite_s_own_names_are_good(name: str) -> None:
-    assert METHODS[name].info.name == name
 
 
 def broken(dense: Model, change: str) -> object:
