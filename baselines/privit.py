@@ -58,6 +58,9 @@ class PriViT:
         recover(student, dense, data, replace(budget, epochs=SEARCH_EPOCHS), switches)
         kept = {kind: switches.kept(kind) for kind in switches.opened}
         student = student.rebuilt(switched(dense.architecture, kept))
+        with torch.no_grad():
+            for offset in student.unset().values():
+                offset.zero_()
         rest = replace(budget, epochs=max(0, budget.epochs - SEARCH_EPOCHS))
         model = fuse_ffn(recover(student, dense, data, rest))
         model.notes = {"switches": {kind: switches.gates(kind).tolist() for kind in kept}, "kept": kept}

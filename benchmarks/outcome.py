@@ -16,12 +16,12 @@ from pibench.model.module import Model
 from pibench.results.records import Record
 
 
-def finish(run: Callable[[], Record]) -> Record:
+def finish(run: Callable[[], Record], config: pytest.Config) -> Record:
     """Return the record that ``run`` makes; a failed cell fails, a skipped one skips, a failing disk ends the run."""
     try:
         record = run()
     except CellFailed as failure:
-        pytest.fail(str(failure), pytrace=False)
+        pytest.fail(str(failure), pytrace=wants_traceback(config))
     except InputError as error:
         pytest.exit(f"error: {error}", returncode=2)
     if record["status"] == "skipped":
@@ -29,12 +29,17 @@ def finish(run: Callable[[], Record]) -> Record:
     return record
 
 
-def model_of(bench: Workbench, cell: Cell) -> Model:
+def model_of(bench: Workbench, cell: Cell, config: pytest.Config) -> Model:
     """Return the cell's model, or end the test with the reason for its absence."""
     try:
         model = served(bench, cell)
     except Exception as error:
-        pytest.fail(f"failed: {describe(error)}", pytrace=False)
+        pytest.fail(f"failed: {describe(error)}", pytrace=wants_traceback(config))
     if isinstance(model, Skip):
         pytest.skip(model.reason)
     return model
+
+
+def wants_traceback(config: pytest.Config) -> bool:
+    """Say whether a failed cell is to be shown with its traceback: with ``--tb=long`` or ``-vv``."""
+    return config.option.tbstyle == "long" or config.option.verbose > 1

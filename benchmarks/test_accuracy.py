@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from benchmarks.outcome import finish
 from pibench.measure.accuracy import blank_accuracy, measure_accuracy
 from pibench.measure.plan import Cell
@@ -10,9 +12,9 @@ from pibench.measure.workbench import Workbench
 from pibench.results.records import Record
 
 
-def test_accuracy(bench: Workbench, cell: Cell) -> None:
+def test_accuracy(bench: Workbench, cell: Cell, pytestconfig: pytest.Config) -> None:
     def complete(record: Record) -> bool:
         return record["status"] == "skipped" or record["n_mpc"] >= min(bench.plan.mpc_examples, record["n"])
 
     blank = blank_accuracy(bench, cell)
-    finish(lambda: run_cell(bench, blank, lambda: measure_accuracy(bench, cell), complete))
+    finish(lambda: run_cell(bench, blank, lambda: measure_accuracy(bench, cell), complete), pytestconfig)

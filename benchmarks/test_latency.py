@@ -22,7 +22,7 @@ def is_timed(record: Record) -> bool:
 
 def test_latency(bench: Workbench, cell: Cell, request: pytest.FixtureRequest) -> None:
     task, seq_len = bench.task(cell.task, cell.seed), bench.plan.seq_len
-    sample = of_text(model_of(bench, cell), task, seq_len)
+    sample = of_text(model_of(bench, cell, request.config), task, seq_len)
     own = runner_of(bench, cell.engine, sample)
     baseline = runner_of(bench, HEADLINE, of_text(dense(bench, cell).model, task, seq_len))
 
@@ -34,4 +34,4 @@ def test_latency(bench: Workbench, cell: Cell, request: pytest.FixtureRequest) -
 
         return measure_cost(own, baseline, bench.plan.profile.pairs, repeat)
 
-    finish(lambda: run_cell(bench, blank_cost(bench, cell.engine, sample), measure, is_timed))
+    finish(lambda: run_cell(bench, blank_cost(bench, cell.engine, sample), measure, is_timed), request.config)

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 import transformers
 
@@ -25,9 +26,9 @@ from pibench.training.finetune import EVALUATION_BATCH, label_loss, task_loss, t
 STEPS = 9
 
 
-def test_reference(bench: Workbench, reference: Cell) -> None:
+def test_reference(bench: Workbench, reference: Cell, pytestconfig: pytest.Config) -> None:
     blank = blank_accuracy(bench, reference) | {"method_version": transformers.__version__}
-    finish(lambda: run_cell(bench, blank, lambda: measure(bench, reference)))
+    finish(lambda: run_cell(bench, blank, lambda: measure(bench, reference)), pytestconfig)
 
 
 def measure(bench: Workbench, cell: Cell) -> dict[str, Any]:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pibench.errors import InputError, one_line, pick
 
 T = TypeVar("T")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+LONGEST_NAME = 60
+"""Characters of a name: the file name of a record holds several names, and may have 255 bytes."""
+_SUITE = Path(__file__).resolve().parents[1]
+_SUITES_PACKAGES = ("pibench", "ig3d", "baselines")
+_groups: set[str] = set()
+"""The entry-point group of every registry."""
 
 
 class Registry(Mapping[str, T], Generic[T]):
@@ -37,6 +50,7 @@ class Registry(Mapping[str, T], Generic[T]):
         first: str | None = None,
     ) -> None:
         self.kind, self.group = kind, group
+        _groups.add(group)
         self._type, self._make, self._named = type_, make, named
         self._own, self._first = own or {}, first
         self._loaded: dict[str, T] = {}
@@ -72,11 +86,12 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def _load(self, name: str, entry: EntryPoint) -> T:
         called = f"{self.kind} {name!r} ({entry.value})"
+        _refuse_another_package(called, entry)
         try:
             found = entry.load()
             found = self._make(found) if self._make else found
         except Exception as error:
-            raise InputError(f"{called} failed to import: {one_line(error)}; repair or uninstall its plugin") from error
+            raise InputError(f"{called} failed to import: {located(error)}; repair or uninstall its plugin") from error
         if not isinstance(found, self._type):
             raise InputError(f"{called} is not of type {self._type.__name__}; see {self._type.__module__}")
         if self._named and (own := self._named(found)) != name:
@@ -88,10 +103,15 @@ def entries(kind: str, group: str) -> dict[str, EntryPoint]:
     """Return the entry points of a group by name.
 
     Raises:
-        InputError: an installed package's metadata cannot be read, or two packages use one name.
+        InputError: an installed package's metadata cannot be read, a name is invalid, or two packages use one name.
     """
     found: dict[str, EntryPoint] = {}
     for entry in registered(group):
+        if not _NAME.fullmatch(entry.name) or len(entry.name) > LONGEST_NAME:
+            raise InputError(
+                f"the {kind} {entry.name!r} of {entry.value} has a bad name: use at most {LONGEST_NAME} letters, "
+                "digits and ._+-, a letter or digit first"
+            )
         other = found.setdefault(entry.name, entry)
         if other.value != entry.value:
             raise InputError(
@@ -121,4 +141,47 @@ def _unreadable(distribution: Distribution) -> str | None:
         list(distribution.entry_points)
     except Exception:
         return repr(distribution.name)
+    return None
+
+
+def _refuse_another_package(called: str, entry: EntryPoint) -> None:
+    """Raise if Python would import a plugin of the suite's own from another package of the same name."""
+    package = _package(entry.value)
+    if package not in _SUITES_PACKAGES or (spec := find_spec(package)) is None:
+        return
+    found = Path(spec.origin or next(iter(spec.submodule_search_locations or [])))
+    own = _SUITE / package / "__init__.py"
+    if found.resolve() != own:
+        raise InputError(
+            f"{called} cannot be imported: {package} was found at {found}, not the suite's own at {own}; "
+            "rename that file or take its folder off the Python path"
+        )
+
+
+def _package(module: str) -> str:
+    return re.split("[.:]", module)[0]
+
+
+def located(error: BaseException) -> str:
+    """Return one line about an error: its type, unless users can fix it, its text, and where it arose if known."""
+    text = " ".join(str(error).split()) if isinstance(error, InputError) else one_line(error)
+    place = _place(error, _of_plugins()) or (None if isinstance(error, InputError) else _place(error, {"pibench"}))
+    return f"{text} ({place})" if place else text
+
+
+def _of_plugins() -> set[str]:
+    """Return the packages of all plugins; none if they cannot be read, which another error says."""
+    with suppress(InputError):
+        return {_package(entry.value) for group in _groups for entry in registered(group)} - {"pibench"}
+    return set()
+
+
+def _place(error: BaseException, packages: set[str]) -> str | None:
+    """Return file and line of the innermost frame in one of the packages, as ``package/module.py:12``."""
+    inside = list(traceback.walk_tb(error.__traceback__))[1:]  # the first frame is the one that caught the error
+    for frame, line in reversed(inside):
+        module, file = frame.f_globals.get("__name__", ""), Path(frame.f_code.co_filename)
+        if _package(module) in packages:
+            depth = module.count(".") + 1 + (file.name == "__init__.py")
+            return f"{'/'.join(file.parts[-depth:])}:{line}"
     return None

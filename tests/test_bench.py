@@ -187,6 +187,14 @@ def install_broken_plugin(folder: Path) -> None:
     (information / "entry_points.txt").write_text("[pibench.methods]\nbroken = broken_plugin:Broken\n")
 
 
+@pytest.mark.parametrize(("option", "shown"), [("--tb=auto", False), ("--tb=long", True), ("-vvv", True)])
+def test_a_failed_cell_shows_its_traceback_on_request(backbone: Path, tmp_path: Path, option: str, shown: bool) -> None:
+    install_broken_plugin(tmp_path)
+    said = run(backbone, tmp_path, "--methods=broken", "-k", "accuracy", option).communicate(timeout=120)[0]
+    assert "ImportError: no such wheel (broken_plugin.py:1)" in said
+    assert ("broken_plugin.py:1: ImportError" in said) is shown
+
+
 @pytest.mark.mpc
 def test_a_cell_out_of_time_is_a_timeout_and_the_next_one_runs(backbone: Path, tmp_path: Path) -> None:
     slow = run(backbone, tmp_path, "--methods=dense", "--deadline=0.05", "-k", "accuracy or reference")

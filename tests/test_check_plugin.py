@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -95,6 +96,43 @@ class HidesState(Good):
         return model
 
 
+class FreezesDense(Good):
+    def compress(self, dense: Model, *rest: Any) -> Any:
+        dense.requires_grad_(False)
+        return relu(dense)
+
+
+class ForgetsCoefficients(Good):
+    def compress(self, dense: Model, *rest: Any) -> Any:
+        return dense.rebuilt(dense.architecture.with_layers(softmax="power2")).eval()
+
+
+class Prints(Good):
+    def compress(self, dense: Model, *rest: Any) -> Any:
+        print("epoch 1")
+        return relu(dense)
+
+
+class ReadsGlue(Good):
+    def compress(self, dense: Model, *rest: Any) -> Any:
+        if folder := os.environ.get("PIBENCH_GLUE_DIR"):
+            (Path(folder) / "sst2" / "validation.parquet").read_bytes()
+        return relu(dense)
+
+
+class Halves(Good):
+    def compress(self, dense: Model, *rest: Any) -> Any:
+        return relu(dense).half()
+
+
+class DrawsFromNumpy(Good):
+    def compress(self, dense: Model, *rest: Any) -> Any:
+        model = relu(dense)
+        with torch.no_grad():
+            model.head["classifier_bias"].add_(float(np.random.rand()))
+        return model
+
+
 def verdicts(method: Any, make_model: MakeModel, make_data: MakeData) -> tuple[bool, str]:
     lines: list[str] = []
     bench = Bench(method, Variant("exact"), make_model(), make_data())
@@ -113,11 +151,17 @@ def test_a_method_that_keeps_the_contract_passes_every_check(make_model: MakeMod
     ("method", "words"),
     [
         (ChangesDense, "it changed the dense model"),
+        (FreezesDense, "it changed the dense model"),
+        (ForgetsCoefficients, "'layers.0.softmax_coefficients' was never set"),
+        (Prints, "it printed to stdout"),
+        (ReadsGlue, "a method must use only the data that it is given"),
+        (Halves, "return a model in float32 on the CPU"),
+        (DrawsFromNumpy, "draw from budget.seed alone"),
         (DrawsFromAnywhere, "draw from budget.seed alone"),
         (ReadsTheTask, "the validation split must not be seen"),
-        (ReturnsNothing, "it returned NoneType"),
+        (ReturnsNothing, "the method returned NoneType"),
         (Raises, "OSError: no licence found"),
-        (SkipsSilently, "it returned a Skip without a reason"),
+        (SkipsSilently, "the method returned a Skip without a reason"),
         (Overflows, "numbers overflow the ring"),
         (HidesState, "keep everything it needs in architecture and weights"),
     ],

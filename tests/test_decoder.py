@@ -51,6 +51,8 @@ def make_decoder(seed: int = 0, **operators: object) -> Model:
     architecture = Architecture(16, (replace(layer, **operators),) * 2, WORDS, family="decoder")
     model = Model(architecture, DecoderEmbeddings(WORDS, POSITIONS, 16)).eval()
     with torch.no_grad():
+        for temperatures in model.unset().values():
+            temperatures.zero_()
         for value in model.parameters():
             value.add_(0.2 * torch.randn_like(value))
     return model

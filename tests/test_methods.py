@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pibench.methods.contract import QUANTITIES, Skip, Variant
+from pibench.methods.contract import Skip, Variant
 from pibench.methods.registry import METHODS
 from pibench.model.architecture import Architecture
 from pibench.model.module import Model
@@ -25,18 +25,8 @@ VARIANTS = pytest.mark.parametrize(
 def test_info_is_complete(name: str) -> None:
     info = METHODS[name].info
     assert info.name == name
-    assert all((info.version, info.summary, info.paper))
     assert info.bibtex.startswith("@")
     assert info.bibtex.count("{") == info.bibtex.count("}") > 0
-    assert "\n" not in info.summary
-    assert set(info.reported) <= set(QUANTITIES)
-
-
-@NAMES
-def test_variants_are_unique(name: str) -> None:
-    variants = METHODS[name].info.variants
-    assert variants
-    assert len({variant.name for variant in variants}) == len(variants)
 
 
 @pytest.mark.parametrize("outputs", [1, 2, 3])

@@ -1,14 +1,27 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import pibench
 from baselines.dense import Dense
 from pibench import plugins as registries
+from pibench.engines.lean.engine import Lean
+from pibench.engines.registry import ENGINES
 from pibench.errors import InputError
 from pibench.methods.registry import METHODS
+from pibench.model.backbones.adapter import ADAPTERS
+from pibench.model.operators.activation import ACTIVATION
+from pibench.model.operators.norm import NORM
+from pibench.model.operators.softmax import SOFTMAX
+from pibench.plugins import Registry
+from pibench.tasks.registry import TASKS
 
 HERE = "tests.test_registry"
 
@@ -32,6 +45,14 @@ class InfoOfAnotherKind(Dense):
 class NeedsArguments(Dense):
     def __init__(self, knob: int) -> None:
         self.knob = knob
+
+
+class NeedsMore(Dense):
+    def compress(self, dense: object, data: object) -> None: ...  # type: ignore[override]
+
+
+class Untitled(Lean):
+    title = ""
 
 
 def plug(monkeypatch: pytest.MonkeyPatch, **plugins: str) -> None:
@@ -129,3 +150,64 @@ def test_a_package_with_unreadable_metadata_is_named(tmp_path: Path, monkeypatch
         InputError, match=r"^the entry points of 'torn' cannot be read \(TypeError\): repair or uninstall"
     ):
         list(METHODS)
+
+
+@pytest.mark.parametrize(
+    "kind", [METHODS, ENGINES, TASKS, ADAPTERS, SOFTMAX, ACTIVATION, NORM], ids=lambda kind: kind.kind
+)
+@pytest.mark.parametrize(
+    "name", ["", "a|b", "two words", "a,b", "lean:dense", "{set}", "=1+1", "a/b", "x" * 61, "a\nb"]
+)
+def test_a_bad_name_is_refused_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch, kind: Registry[Any], name: str
+) -> None:
+    monkeypatch.setattr(registries, "registered", lambda group: [EntryPoint(name, "mine.module:Object", group)])
+    with pytest.raises(InputError, match=r"of mine\.module:Object has a bad name: use at most 60 letters") as caught:
+        list(kind)
+    assert str(caught.value).startswith(f"the {kind.kind} {name!r}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_method_that_takes_other_arguments_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    plug(monkeypatch, dense=f"{HERE}:NeedsMore")
+    assert "compress takes other arguments than dense, data, budget and variant" in refused("dense")
+
+
+def test_an_engine_without_a_title_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("lean", f"{HERE}:Untitled", ENGINES.group)
+    monkeypatch.setattr(registries, "registered", lambda group: [point])
+    monkeypatch.setattr(ENGINES, "_loaded", {})
+    with pytest.raises(InputError, match="its title in tables is ''"):
+        ENGINES["lean"]
+
+
+@pytest.mark.parametrize("code", ["", "class Dense: pass", "raise OSError('not this one')"])
+def test_another_package_of_the_same_name_is_named(tmp_path: Path, code: str) -> None:
+    (tmp_path / "baselines").mkdir()
+    (tmp_path / "baselines" / "__init__.py").write_text("")
+    (tmp_path / "baselines" / "dense.py").write_text(code)
+    program = (
+        "from pibench.errors import InputError\nfrom pibench.methods.registry import METHODS\n"
+        "try:\n    METHODS['dense']\nexcept InputError as error:\n    print(error)"
+    )
+    path = f"{tmp_path}{os.pathsep}{Path(pibench.__file__).parents[1]}"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": path},
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    assert f"baselines was found at {tmp_path / 'baselines' / '__init__.py'}, not the suite's own at" in done.stdout
+    assert done.stdout.count("\n") == 1
+
+
+def test_a_plugin_that_raises_on_import_is_told_where(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("plugin")
+    (folder / "raising_later.py").write_text("import math\n\nmath.sqrt(-1)\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(folder)
+    plug(monkeypatch, broken="raising_later:Method")
+    assert "ValueError: " in refused("broken") and "(raising_later.py:3)" in refused("broken")

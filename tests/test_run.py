@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+from importlib.metadata import EntryPoint
+from operator import call
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pibench import plugins
 from pibench.errors import InputError
 from pibench.measure.options import defaults
 from pibench.measure.plan import Plan
 from pibench.measure.run import CellFailed, run_cell
 from pibench.measure.workbench import Workbench
 from pibench.net.processes import PartyFailed, PartyTimeout
+from pibench.plugins import Registry
 from pibench.results import records
 from pibench.testing.made_up import accuracy_record
+from pibench.training.tune import selection_score
+from tests.conftest import MakeModel
 from tests.test_studies import study
 
 DONE = accuracy_record("rte", "dense", "exact", 60.0)
@@ -44,10 +50,41 @@ def raising(error: Exception) -> Any:
     ],
 )
 def test_a_failure_is_recorded_and_reported(tmp_path: Path, error: Exception, status: str, text: str) -> None:
-    with pytest.raises(CellFailed, match=status):
+    with pytest.raises(CellFailed, match=status) as caught:
         run_cell(workbench(tmp_path), BLANK, raising(error))
+    assert caught.value.__cause__ is error
     record = stored(tmp_path)
     assert (record["status"], record["error"], record["float"]) == (status, text, None)
+
+
+def test_a_failure_names_the_line_of_the_plugin_that_it_went_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "doubtful"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    lines = ["import torch", "class Method:", "    def compress(self):", "        return torch.ones(2) @ torch.ones(3)"]
+    (package / "method.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    entry = EntryPoint("doubtful", "doubtful.method:Method", "made.up")
+    bench = workbench(tmp_path)
+    monkeypatch.setattr(plugins, "registered", lambda group: [entry])
+    method: Any = Registry("method", "made.up", object, make=call)["doubtful"]
+
+    def measure() -> dict[str, Any]:
+        return {"float": method.compress()}
+
+    with pytest.raises(CellFailed, match=r"RuntimeError: .* \(doubtful/method\.py:4\)$"):
+        run_cell(bench, BLANK, measure)
+    assert stored(tmp_path)["error"].endswith("(doubtful/method.py:4)")
+
+
+def test_a_failure_in_the_suite_itself_names_its_line(tmp_path: Path, make_model: MakeModel) -> None:
+    def measure() -> dict[str, Any]:
+        return {"float": selection_score(make_model(), None)}  # type: ignore[arg-type]
+
+    with pytest.raises(CellFailed, match=r"AttributeError: .* \(pibench/training/tune\.py:\d+\)$"):
+        run_cell(workbench(tmp_path), BLANK, measure)
 
 
 def test_a_finished_cell_is_kept_on_resume_and_a_failed_one_is_run_again(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from pibench.tasks.task import Examples, RawTask, Task
 from pibench.training import finetune
 from pibench.training import tune as tuning
 from pibench.training.budget import Budget
-from pibench.training.distill import recover
+from pibench.training.distill import recover, recover_in_stages
 from pibench.training.finetune import label_loss, predict, train
 from pibench.training.tune import Grid, selection_score, tune
 from tests.conftest import MakeData, MakeModel, MakeSplit
@@ -287,3 +287,35 @@ def test_recovery_leaves_the_embeddings_to_the_client(make_model: MakeModel, mak
     recover(student, make_model(), make_data(), replace(BUDGET, epochs=1))
     assert torch.equal(student.embeddings.word.weight, before)
     assert all(value.requires_grad for value in student.parameters())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"layers": 1}, "the number of layers differs, 1 in the student and 2 in its teacher: recovery by 'distill'"),
+        ({"outputs": 3}, "the number of outputs differs, 3 in the student and 2 in its teacher"),
+    ],
+)
+@pytest.mark.parametrize("recovery", [recover, recover_in_stages])
+def test_a_student_that_does_not_fit_its_teacher_is_refused_before_training(
+    make_model: MakeModel, make_data: MakeData, changes: dict[str, int], words: str, recovery: Any
+) -> None:
+    with pytest.raises(InputError, match=words):
+        recovery(make_model(**changes), make_model(), make_data(), BUDGET)
+
+
+def test_a_student_of_fewer_layers_can_be_fine_tuned_back(make_model: MakeModel, make_data: MakeData) -> None:
+    budget = replace(BUDGET, epochs=1, recovery="finetune")
+    assert len(recover(make_model(layers=1), make_model(), make_data(), budget).layers) == 1
+
+
+@pytest.mark.parametrize("recovery", [recover, recover_in_stages])
+def test_a_coefficient_that_nobody_set_is_refused_before_training(
+    make_model: MakeModel, make_data: MakeData, recovery: Any
+) -> None:
+    dense = make_model()
+    student = dense.rebuilt(dense.architecture.with_layers(softmax="power2"))
+    with pytest.raises(InputError, match=r"the coefficient 'layers\.0\.softmax_coefficients' was never set"):
+        recovery(student, dense, make_data(), BUDGET)
+    with pytest.raises(InputError, match="NoneType cannot be recovered"):
+        recovery(None, dense, make_data(), BUDGET)

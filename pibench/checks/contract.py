@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from pibench.errors import InputError, one_line
+from pibench.plugins import located
 
 B = TypeVar("B")
 
@@ -36,7 +36,7 @@ def keeps(checks: Sequence[Check[B]], bench: B, log: Callable[[str], None], done
             one.run(bench)
         except Exception as error:
             good = False
-            what = str(error) if isinstance(error, Broken | InputError) else one_line(error)
+            what = str(error) if isinstance(error, Broken) else located(error)
             log(f"  FAILED  {one.promise}\n          {what}")
         else:
             log(f"  ok      {one.promise}")

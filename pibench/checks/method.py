@@ -6,8 +6,12 @@ scored, saved, emulated and served. Accuracy is not judged.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
+from io import StringIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +23,7 @@ from pibench.engines.lean.switches import LEAN
 from pibench.engines.registry import ENGINES, HEADLINE
 from pibench.measure.accuracy import embed
 from pibench.measure.cost import PredictionFailed, checked
-from pibench.methods.contract import Method, Skip, Variant
+from pibench.methods.contract import Method, Skip, Variant, accepted
 from pibench.methods.registry import METHODS
 from pibench.model.architecture import Architecture
 from pibench.model.backbones.backbone import build_model, load_backbone
@@ -32,6 +36,8 @@ from pibench.training.finetune import label_loss, predict, train
 
 BUDGET = Budget(epochs=1, examples=64, batch_size=16, learning_rate=1e-4)
 LAYERS, SEQ_LEN, SERVED = 2, 32, 2
+FORBIDDEN = "a method must use only the data that it is given"
+"""Stands where the folder of GLUE is named, so that the error of a method that reads it says this."""
 
 
 @dataclass
@@ -43,12 +49,18 @@ class Bench:
     dense: Model
     data: TaskData
     model: Model | None = None
+    printed: str = ""
 
     def compress(self, noise: int = 0) -> Model | Skip:
-        """Run the method with the global random state set by ``noise``, and with loading of tasks forbidden."""
-        with torch.random.fork_rng(), sealed():
+        """Run the method with the global random state set by ``noise``, and with loading of tasks forbidden.
+
+        What it prints to stdout is kept in ``printed``.
+        """
+        with torch.random.fork_rng(), sealed(), _glue_hidden(), redirect_stdout(StringIO()) as stdout:
             torch.manual_seed(noise)
-            return self.method.compress(self.dense, self.data, BUDGET, self.variant)
+            made = self.method.compress(self.dense, self.data, BUDGET, self.variant)
+        self.printed = stdout.getvalue()
+        return made
 
     @property
     def made(self) -> Model:
@@ -63,15 +75,32 @@ class Bench:
 
 def gives_a_model(bench: Bench) -> None:
     """Compress, and keep the returned model, if there is one."""
-    before = bench.dense.fingerprint()
+    before = _state(bench.dense)
     result = bench.compress()
-    if isinstance(result, Skip) and not result.reason:
-        raise Broken("it returned a Skip without a reason: give one")
-    if not isinstance(result, Model | Skip):
-        raise Broken(f"it returned {type(result).__name__}: return a Model or a Skip")
-    if bench.dense.fingerprint() != before:
+    if _state(bench.dense) != before:
         raise Broken("it changed the dense model: work on a copy, such as dense.rebuilt(...)")
-    bench.model = result if isinstance(result, Model) else None
+    if bench.printed:
+        raise Broken("it printed to stdout, which is for a command's results: print to stderr, or use logging")
+    made = accepted(result, bench.data.task.outputs)
+    bench.model = made if isinstance(made, Model) else None
+
+
+def _state(model: Model) -> list[Any]:
+    """Return what a method must leave unchanged: architecture and weights, which are trained, mode and notes."""
+    trained = [value.requires_grad for value in model.parameters()]
+    return [model.fingerprint(), trained, model.training, dict(model.notes)]
+
+
+@contextmanager
+def _glue_hidden() -> Iterator[None]:
+    before = os.environ.get("PIBENCH_GLUE_DIR")
+    os.environ["PIBENCH_GLUE_DIR"] = FORBIDDEN
+    try:
+        yield
+    finally:
+        del os.environ["PIBENCH_GLUE_DIR"]
+        if before is not None:
+            os.environ["PIBENCH_GLUE_DIR"] = before
 
 
 def gives_finite_logits(bench: Bench) -> None:

@@ -48,6 +48,8 @@ def at_random(architecture: Architecture, batch: int = BATCH, seq_len: int = 128
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(seed)
         model = Model(architecture, _embeddings(architecture, seq_len)).eval()
+        for coefficients in model.unset().values():
+            coefficients.fill_(1)
         ids = torch.randint(model.embeddings.word.num_embeddings, (batch, seq_len))
         embedded = model.embeddings(ids, torch.zeros_like(ids))
     return Sample(model, embedded.numpy(), torch.ones_like(ids).numpy(), "random")

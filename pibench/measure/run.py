@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pibench.errors import InputError, one_line
 from pibench.measure.workbench import Workbench
 from pibench.net.processes import PartyFailed, PartyTimeout
+from pibench.plugins import located
 from pibench.results.records import Record, file_name, read, write
 
 IDENTITY = (
@@ -48,9 +48,11 @@ def run_cell(
     if done and complete(done):
         return done
     start = time.perf_counter()
+    cause: Exception | None = None
     try:
         record = blank | measure()
     except Exception as error:
+        cause = error
         bench.stop_parties()
         status = "timeout" if isinstance(error, PartyTimeout) else "failed"
         record = blank | {"status": status, "error": describe(error)}
@@ -62,7 +64,7 @@ def run_cell(
     write(record, path)
     bench.written.add(path)
     if record["status"] in ("failed", "timeout"):
-        raise CellFailed(f"{record['status']}: {record['error']}")
+        raise CellFailed(f"{record['status']}: {record['error']}") from cause
     return record
 
 
@@ -76,5 +78,5 @@ def finished(path: Path, blank: Record) -> Record | None:
 
 
 def describe(error: Exception) -> str:
-    """Return one line about an error, without the type name if users can fix it."""
-    return " ".join(str(error).split()) if isinstance(error, InputError | PartyFailed) else one_line(error)
+    """Return one line about an error; a party's own report says where it arose, see :func:`located` for others."""
+    return " ".join(str(error).split()) if isinstance(error, PartyFailed) else located(error)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
-from pibench.methods.contract import Skip
+from pibench.methods.contract import Skip, accepted
 from pibench.methods.registry import METHODS
 from pibench.model.architecture import Architecture
 from pibench.model.backbones.backbone import build_model
@@ -64,7 +64,7 @@ def compressed(bench: Workbench, cell: Cell, budget: Budget | None = None) -> Mo
 
     def make() -> dict[str, Any]:
         data = replace(bench.task(cell.task, cell.seed).data, cache=bench.models_of(cell.method))
-        made = method.compress(dense(bench, cell).model, data, spent, cell.variant)
+        made = accepted(method.compress(dense(bench, cell).model, data, spent, cell.variant), data.task.outputs)
         return {"skip": made.reason} if isinstance(made, Skip) else _packed(made)
 
     parts = [_dense_key(bench, cell), asdict(spent), cell.method, method.info.version]

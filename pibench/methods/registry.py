@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from operator import call
+import inspect
+from collections.abc import Callable
 
+from pibench.errors import InputError
 from pibench.methods.contract import Method, MethodInfo
 from pibench.plugins import Registry
+
+
+def _made(method: Callable[[], Method]) -> Method:
+    made = method()
+    if isinstance(made, Method):
+        try:
+            inspect.signature(made.compress).bind("dense", "data", "budget", "variant")
+        except TypeError as error:
+            raise InputError(f"compress takes other arguments than dense, data, budget and variant: {error}") from error
+    return made
 
 
 def _name(method: Method) -> str | None:
@@ -16,7 +28,7 @@ METHODS: Registry[Method] = Registry(
     "method",
     "pibench.methods",
     Method,  # type: ignore[type-abstract]
-    make=call,
+    make=_made,
     named=_name,
     first="dense",
 )

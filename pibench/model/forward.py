@@ -14,6 +14,7 @@ import torch
 from pibench.model.architecture import Architecture, Layer
 from pibench.model.operators.activation import ACTIVATION
 from pibench.model.operators.norm import NORM
+from pibench.model.operators.operator import like_input, weights_and_divisor
 from pibench.model.operators.softmax import SOFTMAX
 from pibench.model.parameters import Weights
 from pibench.model.primitives import Interpreter, Value
@@ -128,7 +129,8 @@ def _attention(
     with ops.scope("scores"):
         scores = ops.attention_scores(query, key)
     with ops.scope("softmax"):
-        attention, total = SOFTMAX[layer.softmax](ops, scores, keep, weights.get("softmax_coefficients"))
+        made = SOFTMAX[layer.softmax](ops, scores, keep, weights.get("softmax_coefficients"))
+        attention, total = weights_and_divisor(layer.softmax, made, scores)
     with ops.scope("context"):
         context = ops.matmul(attention, value)
     if total is not None:
@@ -160,7 +162,8 @@ def _feed_forward(ops: Interpreter, layer: Layer, weights: Mapping[str, Value], 
     with ops.scope("ffn_in"):
         inner = ops.linear(hidden, weights["ffn_in_weight"], weights["ffn_in_bias"])
     with ops.scope("activation"):
-        inner = ACTIVATION[layer.activation](ops, inner, weights.get("activation_coefficients"))
+        made = ACTIVATION[layer.activation](ops, inner, weights.get("activation_coefficients"))
+        inner = like_input("activation", layer.activation, made, inner)
     with ops.scope("ffn_out"):
         return ops.linear(inner, weights["ffn_out_weight"], weights["ffn_out_bias"])
 
@@ -170,7 +173,8 @@ def _norm(
 ) -> Value:
     with ops.scope(name):
         scale, shift = weights.get(f"{name}_weight"), weights.get(f"{name}_bias")
-        return NORM[layer.norm](ops, hidden, scale, shift, norm_eps)
+        made = NORM[layer.norm](ops, hidden, scale, shift, norm_eps)
+        return like_input("norm", layer.norm, made, hidden)
 
 
 def _classify(ops: Interpreter, head: Mapping[str, Value], hidden: Value) -> Value:

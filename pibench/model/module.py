@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 from typing import Any, cast
 
 import torch
 from torch import nn
 
+from pibench.errors import InputError
 from pibench.model.architecture import Architecture
 from pibench.model.floats import TorchInterpreter
 from pibench.model.forward import Output, forward
@@ -50,9 +52,14 @@ class DecoderEmbeddings(nn.Module):
 
 
 def initial(parameter: Parameter) -> torch.Tensor:
-    """Return a parameter's initial value, as in BERT and GPT-2: matrices from N(0, 0.02), scales 1, the rest 0."""
+    """Return a parameter's initial value, as in BERT and GPT-2: matrices from N(0, 0.02), scales 1, shifts 0.
+
+    A coefficient is NaN until a method sets it, so that one that was forgotten cannot pass for a number.
+    """
     if parameter.role is Role.MATRIX:
         return torch.randn(parameter.shape) * INITIAL_DEVIATION
+    if parameter.role is Role.COEFFICIENT:
+        return torch.full(parameter.shape, math.nan)
     return torch.ones(parameter.shape) if parameter.role is Role.SCALE else torch.zeros(parameter.shape)
 
 
@@ -87,6 +94,20 @@ class Model(nn.Module):
         places = [*(f"layers.{index}" for index in range(len(self.layers))), "head"]
         declared = zip(places, parameters(self.architecture), strict=True)
         return {f"{place}.{name}" for place, own in declared for name, one in own.items() if one.public}
+
+    def unset(self) -> dict[str, nn.Parameter]:
+        """Return the coefficients that nobody has set, by their names in the state dictionary."""
+        public = self.public_names()
+        return {name: value for name, value in self.named_parameters() if name in public and value.isnan().any()}
+
+    def refuse_unset(self) -> None:
+        """Check that every coefficient was set.
+
+        Raises:
+            InputError: one was not.
+        """
+        if unset := sorted(self.unset()):
+            raise InputError(f"the coefficient {unset[0]!r} was never set: set it as with_layer and with_softmax do")
 
     @property
     def layer_weights(self) -> list[nn.ParameterDict]:

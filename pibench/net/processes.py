@@ -20,6 +20,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from pibench.errors import InputError
+from pibench.plugins import located
 
 _GRACE = 2.0
 """Seconds in which a party's death may explain another one's broken connection."""
@@ -173,7 +174,7 @@ def _live(main: Main, connection: Connection) -> None:
         main(connection)
     except BaseException as error:
         with suppress(OSError):
-            connection.send(Failure(time.monotonic(), f"{type(error).__name__}: {error}"))
+            connection.send(Failure(time.monotonic(), located(error)))
         os._exit(1)  # a broken object would fail again when the interpreter shuts down
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from pibench.errors import InputError
 from pibench.model.floats import TorchInterpreter
 from pibench.model.module import Model
 from pibench.tasks.batches import Batch
@@ -56,9 +57,35 @@ def recover(
 
     ``distill`` matches every layer's output and the logits of ``teacher``, with the labels beside them;
     ``finetune`` uses the labels alone. The embeddings are not trained: the client computes them exactly.
+
+    Raises:
+        InputError: the student cannot be trained back towards this teacher (see :func:`refuse_misfit`).
     """
+    refuse_misfit(student, teacher, budget)
     with _training_back(student, teacher):
         return _recover(student, teacher, data, budget, regulariser)
+
+
+def refuse_misfit(student: Model, teacher: Model, budget: Budget) -> None:
+    """Check that ``student`` can be trained back towards ``teacher``.
+
+    Raises:
+        InputError: it is no model, a coefficient was never set, or what distillation compares has another shape.
+    """
+    if not isinstance(student, Model):
+        raise InputError(f"a {type(student).__name__} cannot be recovered: pass a Model, such as dense.rebuilt(...)")
+    student.refuse_unset()
+    own, other = student.architecture, teacher.architecture
+    compared = {"outputs": (own.outputs, other.outputs)}
+    if budget.recovery == "distill":
+        compared["layers"] = len(own.layers), len(other.layers)
+        compared["hidden units"] = own.hidden_size, other.hidden_size
+    for what, (ours, theirs) in compared.items():
+        if ours != theirs:
+            raise InputError(
+                f"the number of {what} differs, {ours} in the student and {theirs} in its teacher: "
+                f"recovery by {budget.recovery!r} needs the same"
+            )
 
 
 @contextmanager
@@ -76,10 +103,11 @@ def recover_in_stages(student: Model, teacher: Model, data: TaskData, budget: Bu
     """Train ``student`` in place as MPCFormer does, and return it; ``finetune`` is that of :func:`recover`.
 
     The first half of the epochs matches the outputs of all layers, the second half the logits, each with its own
-    schedule (Li et al., ICLR 2023, section 3.3).
+    schedule (Li et al., ICLR 2023, section 3.3). Errors are those of :func:`recover`.
     """
     if budget.recovery == "finetune":
         return recover(student, teacher, data, budget)
+    refuse_misfit(student, teacher, budget)
     later = budget.epochs // 2
     first = replace(budget, epochs=budget.epochs - later)
     second = replace(budget, epochs=later, learning_rate=LATER_RATE * budget.learning_rate)

@@ -46,7 +46,12 @@ class Learned:
 
 
 def learn(model: Model, data: TextData, budget: LanguageBudget, regulariser: Regulariser | None = None) -> Learned:
-    """Train ``model`` in place on random windows of the training text and score it on the validation text."""
+    """Train ``model`` in place on random windows of the training text and score it on the validation text.
+
+    Raises:
+        InputError: one of its coefficients was never set.
+    """
+    model.refuse_unset()
     trained = torch.nn.ModuleList([model, regulariser] if regulariser else [model])
     optimizer = torch.optim.AdamW(
         parameter_groups(trained, WEIGHT_DECAY), lr=budget.learning_rate, eps=1e-8, fused=True

@@ -26,6 +26,7 @@ from pibench.engines.lean.protocol import CLIENT, SERVER
 from pibench.errors import InputError
 from pibench.net.processes import Failure, PartyTimeout, serve
 from pibench.net.tls import PeerGone, PeerRefused, shake_hands, tls_context
+from pibench.plugins import located
 
 HANDSHAKE_S = 10.0
 COMMANDS = ("load", "drop", "infer")
@@ -169,7 +170,7 @@ def _answer(party: LeanParty, message: Any) -> Any:
     except (ConnectionError, ssl.SSLError):
         raise
     except Exception as error:
-        return Failure(time.monotonic(), f"{type(error).__name__}: {error}")
+        return Failure(time.monotonic(), located(error))
 
 
 def called(address: tuple[str, int], wait: float) -> socket.socket:

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from pibench.engines.secret import Secret, refuse
+
 Map = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -37,7 +39,7 @@ class Opening:
 
 
 @dataclass(frozen=True)
-class Known:
+class Known(Secret):
     """A fixed-point tensor that the server knows; the client has it under a mask that the server knows too.
 
     ``value`` is the tensor itself at the server, and the tensor less the mask at the client.
@@ -66,7 +68,7 @@ class Known:
         return Known(self.value.to("meta"), mask, self.fraction)
 
 
-class Shared:
+class Shared(Secret):
     """A party's share of a fixed-point tensor with ``fraction`` fractional bits, as int64 ring elements.
 
     ``opening`` is kept so that a value is opened once, however often it is multiplied. So is ``sent``, which only the
@@ -134,10 +136,14 @@ class Shared:
         return self.share if fraction == self.fraction else self.share << (fraction - self.fraction)
 
     def __add__(self, other: Shared) -> Shared:
+        if not isinstance(other, Shared):
+            refuse("add")
         fraction = max(self.fraction, other.fraction)
         return Shared(self.at(fraction) + other.at(fraction), fraction)
 
     def __sub__(self, other: Shared) -> Shared:
+        if not isinstance(other, Shared):
+            refuse("sub")
         fraction = max(self.fraction, other.fraction)
         return Shared(self.at(fraction) - other.at(fraction), fraction)
 

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from pibench.engines.secret import Secret
 
-class Traced:
+
+class Traced(Secret):
     """Wraps a JAX array; public numbers and torch tensors in sums and products become constants of the program."""
 
     __slots__ = ("array",)

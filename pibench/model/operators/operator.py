@@ -8,7 +8,9 @@ from typing import Any
 
 import torch
 
+from pibench.errors import InputError
 from pibench.model.architecture import Layer
+from pibench.model.primitives import Denominator, Value
 from pibench.plugins import Registry
 
 Fit = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
@@ -28,12 +30,15 @@ class Operator:
         paper: where it comes from.
         error: the largest error that the paper, or its coefficients, promise: absolute for GELU and attention weights,
             relative for a normalised value; None if the operator is not an approximation and models train with it.
-        coefficients: the shape of a layer's public coefficients for it; they are zero until a method sets them.
+        coefficients: the shape of a layer's public coefficients for it, which a method must set.
         fit: fits it to a layer's attention; takes scores and attention, both (batch, heads, queries, keys), and
             the 0/1 mask (batch, 1, 1, keys).
         rescale: brings its divisor near 1 without changing the attention; takes the layer's coefficients and
             the smallest and the largest divisor of each head (2, heads).
         typical_scale: the factor on scores with which coefficients of 1 come near the exact softmax.
+
+    Raises:
+        InputError: ``run`` or ``coefficients`` cannot be called, or there is no paper.
     """
 
     run: Callable[..., Any]
@@ -44,9 +49,48 @@ class Operator:
     rescale: Rescale | None = None
     typical_scale: float = 1.0
 
+    def __post_init__(self) -> None:
+        if not callable(self.run) or not (self.coefficients is None or callable(self.coefficients)):
+            raise InputError("an operator's run and coefficients must be functions")
+        if not isinstance(self.paper, str) or not self.paper.strip():
+            raise InputError("an operator needs a paper: a text that says where it comes from")
+
     def __call__(self, *arguments: Any) -> Any:
         """Run it."""
         return self.run(*arguments)
+
+
+def like_input(kind: str, name: str, result: Value, given: Value) -> Value:
+    """Return the result of the operator ``name`` on ``given``.
+
+    Raises:
+        InputError: it is not a value of the input's type and shape.
+    """
+    if not isinstance(result, type(given)) or tuple(result.shape) != tuple(given.shape):
+        raise InputError(
+            f"the {kind} {name!r} returned {_in_words(result)}: return {_in_words(given)}, like what goes in"
+        )
+    return result
+
+
+def weights_and_divisor(name: str, result: Any, scores: Value) -> tuple[Value, Denominator | None]:
+    """Return the result of the softmax ``name`` on ``scores``.
+
+    Raises:
+        InputError: it is not a pair of weights of the scores' type and shape, and a divisor or None.
+    """
+    if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], Denominator | None):
+        raise InputError(
+            f"the softmax {name!r} returned {_in_words(result)}: return a pair, the weights and a Denominator or None"
+        )
+    return like_input("softmax", name, result[0], scores), result[1]
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(type(one).__name__ for one in value)})"
+    shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
+    return f"{type(value).__name__}{shape}"
 
 
 def query_rows(layer: Layer, scale: torch.Tensor) -> torch.Tensor:
