@@ -287,3 +287,12 @@ def test_recovery_leaves_the_embeddings_to_the_client(make_model: MakeModel, mak
     recover(student, make_model(), make_data(), replace(BUDGET, epochs=1))
     assert torch.equal(student.embeddings.word.weight, before)
     assert all(value.requires_grad for value in student.parameters())
+
+
+def test_logits_that_are_no_numbers_are_not_selected(make_model: MakeModel, make_data: MakeData) -> None:
+    """The largest of NaN and any number would name a class."""
+    model = make_model()
+    with torch.no_grad():
+        model.head["classifier_bias"][0] = torch.nan
+    with pytest.raises(InputError, match="tiny cannot be scored: 24 of 24 examples"):
+        selection_score(model, make_data())
