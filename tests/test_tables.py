@@ -364,7 +364,7 @@ def test_a_name_breaks_no_markdown_table() -> None:
 def test_a_name_breaks_no_latex_table() -> None:
     lines = render(hostile(), "tex").splitlines()
     assert (lines[0], lines[-2:]) == ("% A <i>title</i>", ["% a # note", "% <s>|"])
-    body = [line[: -len("& -1.0 \\\\")].rstrip(" &") for line in lines if line.endswith("-1.0 \\\\")]
+    body = [line[: -len("& -1.0 \\\\")].strip(" &") for line in lines if line.endswith("-1.0 \\\\")]
     assert len(body) == len(HOSTILE)
     assert body[6] == r"\&lt;"
     assert body[1:5] == ["two lines", r"\{set\}", "=1+1", r"\ensuremath{<}b\ensuremath{>}"]

@@ -78,8 +78,9 @@ def _of_folder(task: Task, root: Path) -> RawTask:
     return _noted(RawTask(task, train, validation, task.suite, whole))
 
 
-def _splits(task: Task, tables: sources.Tables) -> list[Examples]:
-    return [Examples(*sources.rows(task, table, where)) for where, table in tables.items()]
+def _splits(task: Task, tables: sources.Tables) -> tuple[Examples, Examples]:
+    train, validation = (Examples(*sources.rows(task, table, where)) for where, table in tables.items())
+    return train, validation
 
 
 def _noted(raw: RawTask) -> RawTask:

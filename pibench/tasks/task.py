@@ -80,7 +80,7 @@ class Examples:
 
         Labels count as float32, so that scores stored in more digits are the same ones.
         """
-        rows = zip(self.texts, np.float32(self.labels).tolist(), strict=True)
+        rows = zip(self.texts, np.asarray(self.labels, np.float32).tolist(), strict=True)
         content = sorted([*(" ".join(text.split()) for text in texts), label] for texts, label in rows)
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
