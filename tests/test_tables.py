@@ -1,6 +1,7 @@
 import csv
 import io
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,8 +11,9 @@ from pibench.results.communication import communication
 from pibench.results.evidence import join
 from pibench.results.headline import headline
 from pibench.results.latency import latency
-from pibench.results.records import Record
+from pibench.results.records import Record, file_name, write
 from pibench.results.render import Column, Table, render
+from pibench.results.tables import main
 from pibench.testing.made_up import (
     BUDGET,
     ENVIRONMENT,
@@ -351,14 +353,26 @@ def test_a_name_breaks_no_markdown_table() -> None:
     title, _, heading, rule, *lines = render(hostile(), "md").splitlines()
     body, notes = lines[: len(HOSTILE)], lines[len(HOSTILE) :]
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in (heading, *body)]
-    assert title == "### A \\<i>title\\</i>"
-    assert cells[0] == ["x\\|y", "\\<u>"]
+    assert title == "### A &lt;i>title&lt;/i>"
+    assert cells[0] == ["x\\|y", "&lt;u>"]
     assert [cell for cell, _ in cells[1:]] == [
-        *("a\\|b", "two lines", "{set}", "=1+1", "\\<b>", "a\\\\", "\\&lt;", "-x", "@sum", "+1", "50 %", "=2"),
+        *("a\\|b", "two lines", "{set}", "=1+1", "&lt;b>", "a\\\\", "&amp;lt;", "-x", "@sum", "+1", "50 %", "=2"),
         "$x_1^2$ #~",
     ]
     assert {number for _, number in cells[1:]} == {"-1.0"}
-    assert rule.count("|") == 3 and notes == ["", "- a # note", "- \\<s>\\|"]
+    assert rule.count("|") == 3 and notes == ["", "- a # note", "- &lt;s>\\|"]
+
+
+def test_a_note_does_not_end_the_place_of_its_table_in_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- table glue -->\nold\n<!-- end -->\nb\n")
+    for record in (made_up := study()):
+        if record["kind"] == "accuracy":
+            record["variant"] = record["variant"].replace("within", "a <!-- end -->")
+        write(record, tmp_path / "records" / file_name(record))
+    own = ["--draft", "--records", str(tmp_path / "records"), "--output", str(tmp_path), "--page", str(page)]
+    assert (main(own), main([*own, "--check"])) == (0, 0)
+    assert page.read_text() == f"a\n<!-- table glue -->\n{render(headline(join(made_up)), 'md')}<!-- end -->\nb\n"
 
 
 def test_a_name_breaks_no_latex_table() -> None:

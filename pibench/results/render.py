@@ -16,7 +16,8 @@ Value = float | int | str | None
 Format = Literal["md", "tex", "csv"]
 _MISSING = {"md": "–", "tex": "--"}
 _MARKUP = re.compile(r"[|<\\]|&(?=#?\w+;)")
-"""What a backslash must precede in Markdown: bars, tags, backslashes and entities."""
+_AS_TEXT = {"|": r"\|", "<": "&lt;", "\\": r"\\", "&": "&amp;"}
+"""How Markdown writes bars, tags, backslashes and entities as text."""
 _FORMULA = ("=", "+", "-", "@")
 """The first signs that make a spreadsheet take text for a formula (OWASP, CSV Injection)."""
 
@@ -123,4 +124,4 @@ def _line(text: str) -> str:
 
 def _markdown(text: str) -> str:
     """Return text on one line that GitHub neither cuts at a bar nor reads as HTML."""
-    return _MARKUP.sub(r"\\\g<0>", _line(text))
+    return _MARKUP.sub(lambda sign: _AS_TEXT[sign[0]], _line(text))

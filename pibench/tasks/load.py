@@ -18,7 +18,7 @@ from pibench.tasks.task import Examples, RawTask, Task
 log = logging.getLogger("pibench")
 
 OWN = "own"
-"""The source of data whose validation split is not the published one."""
+"""The source of data in a folder whose validation split is not the published one."""
 SOURCES = ("auto", "folder", "hub", "sample")
 _SEALED = ContextVar("sealed", default=False)
 
@@ -29,9 +29,9 @@ def load(name: str, glue_dir: Path | None = None, source: str = "auto") -> RawTa
     ``source`` is ``folder`` (``glue_dir``, else the environment variable ``PIBENCH_GLUE_DIR``), ``hub``,
     ``sample``, or ``auto``: the folder if one is named, else the hub, else the sample with a logged warning.
     The folder holds ``<task>/train.parquet`` and ``<task>/validation.parquet`` (mnli:
-    ``validation_matched.parquet``) with the column names of the hub. Its data bears the name of the task's suite
-    only if the validation split is the published one, by its fingerprint. What a reader of scores must know of the
-    data (:attr:`RawTask.notes`) is logged as warnings.
+    ``validation_matched.parquet``) with the column names of the hub. Where the task's data is on the hub, a folder's
+    bears the name of the task's suite only if the validation split is the published one, by its fingerprint. What a
+    reader of scores must know of the data (:attr:`RawTask.notes`) is logged as warnings.
 
     Raises:
         InputError: the name or source is unknown, the hub is out of reach (``source="hub"``), data is missing,
@@ -71,7 +71,7 @@ def sealed() -> Iterator[None]:
 def _of_folder(task: Task, root: Path) -> RawTask:
     train, validation = _splits(task, sources.folder(task, root))
     published_train, published = task.fingerprints
-    if validation.fingerprint != published:
+    if task.hub and validation.fingerprint != published:
         return _noted(RawTask(task, train, validation, OWN))
     count = task.examples[0] if task.examples else len(train)
     whole = len(train) == count and train.fingerprint == (published_train or train.fingerprint)

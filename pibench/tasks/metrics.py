@@ -43,7 +43,7 @@ def answers(task: Task, logits: np.ndarray) -> np.ndarray:
     if broken := int((~np.isfinite(logits)).any(axis=1).sum()):
         raise InputError(
             f"{task.name} cannot be scored: {broken} of {len(logits)} examples have a logit that is NaN or infinite; "
-            "check the training."
+            "check the training, or the engine that ran the model."
         )
     return logits[:, 0] if task.regression else logits.argmax(axis=1)
 

@@ -94,8 +94,8 @@ class Examples:
 class RawTask:
     """A task with its texts.
 
-    ``source`` is the task's suite, such as ``glue``, where the validation split is the published one, ``sample``
-    (built in), or ``own``; ``train_whole`` says whether the training split is the whole published one, too.
+    ``source`` is the task's suite, such as ``glue``, ``sample`` (built in), or ``own``, where the validation split is
+    not the published one; ``train_whole`` is False where the training split of a suite's data is not the whole one.
     """
 
     task: Task
