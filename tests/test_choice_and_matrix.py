@@ -13,6 +13,7 @@ from pibench.results.evidence import Evidence, join
 from pibench.results.field import field, reported
 from pibench.results.headline import headline
 from pibench.results.matrix import matrix
+from pibench.results.page import page
 from pibench.results.page_data import page_data
 from pibench.results.records import Record
 from pibench.results.render import Table
@@ -57,6 +58,7 @@ def test_the_page_recommends_nothing_where_the_dense_model_guesses() -> None:
     data = page_data(guessing())
     assert data.points.empty and "no method is recommended" in data.seeds_note
     assert frontier(by_axis(data.points))["data"]["values"] == []
+    assert "no method is recommended" in page(guessing(), [])
 
 
 def test_what_is_missing_from_the_matrix_is_named() -> None:

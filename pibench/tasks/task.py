@@ -126,6 +126,8 @@ class RawTask:
         if self.overlap:
             share = f"{self.overlap} of {len(validation)} validation examples"
             found.append(f"{name}: {share} have the texts of a training example.")
+        lacking = [] if self.task.regression else sorted(set(range(self.task.outputs)) - set(train.labels))
+        found += [f"{name}: no training example has the label {label}." for label in lacking]
         for split, examples in (("training", train), ("validation", validation)):
             if examples.empty:
                 found.append(f"{name}: {examples.empty} of {len(examples)} {split} examples have an empty text.")
