@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from pibench.engines.lean.calibrate import EXP_DOMAIN, GELU_DOMAIN, Range, Ranges, calibrate
+from pibench.engines.lean.calibrate import EXP_DOMAIN, GELU_DOMAIN, MASKED_HIGHEST, Range, Ranges, calibrate
 from pibench.engines.lean.lowering import INVERSE_SQRT_DOMAIN, QUADRATIC_EXP_DOMAIN
 from pibench.engines.lean.switches import LEAN, PLAIN
 from pibench.model.module import Model
+from pibench.model.operators.softmax import SOFTMAX
 from pibench.model.primitives import MASK_VALUE
 from tests.conftest import MakeModel, MakeSplit
 
@@ -42,9 +43,25 @@ def test_masked_keys_are_in_the_range_of_exp_and_not_of_scores(make_model: MakeM
     rows = calibrate(make_model(), make_split(9), 0, PLAIN)
     scores, exponent = find(rows, "layer0.scores", "scores"), find(rows, "layer0.softmax", "exp")
     assert MASK_VALUE < scores.low < scores.high
-    assert exponent.low < MASK_VALUE
+    assert exponent.low < MASKED_HIGHEST
     assert exponent.high == 0
     assert (exponent.domain_low, exponent.domain_high) == EXP_DOMAIN
+
+
+@pytest.mark.parametrize(("masked", "outside"), [(29.9, 0), (30.1, 1), (50.0, 1)])
+@pytest.mark.parametrize("softmax", ["exact", "puma"])
+def test_a_masked_score_must_lie_far_below_the_kept_ones(softmax: str, masked: float, outside: int) -> None:
+    """In fixed point the mask is a number, which a large enough masked score outweighs."""
+    ops, scores = Ranges(), torch.tensor([[1.0, 0.0, 1.0 + masked], [2.0, 1.0, 0.0]])
+    SOFTMAX[softmax](ops, scores, torch.tensor([1, 1, 0]), None)
+    row = ops.seen["", "mask"]
+    assert (row.high, row.count, row.outside) == (pytest.approx(masked + MASK_VALUE), 2, outside)
+    assert row.domain_high == MASKED_HIGHEST
+
+
+def test_without_padding_there_is_no_mask_to_check(make_model: MakeModel, make_split: MakeSplit) -> None:
+    rows = calibrate(make_model(), make_split(9), 0, batch_size=1)
+    assert {row.primitive for row in rows} == {"scores", "exp", "divide", "inverse_sqrt", "gelu", "tanh"}
 
 
 def test_names_the_norm_whose_variance_is_too_large(make_model: MakeModel, make_split: MakeSplit) -> None:

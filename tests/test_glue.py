@@ -72,7 +72,7 @@ def test_a_tenth_task_is_an_entry_point(monkeypatch: pytest.MonkeyPatch, tmp_pat
     folder.mkdir()
     for split in ("train", "validation"):
         pq.write_table(pa.table({"text": SENTENCES, "label": LABELS}), folder / f"{split}.parquet")
-    assert load("tenth", tmp_path).source == TENTH.suite
+    assert load("tenth", tmp_path).source == TENTH.suite  # it is published nowhere else
     with pytest.raises(InputError, match="task 'tenth' is not on the hub: name a folder"):
         load("tenth", source="hub")
 
@@ -120,7 +120,7 @@ def test_a_name_near_to_nothing_gets_no_suggestion() -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_a_folder_is_read_for_every_task(tmp_path: Path, name: str) -> None:
     raw = load(name, write(tmp_path, name))
-    assert (len(raw.train), len(raw.validation), raw.source) == (4, 4, "glue")
+    assert (len(raw.train), len(raw.validation), raw.source) == (4, 4, "own")
     assert raw.train.texts[1] == ("day fine a",) * len(TASKS[name].columns)
     assert raw.validation.labels == tuple(SCORES if name == "stsb" else LABELS)
 
@@ -129,8 +129,8 @@ def test_the_environment_names_the_folder_and_the_argument_wins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIBENCH_GLUE_DIR", str(write(tmp_path, "rte")))
-    assert load("rte").source == "glue"
-    assert load("rte", source="folder").source == "glue"
+    assert load("rte").source == "own"
+    assert load("rte", source="folder").source == "own"
     assert load("rte", source="sample").source == "sample"
     with pytest.raises(InputError, match="elsewhere does not exist"):
         load("rte", tmp_path / "elsewhere")
@@ -343,5 +343,14 @@ def test_an_unreachable_hub_is_given_up_quickly(monkeypatch: pytest.MonkeyPatch)
 )
 def test_real_glue_has_its_published_sizes(name: str, train: int, validation: int) -> None:
     raw = load(name, Path(str(GLUE_DIR)))
-    assert (len(raw.train), len(raw.validation), raw.source) == (train, validation, "glue")
+    assert (len(raw.train), len(raw.validation), raw.source, raw.train_whole) == (train, validation, "glue", True)
     assert set(raw.train.labels) >= {0, 1}
+
+
+@pytest.mark.skipif(not GLUE_DIR, reason="PIBENCH_GLUE_DIR is not set")
+@pytest.mark.parametrize(
+    ("name", "source", "whole"), [("qqp", "own", True), ("mnli", "glue", False), ("qnli", "glue", False)]
+)
+def test_parts_of_glue_are_no_more_than_parts(name: str, source: str, whole: bool) -> None:
+    raw = load(name, Path(str(GLUE_DIR)))
+    assert (raw.source, raw.train_whole) == (source, whole)

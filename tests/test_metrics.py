@@ -2,12 +2,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from pibench.errors import InputError
-from pibench.tasks.metrics import majority_score, score
+from pibench.measure.accuracy import compared, float_scores
+from pibench.tasks.data import Split, TaskData
+from pibench.tasks.encode import EncodedTask
+from pibench.tasks.metrics import answers, majority_score, score
 from pibench.tasks.registry import TASKS
 
 CLASSES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40)
@@ -93,3 +97,32 @@ def test_the_majority_is_that_of_the_training_labels() -> None:
     assert majority_score(TASKS["mrpc"], train, labels) == pytest.approx((25 + 40) / 2)
     assert majority_score(TASKS["mnli"], np.array([2, 2, 0, 1]), np.array([2, 2, 1, 2])) == 75
     assert majority_score(TASKS["stsb"], np.array([0.1, 0.2, 4.7]), np.array([0.0, 5.0, 2.5])) == 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["rte", "stsb"])
+def test_logits_that_are_no_numbers_are_no_answers(name: str, value: float) -> None:
+    logits = np.zeros((3, TASKS[name].outputs))
+    logits[1, 0] = value
+    with pytest.raises(InputError, match=rf"^{name} cannot be scored: 1 of 3 examples have a logit that is NaN or inf"):
+        answers(TASKS[name], logits)
+
+
+def test_an_answer_is_the_largest_logit_or_the_score_itself() -> None:
+    assert answers(TASKS["mnli"], np.array([[0.0, 2.0, 1.0], [-1.0, -2.0, -3.0]])).tolist() == [1, 0]
+    assert answers(TASKS["stsb"], np.array([[2.5], [0.0]])).tolist() == [2.5, 0.0]
+
+
+def test_no_score_is_made_of_logits_that_are_no_numbers() -> None:
+    """In floats and between parties alike."""
+    task, split = TASKS["rte"], Split(((1, 2),) * 4, ((0, 0),) * 4, torch.tensor([0, 1, 0, 1]))
+    logits = np.eye(2)[[0, 1, 0, 1]]
+    broken = np.where(np.arange(4)[:, None] == 2, np.nan, logits)
+    encoded = EncodedTask(TaskData(task, split, split, 0, "sample", "f"), split)
+    assert float_scores(encoded, logits)["float"] == compared(task, logits, logits, split.labels.numpy())["mpc"] == 100
+    for scored in (
+        lambda: float_scores(encoded, broken),
+        lambda: compared(task, broken, logits, split.labels.numpy()),
+    ):
+        with pytest.raises(InputError, match="1 of 4 examples have a logit that is NaN or infinite"):
+            scored()

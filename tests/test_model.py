@@ -38,6 +38,18 @@ def test_padding_changes_no_logit(
         torch.testing.assert_close(alone, padded, rtol=1e-4, atol=1e-5)
 
 
+def test_padding_changes_no_logit_where_scores_are_large(make_model: MakeModel, make_split: MakeSplit) -> None:
+    model, split = make_model(), make_split(4)
+    with torch.no_grad():
+        for own in model.layer_weights:
+            own["qkv_weight"][:32].mul_(100)
+        for index in range(4):
+            short, long = pad(split, [index], 0), pad(split, [index], 0, length=32)
+            alone = model(short.input_ids, short.token_type_ids, short.keep).logits
+            padded = model(long.input_ids, long.token_type_ids, long.keep).logits
+            torch.testing.assert_close(alone, padded, rtol=1e-4, atol=1e-5)
+
+
 def test_order_segments_and_every_token_matter(make_model: MakeModel) -> None:
     model, base = make_model(), make_model()(IDS, SEGMENTS, KEEP).logits[0]
     others = [

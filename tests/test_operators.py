@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -130,3 +132,32 @@ def test_gelu_and_relu_are_torchs_own() -> None:
     x = torch.linspace(-6, 6, 101)
     assert torch.equal(ACTIVATION["gelu"](OPS, x, None), functional.gelu(x))
     assert torch.equal(ACTIVATION["relu"](OPS, x, None), functional.relu(x))
+
+
+FITTED = {name: torch.ones(SHAPE[1]) for name in POWERS}
+
+
+@pytest.mark.parametrize("name", sorted(SOFTMAX))
+@pytest.mark.parametrize("ops", [OPS, Decomposed()], ids=["fused", "decomposed"])
+def test_a_masked_key_has_no_weight_however_large_its_score(name: str, ops: Interpreter) -> None:
+    scores, keep = torch.linspace(-1, 1, math.prod(SHAPE)).reshape(SHAPE), torch.ones(SHAPE[-1])
+    keep[-2:] = 0
+    scores[..., -2], scores[..., -1] = 100.0, 1e6
+    result = attention(name, scores, keep, FITTED.get(name), ops)
+    alone = attention(name, scores[..., :-2], keep[:-2], FITTED.get(name), ops)
+    assert (result[..., -2:] == 0).all()
+    torch.testing.assert_close(result[..., :-2], alone)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("name", ["exact", "puma"])
+@pytest.mark.parametrize("ops", [OPS, Decomposed()], ids=["fused", "decomposed"])
+def test_a_row_without_a_kept_key_has_finite_weights_and_gradients(
+    name: str, ops: Interpreter, dtype: torch.dtype
+) -> None:
+    scores = torch.linspace(-90, 90, math.prod(SHAPE)).reshape(SHAPE).to(dtype).requires_grad_()
+    keep = torch.ones(SHAPE[-2:]).tril(-1)  # the first query attends to nothing
+    result = attention(name, scores, keep, ops=ops)
+    result.float().square().sum().backward()
+    assert result.isfinite().all() and scores.grad is not None and scores.grad.isfinite().all()
+    assert (scores.grad[keep.expand(SHAPE) == 0] == 0).all()

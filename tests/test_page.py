@@ -114,11 +114,12 @@ def test_every_row_of_the_headline_is_there_with_its_records(report: Path, recor
 def test_made_up_text_stays_text() -> None:
     made_up = [
         accuracy_record("rte", "dense", "exact", 60.0),
-        accuracy_record("rte", "</script><b>bold", "fair", 58.0),
+        accuracy_record("rte", "</script><b>bold|x", "fair", 58.0),
         cost_record("dense", [4_000_000] * 2, [4.0, 4.0]),
     ]
     text = page.page(made_up, all_tables(made_up))
-    assert "<b>bold" not in text and "&lt;b&gt;bold" in text and "\\u003cb\\u003ebold" in text
+    assert "<b>bold" not in text and "\\u003cb\\u003ebold" in text
+    assert "&lt;b&gt;bold|x</td>" in text  # escaped once, and not for Markdown as well
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

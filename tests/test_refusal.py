@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pibench.results import claims, page, records, tables
+from pibench.results import claims, figures, page, records, tables
 from pibench.results import signature as check_results
 from pibench.results.refusal import refusals
 from pibench.testing.made_up import ENVIRONMENT
@@ -65,7 +66,7 @@ def test_two_studies_of_one_name_are_refused() -> None:
     assert "the study language appears twice" in reason
 
 
-@pytest.mark.parametrize("program", [tables.main, claims.main, page.main])
+@pytest.mark.parametrize("program", [tables.main, claims.main, page.main, figures.main])
 def test_nothing_is_made_of_what_is_not_fit_unless_it_is_a_draft(
     program: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -75,6 +76,9 @@ def test_nothing_is_made_of_what_is_not_fit_unless_it_is_a_draft(
     assert program(own) == 2
     assert "uncommitted changes" in capsys.readouterr().err
     assert program([*own, "--draft"]) == 0
+
+
+NETWORK = {"link": "wan", "setup": "lean", "bytes_total": 9, "rounds": 9, "seconds": [2.0, 4.0], "modelled": 3.3}
 
 
 def write(folder: Path, found: list[dict[str, Any]]) -> list[Path]:
@@ -91,6 +95,23 @@ def test_tables_refuse_what_is_not_fit_unless_it_is_a_draft(tmp_path: Path, caps
     said = capsys.readouterr().err
     assert "have fewer than 8" in said and "--draft" in said and said.count("\n") == 1
     assert tables.main([*arguments, "--draft"]) == 0
+
+
+@pytest.mark.parametrize("dirty", [False, None])
+def test_a_record_without_a_commit_is_refused_and_named_in_a_draft(
+    dirty: bool | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = {"environment": ENVIRONMENT | {"commit": None, "dirty": dirty}}
+    write(tmp_path, [*sound()[1:], sound()[0] | nowhere, study_record("network", [NETWORK]) | nowhere])
+    own = ["--records", str(tmp_path / "records"), "--output", str(tmp_path / "tables")]
+    assert tables.main(own) == 2
+    assert "come from a tree with uncommitted changes or from no repository" in capsys.readouterr().err
+    assert tables.main([*own, "--draft"]) == 0
+    for name in ("glue", "accuracy", "choice", "matrix"):
+        text = (tmp_path / "tables" / f"{name}.md").read_text()
+        assert "commit 0123456789ab, unknown;" in text
+        assert re.search(r"^- 1 of \d+ records come from no known commit", text, re.MULTILINE)
+    assert "commit unknown;" in (tmp_path / "tables" / "engine_network.md").read_text()
 
 
 def test_signed_records_are_checked_one_by_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

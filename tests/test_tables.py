@@ -336,3 +336,12 @@ def test_the_dense_model_against_itself_is_the_noise_below_the_latency_table() -
     made_up[8] = cost_record("dense", [4_000_000] * 2, [2.0] * 8, rounds=20, baseline=itself)
     (note,) = [note for note in latency(join(made_up)).notes if note.startswith("Noise floor (A/A test)")]
     assert "against itself" in note and "1.00 (0.9" in note
+
+
+def test_data_of_ones_own_is_called_so_and_what_it_says_of_itself_is_noted() -> None:
+    made_up = [record | {"data": "own"} if record["kind"] == "accuracy" else record for record in study()]
+    made_up[0] = made_up[0] | {"notes": {"data": ["rte: 2 of 9 validation examples have the texts of a training one."]}}
+    for build in (headline, accuracy, latency, communication):
+        table = build(join(made_up))
+        assert table.title.endswith(" on own data")
+        assert sum(note.startswith("rte: 2 of 9 validation") for note in table.notes) == 1

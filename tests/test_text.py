@@ -66,6 +66,7 @@ def test_without_a_folder_or_a_hub_the_sample_stands_in(
         (lambda root: (root / "one" / "input.txt").unlink(), "0 text files"),
         (lambda root: (root / "one" / "input.txt").write_bytes(b"\xff\xfe\x00bad text"), "not readable"),
         (lambda root: (root / "one" / "input.txt").write_text(""), "is empty"),
+        (lambda root: (root / "one" / "input.txt").write_text("\n " * 99), "is empty"),
     ],
 )
 def test_a_bad_folder_is_one_sentence(folder: Path, break_it: object, words: str) -> None:

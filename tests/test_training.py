@@ -319,3 +319,25 @@ def test_a_coefficient_that_nobody_set_is_refused_before_training(
         recovery(student, dense, make_data(), BUDGET)
     with pytest.raises(InputError, match="NoneType cannot be recovered"):
         recovery(None, dense, make_data(), BUDGET)
+
+
+def test_logits_that_are_no_numbers_are_not_selected(make_model: MakeModel, make_data: MakeData) -> None:
+    """The largest of NaN and any number would name a class."""
+    model = make_model()
+    with torch.no_grad():
+        model.head["classifier_bias"][0] = torch.nan
+    with pytest.raises(InputError, match="tiny cannot be scored: 24 of 24 examples"):
+        selection_score(model, make_data())
+
+
+def test_any_seed_that_is_not_negative_cuts_a_selection_split() -> None:
+    assert len(encode_task(raw(20), TOKENIZER, 8, seed=2**64).data.selection) == 2
+    with pytest.raises(InputError, match=r"^seed -1 is negative: give 0 or more$"):
+        encode_task(raw(20), TOKENIZER, 8, seed=-1)
+
+
+def test_notes_on_the_data_go_along_with_it() -> None:
+    twice = raw(20)
+    twice = replace(twice, validation=replace(twice.validation, texts=twice.train.texts[:5]))
+    assert encode_task(twice, TOKENIZER, 8).data.notes == twice.notes
+    assert twice.notes == ("tiny: 5 of 5 validation examples have the texts of a training example.",)

@@ -52,7 +52,7 @@ def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
         "security": bench.plan.security(cell.engine) if check else None,
         "switches": engine.settings,
         "tuning": stages.dense(bench, cell).tuning,
-        "notes": model.notes,
+        "notes": model.notes | ({"data": list(task.data.notes)} if task.data.notes else {}),
     }
 
 

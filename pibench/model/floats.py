@@ -64,6 +64,13 @@ class TorchInterpreter(Interpreter):
     def gelu(self, a: torch.Tensor) -> torch.Tensor:
         return functional.gelu(a)
 
+    def mask(self, a: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        return a.masked_fill(keep == 0, 0.0)  # a product would make NaN of an infinite number
+
+    def mask_scores(self, scores: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        """Return scores with the lowest finite number where the mask is 0; a row without a kept key stays finite."""
+        return scores.masked_fill(keep == 0, torch.finfo(scores.dtype).min)
+
     def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> tuple[torch.Tensor, Denominator | None]:
         return functional.softmax(self.mask_scores(scores, keep), dim=-1), None
 

@@ -20,7 +20,10 @@ Value = Any
 Domain = tuple[float, float]
 
 MASK_VALUE = -50.0
-"""Added to masked scores: negligible after softmax, yet inside the domain of every fixed-point exponential."""
+"""Added to masked scores in fixed point: inside the domain of every exponential, and enough for ordinary scores.
+
+The lean engine's calibration reports scores for which it is not enough; in floats the mask is exact.
+"""
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ class Interpreter(ABC):
         return self.matmul(self.scale(query, query.shape[-1] ** -0.5), key.transpose(-1, -2))
 
     def mask_scores(self, scores: Value, keep: torch.Tensor) -> Value:
-        """Return scores with :data:`MASK_VALUE` added where the public 0/1 mask is 0."""
+        """Return scores that softmax turns to almost 0 where the public 0/1 mask is 0, by adding :data:`MASK_VALUE`."""
         return self.shift(scores, (1 - keep) * MASK_VALUE)
 
     def softmax(self, scores: Value, keep: torch.Tensor) -> tuple[Value, Denominator | None]:

@@ -20,7 +20,10 @@ _PRICES = {
 
 
 def choice(evidence: Evidence) -> Table:
-    """Return one row per budget: the fastest method within it on each link, and the one that sends the fewest bytes."""
+    """Return one row per budget: the fastest method within it on each link, and the one that sends the fewest bytes.
+
+    Without an informative task no method is named.
+    """
     evidence = evidence.comparable
     rows = summary(evidence, evidence.averaged).sort_index()
     rows = rows[rows["frontier"].notna()]
@@ -31,6 +34,7 @@ def choice(evidence: Evidence) -> Table:
     ]
     columns = [Column("budget", "points I may lose", 1), *(Column(key, title) for key, (_, title) in _PRICES.items())]
     about = [
+        *notes.uninformative(evidence),
         "The cheapest method and variant that loses at most this many points on average over the informative tasks, "
         "in floats and in fixed point alike. In brackets: its cost, its loss, and the number of seeds. "
         "Half a point at one seed is noise.",

@@ -43,6 +43,7 @@ def field(evidence: Evidence) -> Table:
     about = [
         f"Means over {', '.join(evidence.averaged) or 'no task'}; loss, reduction and speed-ups are relative to "
         "dense/exact, the loss seed by seed.",
+        *notes.uninformative(evidence),
         "Float and fixed-point scores are on the whole validation split; MPC scores, and the float scores beside them, "
         "on the first n MPC examples of the seeds that ran under MPC.",
         notes.seeds(evidence),
@@ -85,6 +86,7 @@ def reported(evidence: Evidence, infos: Mapping[str, MethodInfo]) -> Table:
         "differ from paper to paper and from ours: do not compare reported numbers with each other or with measured "
         "ones.",
         "Measured: loss, reduction and speed-ups relative to dense/exact, as in the table of the field.",
+        *notes.uninformative(evidence),
         notes.seeds(evidence),
         *notes.provenance(evidence),
     ]

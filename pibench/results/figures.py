@@ -12,6 +12,7 @@ from pibench.errors import InputError, one_sentence
 from pibench.methods.trajectory import Point, Trajectory
 from pibench.results.palette import COLOURS
 from pibench.results.records import RESULTS, Record, read_all
+from pibench.results.refusal import add_draft, refuse
 from pibench.results.studies import with_modules
 
 
@@ -88,7 +89,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="pibench figures", description="Draw the figures from records.")
     parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
     parser.add_argument("--output", type=Path, default=RESULTS / "figures", help="folder of figures (%(default)s)")
+    add_draft(parser)
     arguments = parser.parse_args(argv)
-    for path in draw(read_all(arguments.records), arguments.output):
+    records = read_all(arguments.records)
+    refuse(records, arguments.draft)
+    for path in draw(records, arguments.output):
         print(path)
     return 0

@@ -15,7 +15,7 @@ def headline(evidence: Evidence) -> Table:
     evidence = evidence.comparable
     frame = with_statuses(summary(evidence, evidence.averaged))
     if not evidence.informative:
-        frame = frame.assign(average=None, loss=None, frontier=None).sort_index()
+        frame = frame.assign(average=None)
     columns = [
         *ROW,
         *(Column(task, task, 1) for task in evidence.tasks),

@@ -9,14 +9,14 @@ from pibench.engines.registry import HEADLINE
 from pibench.engines.security import is_benchmark_only
 from pibench.net.profiles import NETWORKS
 from pibench.results.cost import MODELLED
-from pibench.results.evidence import Evidence
+from pibench.results.evidence import INFORMATIVE_MARGIN, Evidence
 from pibench.results.mixtures import label
 from pibench.results.records import Record
 
 BENCHMARK_ONLY = "Benchmark only: party 0 is the dealer and could undo every mask; see docs/security.md."
 NOISE = 1.0
 """Points within which a score in fixed point counts as equal to the score in floats."""
-_DATA_TITLES = {"glue": " on GLUE", "sample": " (sample, not GLUE)"}
+_DATA_TITLES = {"glue": " on GLUE", "sample": " (sample, not GLUE)", "own": " on own data"}
 
 
 def title(evidence: Evidence, text: str) -> str:
@@ -29,8 +29,10 @@ def source(study: Record) -> str:
     """Return the note that says where a study was made."""
     environment = study["environment"]
     machine = environment["machine"]
-    commit = _commit(study) + (", uncommitted changes" if environment["dirty"] else "")
-    return f"{machine['cpu_model']}, {machine['cores']} cores; commit {commit}; {study['started_utc'][:10]}."
+    tree = ", uncommitted changes" if environment["dirty"] else ""
+    return (
+        f"{machine['cpu_model']}, {machine['cores']} cores; commit {commit(study)}{tree}; {study['started_utc'][:10]}."
+    )
 
 
 def provenance(evidence: Evidence) -> list[str]:
@@ -41,20 +43,28 @@ def provenance(evidence: Evidence) -> list[str]:
     days = sorted(record["started_utc"][:10] for record in records)
     parts = [
         f"Suite {records[0]['suite_version']}",
-        f"commit {', '.join(sorted(set(map(_commit, records))))}",
+        f"commit {', '.join(sorted(set(map(commit, records))))}",
         days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}",
         *(f"data {record['data']}, backbone {record['backbone']}" for record in evidence.accuracy["record"][:1]),
         f"sequence length {records[0]['seq_len']}",
         *(f"batch {record['batch']}" for record in evidence.costs["record"][:1]),
     ]
-    notes = ["; ".join(parts) + ".", *_engines(records)]
+    notes = ["; ".join(parts) + ".", *_of_data(evidence), *_engines(records)]
     if dirty := sum(bool(record["environment"]["dirty"]) for record in records):
         notes.append(f"{dirty} of {len(records)} records come from a tree with uncommitted changes.")
+    if unknown := sum(not record["environment"]["commit"] for record in records):
+        notes.append(f"{unknown} of {len(records)} records come from no known commit, so that nobody can check them.")
     return notes
 
 
-def _commit(record: Record) -> str:
-    return (record["environment"]["commit"] or "unversioned")[:12]
+def commit(record: Record) -> str:
+    """Return the first digits of the commit that made a record, or ``unknown``."""
+    return (record["environment"]["commit"] or "unknown")[:12]
+
+
+def _of_data(evidence: Evidence) -> list[str]:
+    """Return what the records say of their data, such as examples in both splits, each sentence once."""
+    return list(dict.fromkeys(note for one in evidence.accuracy["record"] for note in one["notes"].get("data", [])))
 
 
 def _engines(records: list[Record]) -> list[str]:
@@ -82,6 +92,15 @@ def seeds(evidence: Evidence) -> str:
     by_task = evidence.accuracy.groupby("task", observed=True)["seed"].unique()
     counted = ", ".join(f"{task} {', '.join(map(str, sorted(own)))}" for task, own in by_task.items())
     return f"Over the seeds that all rows of a task have, so that rows can be compared: {counted or 'none'}."
+
+
+def uninformative(evidence: Evidence) -> list[str]:
+    """Return the note on comparable evidence without an informative task; empty if there is one."""
+    note = (
+        "No task is informative: on none does dense/exact beat the majority class by "
+        f"{INFORMATIVE_MARGIN:g} points or more, so no loss is counted and no method is recommended."
+    )
+    return [] if evidence.informative else [note]
 
 
 def partial_costs(evidence: Evidence) -> list[str]:

@@ -14,7 +14,7 @@ from pibench.results import notes
 from pibench.results.cost import GROUPS, LINKS
 from pibench.results.evidence import Evidence, join
 from pibench.results.records import Record, file_name
-from pibench.results.render import Column, Table, markdown_cell, render
+from pibench.results.render import Column, Table, cell_text, render
 from pibench.results.summary import over_tasks, summary
 
 _SPU = ("spu-semi2k", "spu-aby3", "spu-cheetah")
@@ -56,7 +56,7 @@ def page_data(records: Sequence[Record]) -> PageData:
     provenance = {name: _origins(evidence, name) for name in lines.index}
     return PageData(
         intro=_intro(evidence),
-        seeds_note=notes.seeds(comparable),
+        seeds_note=" ".join([notes.seeds(comparable), *notes.uninformative(comparable)]),
         points=_points(lines, studies.get("engines")),
         sizes=_sizes(comparable, lines.index),
         importance=_frame(_importances(studies.get("importance"))),
@@ -129,7 +129,7 @@ def _origin(record: Record) -> dict[str, str]:
     return {
         "path": file_name(record),
         "day": record["started_utc"][:10],
-        "commit": (record["environment"]["commit"] or "unversioned")[:12],
+        "commit": notes.commit(record),
         "machine": ", ".join(filter(None, [machine["cpu_model"], machine.get("gpu_model")])) or "unknown",
         "float": "" if score is None else f"{score:.2f}",
         "weights": (record.get("weights_hash") or "")[:12],
@@ -148,7 +148,7 @@ def shown(table: Table) -> dict[str, Any]:
     columns = [{"title": column.title, "numeric": column.decimals is not None} for column in table.columns]
     cells = [
         [
-            {"text": markdown_cell(cell, column), "raw": None if isinstance(cell, str) else cell}
+            {"text": cell_text(cell, column), "raw": None if isinstance(cell, str) else cell}
             for cell, column in zip(row, table.columns, strict=True)
         ]
         for row in table.rows

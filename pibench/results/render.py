@@ -1,9 +1,10 @@
-"""A table, and its three renderings."""
+"""A table, and its three renderings: names and notes are shown as they are, whatever signs they hold."""
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +15,11 @@ from tabulate import tabulate
 Value = float | int | str | None
 Format = Literal["md", "tex", "csv"]
 _MISSING = {"md": "–", "tex": "--"}
+_MARKUP = re.compile(r"[|<\\]|&(?=#?\w+;)")
+_AS_TEXT = {"|": r"\|", "<": "&lt;", "\\": r"\\", "&": "&amp;"}
+"""How Markdown writes bars, tags, backslashes and entities as text."""
+_FORMULA = ("=", "+", "-", "@")
+"""The first signs that make a spreadsheet take text for a formula (OWASP, CSV Injection)."""
 
 
 @dataclass(frozen=True)
@@ -56,26 +62,37 @@ class Table:
 def render(table: Table, form: Format) -> str:
     """Return ``table`` as GitHub Markdown, as a LaTeX booktabs tabular, or as csv of raw numbers.
 
-    Title and notes go above and below in Markdown, into comments in LaTeX, and are left out of csv.
+    Title and notes go above and below in Markdown, into comments in LaTeX, and are left out of csv. Text stands on one
+    line; in csv an apostrophe precedes text that a spreadsheet would compute.
     """
     if form == "csv":
         return _csv(table)
-    rows = [[_text(cell, column, form) for cell, column in zip(row, table.columns, strict=True)] for row in table.rows]
+    shown = _markdown if form == "md" else _line  # tabulate itself escapes for LaTeX
+    rows = [
+        [
+            _MISSING[form] if cell is None else shown(cell_text(cell, column))
+            for cell, column in zip(row, table.columns, strict=True)
+        ]
+        for row in table.rows
+    ]
     body = tabulate(
         rows,
-        headers=[column.title for column in table.columns],
+        headers=[shown(column.title) for column in table.columns],
         tablefmt={"md": "github", "tex": "latex_booktabs"}[form],
         colalign=["left" if column.decimals is None else "right" for column in table.columns] if rows else None,
         disable_numparse=True,
     )
     if form == "tex":
-        return "\n".join([f"% {table.title}", body, *(f"% {note}" for note in table.notes)]) + "\n"
-    return "\n".join([f"### {table.title}", "", body, "", *(f"- {note}" for note in table.notes)]) + "\n"
+        return "\n".join([f"% {_line(table.title)}", body, *(f"% {_line(note)}" for note in table.notes)]) + "\n"
+    above, below = f"### {_markdown(table.title)}", [f"- {_markdown(note)}" for note in table.notes]
+    return "\n".join([above, "", body, "", *below]) + "\n"
 
 
-def markdown_cell(cell: Value, column: Column) -> str:
-    """Return a cell's text in Markdown."""
-    return _text(cell, column, "md")
+def cell_text(cell: Value, column: Column) -> str:
+    """Return a cell's text, a number with the decimals of its column, and a dash where there is nothing."""
+    if cell is None:
+        return _MISSING["md"]
+    return cell if isinstance(cell, str) else format(cell, f"z.{column.decimals or 0}f")
 
 
 def or_status(numbers: pd.DataFrame | pd.Series, status: pd.Series) -> Any:
@@ -87,7 +104,7 @@ def or_status(numbers: pd.DataFrame | pd.Series, status: pd.Series) -> Any:
 def _csv(table: Table) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([column.key for column in table.columns])
+    writer.writerow([_raw(column.key) for column in table.columns])
     writer.writerows([[_raw(cell) for cell in row] for row in table.rows])
     return out.getvalue()
 
@@ -95,10 +112,16 @@ def _csv(table: Table) -> str:
 def _raw(cell: Value) -> str:
     if cell is None:
         return ""
-    return cell if isinstance(cell, str) else format(cell, "z.10g")
+    if not isinstance(cell, str):
+        return format(cell, "z.10g")
+    return "'" * cell.lstrip().startswith(_FORMULA) + _line(cell)
 
 
-def _text(cell: Value, column: Column, form: Format) -> str:
-    if cell is None:
-        return _MISSING[form]
-    return cell if isinstance(cell, str) else format(cell, f"z.{column.decimals or 0}f")
+def _line(text: str) -> str:
+    """Return text on one line."""
+    return " ".join(text.split())
+
+
+def _markdown(text: str) -> str:
+    """Return text on one line that GitHub neither cuts at a bar nor reads as HTML."""
+    return _MARKUP.sub(lambda sign: _AS_TEXT[sign[0]], _line(text))

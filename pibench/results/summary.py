@@ -34,9 +34,14 @@ def summary(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
       ``cost_status`` is the worst status of the costs.
     - ``offline`` and ``offline_gigabytes``: who provides the offline phase, and what it would send.
     - ``counted_loss``, ``beaten_by`` and ``frontier``, see :func:`with_frontier`.
+
+    Without an informative task all losses are missing, and the frontier with them: nobody can lose to a guess.
     """
     parts = (_descriptions(evidence), _scores(evidence, tasks), _losses(evidence, tasks), _costs(evidence, tasks))
-    return ranked(with_frontier(evidence.rows.join(list(parts))))
+    frame = evidence.rows.join(list(parts))
+    if not evidence.informative:
+        frame = frame.assign(loss=np.nan, loss_fixed=np.nan)
+    return ranked(with_frontier(frame))
 
 
 def over_tasks(lines: pd.DataFrame, columns: Sequence[str], tasks: Sequence[str]) -> pd.DataFrame:

@@ -30,8 +30,10 @@ def encode_task(raw: RawTask, tokenizer: Any, seq_len: int, seed: int = 0, most:
     The selection split takes a tenth of the training examples, at most ``most``.
 
     Raises:
-        InputError: too few training examples to cut a selection split from.
+        InputError: too few training examples to cut a selection split from, or a negative seed.
     """
+    if seed < 0:
+        raise InputError(f"seed {seed} is negative: give 0 or more")
     count = len(raw.train)
     held_out = min(most, int(count * SELECTION_SHARE))
     if held_out == 0:
@@ -41,7 +43,8 @@ def encode_task(raw: RawTask, tokenizer: Any, seq_len: int, seed: int = 0, most:
     order = np.random.default_rng(seed).permutation(count)
     train = _tokenise(_pick(raw.train, order[held_out:]), raw.task, tokenizer, seq_len)
     selection = _tokenise(_pick(raw.train, order[:held_out]), raw.task, tokenizer, seq_len)
-    data = TaskData(raw.task, train, selection, tokenizer.pad_token_id, raw.source, raw.fingerprint, seq_len)
+    about = raw.source, raw.fingerprint, seq_len, raw.notes
+    data = TaskData(raw.task, train, selection, tokenizer.pad_token_id, *about)
     return EncodedTask(data, _tokenise(raw.validation, raw.task, tokenizer, seq_len))
 
 

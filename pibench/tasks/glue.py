@@ -1,4 +1,8 @@
-"""The nine tasks of GLUE (Wang et al., ICLR 2019)."""
+"""The nine tasks of GLUE (Wang et al., ICLR 2019).
+
+The fingerprints of its splits tell GLUE's own data in a folder from other data. Those of QQP, and of the training
+splits of MNLI and QNLI, are not known here.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +35,28 @@ COLA = _glue(
     position=0,
     seeds=3,
     examples=(8_551, 1_043),
+    fingerprints=("3c627f684a4c5cbf", "838146a4ae006b93"),
 )
-SST2 = _glue("sst2", ("sentence",), 2, ("accuracy",), generate=grammar.sentiment, position=1, examples=(67_349, 872))
+SST2 = _glue(
+    "sst2",
+    ("sentence",),
+    2,
+    ("accuracy",),
+    generate=grammar.sentiment,
+    position=1,
+    examples=(67_349, 872),
+    fingerprints=("1f212f8e3132d6b6", "42ca7f91b4e45d48"),
+)
 MRPC = _glue(
-    "mrpc", _PAIR, 2, ("accuracy", "f1"), generate=grammar.paraphrase, position=2, seeds=3, examples=(3_668, 408)
+    "mrpc",
+    _PAIR,
+    2,
+    ("accuracy", "f1"),
+    generate=grammar.paraphrase,
+    position=2,
+    seeds=3,
+    examples=(3_668, 408),
+    fingerprints=("9d8c9b77716009be", "d4dfe3365e40e1e1"),
 )
 QQP = _glue(
     "qqp",
@@ -46,7 +68,15 @@ QQP = _glue(
     examples=(363_846, 40_430),
 )
 STSB = _glue(
-    "stsb", _PAIR, 1, ("pearson", "spearman"), generate=grammar.similarity, position=4, seeds=3, examples=(5_749, 1_500)
+    "stsb",
+    _PAIR,
+    1,
+    ("pearson", "spearman"),
+    generate=grammar.similarity,
+    position=4,
+    seeds=3,
+    examples=(5_749, 1_500),
+    fingerprints=("2e169fbc470ecbd8", "70744a3274d2a221"),
 )
 MNLI = _glue(
     "mnli",
@@ -57,11 +87,36 @@ MNLI = _glue(
     generate=partial(grammar.entailment, classes=3),
     position=5,
     examples=(392_702, 9_815),
+    fingerprints=(None, "a68f9bbf7fd35a91"),
 )
 QNLI = _glue(
-    "qnli", ("question", "sentence"), 2, ("accuracy",), generate=grammar.answer, position=6, examples=(104_743, 5_463)
+    "qnli",
+    ("question", "sentence"),
+    2,
+    ("accuracy",),
+    generate=grammar.answer,
+    position=6,
+    examples=(104_743, 5_463),
+    fingerprints=(None, "ae697a6445c58a2a"),
 )
-RTE = _glue("rte", _PAIR, 2, ("accuracy",), generate=grammar.entailment, position=7, seeds=3, examples=(2_490, 277))
+RTE = _glue(
+    "rte",
+    _PAIR,
+    2,
+    ("accuracy",),
+    generate=grammar.entailment,
+    position=7,
+    seeds=3,
+    examples=(2_490, 277),
+    fingerprints=("7de65bbadf1673e9", "2d557e5054c17160"),
+)
 WNLI = _glue(
-    "wnli", _PAIR, 2, ("accuracy",), generate=partial(grammar.entailment, entailed=1), position=8, examples=(635, 71)
+    "wnli",
+    _PAIR,
+    2,
+    ("accuracy",),
+    generate=partial(grammar.entailment, entailed=1),
+    position=8,
+    examples=(635, 71),
+    fingerprints=("70c518a9c1b650fa", "eaa15e9e8892e4aa"),
 )

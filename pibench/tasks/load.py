@@ -17,6 +17,8 @@ from pibench.tasks.task import Examples, RawTask, Task
 
 log = logging.getLogger("pibench")
 
+OWN = "own"
+"""The source of data in a folder whose validation split is not the published one."""
 SOURCES = ("auto", "folder", "hub", "sample")
 _SEALED = ContextVar("sealed", default=False)
 
@@ -27,11 +29,13 @@ def load(name: str, glue_dir: Path | None = None, source: str = "auto") -> RawTa
     ``source`` is ``folder`` (``glue_dir``, else the environment variable ``PIBENCH_GLUE_DIR``), ``hub``,
     ``sample``, or ``auto``: the folder if one is named, else the hub, else the sample with a logged warning.
     The folder holds ``<task>/train.parquet`` and ``<task>/validation.parquet`` (mnli:
-    ``validation_matched.parquet``) with the column names of the hub.
+    ``validation_matched.parquet``) with the column names of the hub. Where the task's data is on the hub, a folder's
+    bears the name of the task's suite only if the validation split is the published one, by its fingerprint. What a
+    reader of scores must know of the data (:attr:`RawTask.notes`) is logged as warnings.
 
     Raises:
         InputError: the name or source is unknown, the hub is out of reach (``source="hub"``), data is missing,
-            unreadable or malformed, or :func:`sealed` forbids loading.
+            unreadable, malformed or of one class, or :func:`sealed` forbids loading.
     """
     if _SEALED.get():
         raise InputError("a method cannot load a task, since the validation split must not be seen: use the data given")
@@ -43,7 +47,7 @@ def load(name: str, glue_dir: Path | None = None, source: str = "auto") -> RawTa
     if source == "sample":
         return _sample(task)
     if source == "folder" or (source == "auto" and root):
-        return _checked(task, sources.folder(task, Path(str(root))))
+        return _of_folder(task, Path(str(root)))
     try:
         tables = sources.hub(task)
     except sources.HubUnavailable as error:
@@ -51,7 +55,7 @@ def load(name: str, glue_dir: Path | None = None, source: str = "auto") -> RawTa
             raise
         log.warning("%s: using the built-in sample, which is not GLUE (%s)", name, error)
         return _sample(task)
-    return _checked(task, tables)
+    return _noted(RawTask(task, *_splits(task, tables), task.suite))
 
 
 @contextmanager
@@ -64,9 +68,25 @@ def sealed() -> Iterator[None]:
         _SEALED.reset(token)
 
 
-def _checked(task: Task, tables: sources.Tables) -> RawTask:
+def _of_folder(task: Task, root: Path) -> RawTask:
+    train, validation = _splits(task, sources.folder(task, root))
+    published_train, published = task.fingerprints
+    if task.hub and validation.fingerprint != published:
+        return _noted(RawTask(task, train, validation, OWN))
+    count = task.examples[0] if task.examples else len(train)
+    whole = len(train) == count and train.fingerprint == (published_train or train.fingerprint)
+    return _noted(RawTask(task, train, validation, task.suite, whole))
+
+
+def _splits(task: Task, tables: sources.Tables) -> tuple[Examples, Examples]:
     train, validation = (Examples(*sources.rows(task, table, where)) for where, table in tables.items())
-    return RawTask(task, train, validation, task.suite)
+    return train, validation
+
+
+def _noted(raw: RawTask) -> RawTask:
+    for note in raw.notes:
+        log.warning("%s", note)
+    return raw
 
 
 def _sample(task: Task) -> RawTask:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
@@ -11,9 +10,6 @@ from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from pibench.errors import InputError, pick
 from pibench.tasks.task import Task
-
-if TYPE_CHECKING:
-    pass
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
@@ -39,7 +35,16 @@ _METRICS: dict[str, Metric] = {
 
 
 def answers(task: Task, logits: np.ndarray) -> np.ndarray:
-    """Return class ids (examples,), or the scores of a regression, from logits (examples, outputs)."""
+    """Return class ids (examples,), or the scores of a regression, from logits (examples, outputs).
+
+    Raises:
+        InputError: a logit is NaN or infinite, from which ``argmax`` would still make a class.
+    """
+    if broken := int((~np.isfinite(logits)).any(axis=1).sum()):
+        raise InputError(
+            f"{task.name} cannot be scored: {broken} of {len(logits)} examples have a logit that is NaN or infinite; "
+            "check the training, or the engine that ran the model."
+        )
     return logits[:, 0] if task.regression else logits.argmax(axis=1)
 
 

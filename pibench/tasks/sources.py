@@ -17,6 +17,7 @@ from pibench.errors import InputError
 from pibench.tasks.task import Hub, Task
 
 MAX_SCORE = 5
+_TEXT = {"string", "large_string", "string_view"}
 
 Tables = dict[str, pa.Table]
 """The train table, then the validation table, each keyed by a description of its origin for error messages."""
@@ -132,10 +133,20 @@ def rows(
 
 
 def _texts(column: pa.ChunkedArray, name: str, where: str) -> list[str]:
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+    column = _decoded(column)
+    if str(column.type) not in _TEXT:
         raise InputError(f"column {name!r} of {where} holds {column.type}, not text: export it as strings.")
-    _no_null(column, name, where)
-    return column.to_pylist()
+    texts = column.cast(pa.large_string())
+    _no_null(texts, name, where)
+    found = texts.to_pylist()
+    if not any(map(str.strip, found)):
+        raise InputError(f"column {name!r} of {where} holds only empty texts: export it again.")
+    return found
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column with its values in place of indices into a dictionary."""
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 def _no_null(column: pa.ChunkedArray, name: str, where: str) -> None:
@@ -145,6 +156,7 @@ def _no_null(column: pa.ChunkedArray, name: str, where: str) -> None:
 
 
 def _labels(task: Task, column: pa.ChunkedArray, where: str) -> tuple[int, ...] | tuple[float, ...]:
+    column = _decoded(column)
     _no_null(column, "label", where)
     integers = pa.types.is_integer(column.type)
     if not (integers or (task.regression and pa.types.is_floating(column.type))):
@@ -158,4 +170,7 @@ def _labels(task: Task, column: pa.ChunkedArray, where: str) -> tuple[int, ...] 
             f"the label in row {bad[0]} of {where} is {values[bad[0]]}, outside 0 to {top}: "
             "use a labelled split of this task."
         )
+    if (values == values[0]).all():
+        kind = "score" if task.regression else "class"
+        raise InputError(f"every label of {where} is {values[0]}: use a split with more than one {kind}.")
     return tuple(values.astype(float).tolist()) if task.regression else tuple(values.tolist())

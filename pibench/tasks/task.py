@@ -10,6 +10,8 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
+import numpy as np
+
 Generator = Callable[[Random, Any], tuple[str, ...]]
 """Makes the one or two texts of an example of the built-in sample, from random numbers and the example's label."""
 
@@ -33,12 +35,14 @@ class Task:
         outputs: the number of logits, 1 for a regression of scores from 0 to 5.
         metrics: the names of its metrics (see :mod:`pibench.tasks.metrics`); its score is their mean.
         validation: the split that is scored.
-        suite: the name in records of its own data, as opposed to the built-in sample.
+        suite: the name in records of its published data, as opposed to the built-in sample and to data of one's own.
         hub: its data set on the hub, if there is one.
         generate: makes the texts of its built-in sample; without it the task needs its own data.
         position: its position in tables; tasks of equal position are sorted by name.
         seeds: its seeds in the full matrix.
-        examples: the numbers of training and validation examples of its own data, if known.
+        examples: the numbers of training and validation examples of its published data, if known.
+        fingerprints: those of its published training and validation split, see :attr:`Examples.fingerprint`; None
+            where it is not known.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Task:
     position: int = 1000
     seeds: int = 1
     examples: tuple[int, int] | None = None
+    fingerprints: tuple[str | None, str | None] = (None, None)
 
     @property
     def regression(self) -> bool:
@@ -69,18 +74,61 @@ class Examples:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits of a SHA-256 over texts and labels, whatever the order of rows and the white space.
+
+        Labels count as float32, so that scores stored in more digits are the same ones.
+        """
+        rows = zip(self.texts, np.asarray(self.labels, np.float32).tolist(), strict=True)
+        content = sorted([*(" ".join(text.split()) for text in texts), label] for texts, label in rows)
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+    @property
+    def empty(self) -> int:
+        """The number of examples of which a text is empty or only white space."""
+        return sum(not all(map(str.strip, texts)) for texts in self.texts)
+
 
 @dataclass(frozen=True)
 class RawTask:
-    """A task with its texts; ``source`` is the task's suite, such as ``glue``, or ``sample`` (built in)."""
+    """A task with its texts.
+
+    ``source`` is the task's suite, such as ``glue``, ``sample`` (built in), or ``own``, where the validation split is
+    not the published one; ``train_whole`` is False where the training split of a suite's data is not the whole one.
+    """
 
     task: Task
     train: Examples
     validation: Examples
     source: str
+    train_whole: bool = True
 
     @cached_property
     def fingerprint(self) -> str:
         """Sixteen hex digits of a SHA-256 over the texts and labels of both splits."""
         content = [[split.texts, split.labels] for split in (self.train, self.validation)]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+
+    @cached_property
+    def overlap(self) -> int:
+        """The number of validation examples whose texts are also those of a training example."""
+        seen = set(self.train.texts)
+        return sum(texts in seen for texts in self.validation.texts)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of scores must know of the data, one sentence each; empty if there is nothing."""
+        name, train, validation, found = self.task.name, self.train, self.validation, []
+        if not self.train_whole:
+            whole = f" of {self.task.examples[0]}" if self.task.examples else ""
+            found.append(f"{name}: the training split, {len(train)}{whole} examples, is not the whole published one.")
+        if self.overlap:
+            share = f"{self.overlap} of {len(validation)} validation examples"
+            found.append(f"{name}: {share} have the texts of a training example.")
+        lacking = [] if self.task.regression else sorted(set(range(self.task.outputs)) - set(train.labels))
+        found += [f"{name}: no training example has the label {label}." for label in lacking]
+        for split, examples in (("training", train), ("validation", validation)):
+            if examples.empty:
+                found.append(f"{name}: {examples.empty} of {len(examples)} {split} examples have an empty text.")
+        return tuple(found)

@@ -90,7 +90,7 @@ def _read(path: Path) -> str:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not readable as UTF-8 text: {error}") from error
-    if len(text) < HELD_OUT:
+    if len(text.strip()) < HELD_OUT:
         raise InputError(f"{path} is empty: give a file with text")
     return text
 

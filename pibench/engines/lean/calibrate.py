@@ -19,6 +19,11 @@ from pibench.tasks.data import Split
 EXP_DOMAIN = (-506.0, 0.0)
 GELU_DOMAIN = (-34.0, 34.0)
 """The domains of :meth:`SecretSharing.exp` from a linear start and of :meth:`SecretSharing.gelu` by a power."""
+MASKED_HIGHEST = -20.0
+"""How far a masked score must lie below the largest kept one: it then weighs less than 2.1e-9 of that one.
+
+Even 1000 masked keys together then stay below the grid of 16 fractional bits.
+"""
 ANY = (-math.inf, math.inf)
 
 
@@ -54,7 +59,7 @@ class Range:
 class Ranges(TorchInterpreter):
     """Runs the decompositions that the engine runs, in floats, and keeps every primitive's range in ``seen``.
 
-    Scores have no domain; those of masked keys are left out, but are in the range of ``exp``.
+    Scores have no domain, and are seen before they are masked. ``mask`` is a masked score less the largest kept one.
     """
 
     def __init__(self, switches: Switches = LEAN) -> None:
@@ -89,6 +94,13 @@ class Ranges(TorchInterpreter):
         scores = super().attention_scores(query, key)
         self._see("scores", scores, ANY)
         return scores
+
+    def mask_scores(self, scores: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        masked, padding = Interpreter.mask_scores(self, scores, keep), (keep == 0).expand(scores.shape)
+        if padding.any():
+            largest_kept = scores.masked_fill(padding, torch.finfo(scores.dtype).min).amax(-1, keepdim=True)
+            self._see("mask", (masked - largest_kept)[padding], (self._exp_domain[0], MASKED_HIGHEST))
+        return masked
 
     def softmax(self, scores: torch.Tensor, keep: torch.Tensor) -> tuple[torch.Tensor, Denominator | None]:
         return Interpreter.softmax(self, scores, keep)

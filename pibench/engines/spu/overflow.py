@@ -15,6 +15,7 @@ from pibench.model.primitives import Interpreter
 class _Products(TorchInterpreter):
     """Runs the forward pass in floats and keeps the largest product of each operator."""
 
+    mask_scores = Interpreter.mask_scores
     softmax = Interpreter.softmax
     layer_norm = Interpreter.layer_norm
 
