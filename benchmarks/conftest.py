@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.disturbances import refuse
 from pibench.cli import interrupt
-from pibench.errors import InputError
-from pibench.measure.options import declare
+from pibench.errors import InputError, show_any_text
+from pibench.measure.options import convert, declare
 from pibench.measure.plan import Cell, Plan
 from pibench.measure.workbench import Workbench
 from pibench.methods.contract import Variant
@@ -36,7 +37,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     interrupt.leave()
+    show_any_text()
+    refuse(config)
     try:
+        convert(config.option)
         config.stash[PLAN] = plan = Plan.from_options(config.option)
         _ = plan.cells
     except InputError as error:
