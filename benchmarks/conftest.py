@@ -32,7 +32,12 @@ PROBLEM = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    declare(parser.getgroup("private inference").addoption)
+    try:
+        declare(parser.getgroup("private inference").addoption)
+    except ValueError as error:
+        raise pytest.UsageError(
+            f"another pytest plugin has an option of the suite's ({error}): switch it off with -p no:NAME"
+        ) from error
 
 
 def pytest_configure(config: pytest.Config) -> None:
