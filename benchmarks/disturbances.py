@@ -90,7 +90,9 @@ DISTURBANCES = (
         remedy="choose cells with -k latency or -k 'not latency'",
     ),
     Disturbance("--benchmark-cprofile (pytest-benchmark)", "adds a run under a profiler", _given("benchmark_cprofile")),
-    Disturbance("--benchmark-disable-gc (pytest-benchmark)", "changes the timed process", _given("benchmark_disable_gc")),
+    Disturbance(
+        "--benchmark-disable-gc (pytest-benchmark)", "changes the timed process", _given("benchmark_disable_gc")
+    ),
 )
 
 

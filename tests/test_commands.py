@@ -129,7 +129,8 @@ def test_what_was_not_timed_is_not_compared() -> None:
     "arguments",
     [
         ["plan", "--seeds", "0"],
-        ["cost", "--batch", "1000000000"], ["compress", "--save", "x", "--seed", "-4"],
+        ["cost", "--batch", "1000000000"],
+        ["compress", "--save", "x", "--seed", "-4"],
         ["compress", "--save", "x", "--seed", "18446744073709551616"],
     ],
 )

@@ -38,7 +38,9 @@ def add(commands: Any) -> None:
     compress.add_argument("--variant", type=words, help="the method's variant (default: its first)")
     compress.add_argument("--profile", default="full", help=f"{' or '.join(PROFILES)} (%(default)s)")
     compress.add_argument("--seed", type=seed, default=0, help="of data split and training (%(default)s)")
-    compress.add_argument("--save", type=path, required=True, metavar="FOLDER", help="new or empty folder, or one that this command wrote")
+    compress.add_argument(
+        "--save", type=path, required=True, metavar="FOLDER", help="new or empty folder, or one that this command wrote"
+    )
     compress.set_defaults(run=_compress)
 
 

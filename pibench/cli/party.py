@@ -32,7 +32,9 @@ def add(commands: Any) -> None:
     party.add_argument(
         "--certificates", type=path, required=True, help="folder that holds ca.pem, certificate.pem and key.pem"
     )
-    party.add_argument("--wait", type=at_least(0.0), default=600.0, help="longest wait of party 1, in seconds (%(default)s)")
+    party.add_argument(
+        "--wait", type=at_least(0.0), default=600.0, help="longest wait of party 1, in seconds (%(default)s)"
+    )
     party.set_defaults(run=_party)
 
 

@@ -45,7 +45,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "address to listen on for party 1 on another machine, see `pibench party --help`",
     },
     "--certificates": {"type": path, "help": "folder of this party's certificates (with --listen)"},
-    "--port": {"type": at_least(1, 2**16 - 1), "help": "TCP port on loopback for the two parties (default: a free one)"},
+    "--port": {
+        "type": at_least(1, 2**16 - 1),
+        "help": "TCP port on loopback for the two parties (default: a free one)",
+    },
     "--deadline": {
         "type": at_least(0.01, _WEEK_S),
         "default": 900.0,

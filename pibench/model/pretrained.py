@@ -54,7 +54,9 @@ class PrivateModel(torch.nn.Module):
         for kind, ids, table in indexed:
             unknown = ids[(ids < 0) | (ids >= table.num_embeddings)]
             if len(unknown):
-                raise InputError(f"{kind} id {int(unknown[0])} is not among this model's 0 to {table.num_embeddings - 1}")
+                raise InputError(
+                    f"{kind} id {int(unknown[0])} is not among this model's 0 to {table.num_embeddings - 1}"
+                )
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write the model to a folder; raises :class:`InputError` if it cannot be written."""
