@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.disturbances import refuse
 from pibench.cli import interrupt
+from pibench.cli.disturbances import refuse
 from pibench.errors import InputError, show_any_text
 from pibench.measure.options import convert, declare
 from pibench.measure.plan import Cell, Plan
@@ -43,8 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     interrupt.leave()
     show_any_text()
-    refuse(config)
     try:
+        refuse(config)
         convert(config.option)
         config.stash[PLAN] = plan = Plan.from_options(config.option)
         _ = plan.cells

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.disturbances import refuse
 from pibench.cli import main as command
+from pibench.cli.disturbances import refuse
+from pibench.errors import InputError
 from tests.test_bench import arguments, check_refused
 
 
@@ -47,8 +48,8 @@ SETTINGS = {"timeout": "", "session_timeout": "", "reruns": 0}
 
 
 def test_plugins_that_are_installed_and_do_nothing_are_left_alone() -> None:
-    refuse(Config(SETTINGS, **IDLE))  # type: ignore[arg-type]
-    refuse(Config({}, benchmark_disable=True, benchmark_enable=True))  # type: ignore[arg-type]
+    refuse(Config(SETTINGS, **IDLE))
+    refuse(Config({}, benchmark_disable=True, benchmark_enable=True))
 
 
 @pytest.mark.parametrize(
@@ -71,21 +72,21 @@ def test_plugins_that_are_installed_and_do_nothing_are_left_alone() -> None:
     ],
 )
 def test_options_that_change_what_is_measured_are_refused(options: dict[str, Any], words: str) -> None:
-    with pytest.raises(pytest.UsageError, match="changes what is measured") as refusal:
-        refuse(Config(SETTINGS, **IDLE | options))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="changes what is measured") as refusal:
+        refuse(Config(SETTINGS, **IDLE | options))
     assert words in str(refusal.value) and "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("settings", [{"timeout": "300"}, {"reruns": "2"}])
 def test_settings_of_pytest_s_configuration_count_as_well(settings: dict[str, str]) -> None:
-    with pytest.raises(pytest.UsageError, match="pytest's configuration"):
-        refuse(Config(SETTINGS | settings))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="pytest's configuration"):
+        refuse(Config(SETTINGS | settings))
 
 
 def test_a_time_limit_in_the_environment_counts_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_TIMEOUT", "60")
-    with pytest.raises(pytest.UsageError, match="PYTEST_TIMEOUT"):
-        refuse(Config(SETTINGS))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="PYTEST_TIMEOUT"):
+        refuse(Config(SETTINGS))
 
 
 PLUGIN = """

@@ -5,18 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-import pytest
+from pibench.errors import InputError
 
 
-def _given(*names: str, idle: tuple[Any, ...] = ()) -> Callable[[pytest.Config], bool]:
+class Config(Protocol):
+    """What is read of ``pytest.Config``."""
+
+    def getoption(self, name: str, default: Any = ...) -> Any:
+        """Return an option's value, or ``default`` where no plugin has that option."""
+
+    def getini(self, name: str) -> Any:
+        """Return a setting of pytest's configuration; raises ``ValueError`` where no plugin has it."""
+
+
+def _given(*names: str, idle: tuple[Any, ...] = ()) -> Callable[[Config], bool]:
     """Return whether one of these options, or settings of pytest's configuration, has a value that is not idle."""
     nothing = (None, False, "", [], *idle)
     return lambda config: any(_value(config, name) not in nothing for name in names)
 
 
-def _value(config: pytest.Config, name: str) -> Any:
+def _value(config: Config, name: str) -> Any:
     if (value := config.getoption(name, None)) is not None:
         return value
     try:
@@ -31,16 +41,16 @@ class Disturbance:
 
     options: str
     does: str
-    active: Callable[[pytest.Config], bool]
+    active: Callable[[Config], bool]
     remedy: str = "leave it out, also in PYTEST_ADDOPTS and pytest's configuration"
 
 
-def _times_out(config: pytest.Config) -> bool:
+def _times_out(config: Config) -> bool:
     limits = (os.environ.get("PYTEST_TIMEOUT"), _value(config, "timeout"), _value(config, "session_timeout"))
     return any(limit and float(limit) > 0 for limit in limits)
 
 
-def _shuffles(config: pytest.Config) -> bool:
+def _shuffles(config: Config) -> bool:
     named = (str(config.getoption(f"random_order_{name}", "default:")) for name in ("bucket", "seed"))
     return _given("random_order_enabled")(config) or any(not value.startswith("default:") for value in named)
 
@@ -96,14 +106,14 @@ DISTURBANCES = (
 )
 
 
-def refuse(config: pytest.Config) -> None:
+def refuse(config: Config) -> None:
     """Refuse a run whose numbers would not be those of an undisturbed one.
 
     Raises:
-        pytest.UsageError: an option is active that changes what is measured, or pytest-benchmark is off.
+        InputError: an option is active that changes what is measured, or pytest-benchmark is off.
     """
     for one in DISTURBANCES:
         if one.active(config):
-            raise pytest.UsageError(f"{one.options} {one.does}, which changes what is measured: {one.remedy}")
+            raise InputError(f"{one.options} {one.does}, which changes what is measured: {one.remedy}")
     if config.getoption("benchmark_disable", None) is None:
-        raise pytest.UsageError("pytest-benchmark, which times the cells, is not loaded: add -p benchmark")
+        raise InputError("pytest-benchmark, which times the cells, is not loaded: add -p benchmark")
