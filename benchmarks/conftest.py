@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from pibench.cli import interrupt
-from pibench.errors import InputError
-from pibench.measure.options import declare
+from pibench.cli.disturbances import refuse
+from pibench.errors import InputError, show_any_text
+from pibench.measure.options import convert, declare
 from pibench.measure.plan import Cell, Plan
 from pibench.measure.workbench import Workbench
 from pibench.methods.contract import Variant
@@ -31,12 +32,20 @@ PROBLEM = pytest.StashKey[str]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    declare(parser.getgroup("private inference").addoption)
+    try:
+        declare(parser.getgroup("private inference").addoption)
+    except ValueError as error:
+        raise pytest.UsageError(
+            f"another pytest plugin has an option of the suite's ({error}): switch it off with -p no:NAME"
+        ) from error
 
 
 def pytest_configure(config: pytest.Config) -> None:
     interrupt.leave()
+    show_any_text()
     try:
+        refuse(config)
+        convert(config.option)
         config.stash[PLAN] = plan = Plan.from_options(config.option)
         _ = plan.cells
     except InputError as error:

@@ -137,8 +137,9 @@ def test_unknown_hub_id(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "give a hub id, a folder or 'minilm'" in refused("nobody/no-such-model")
 
 
-def test_unknown_folder(tmp_path: Path) -> None:
-    refused(tmp_path / "nowhere")
+@pytest.mark.parametrize("name", ["/nope", "./nope", "../nope", "~/nope", "a/b/c", "c:\\nope"])
+def test_what_is_written_like_a_path_is_no_hub_id(name: str) -> None:
+    assert refused(name).endswith("there is no such folder")
 
 
 def test_empty_folder(tmp_path: Path) -> None:

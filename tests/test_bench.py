@@ -26,7 +26,8 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def arguments(backbone: Path, *options: str) -> list[str]:
-    fixed = ["-s", "-q", "-W", "default", "-p", "no:cacheprovider", f"--backbone={backbone}", "--data=sample"]
+    fixed = ["-s", "-q", "-W", "default", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    fixed += [f"--backbone={backbone}", "--data=sample"]
     return [str(ROOT / "benchmarks"), "-c", str(ROOT / "pyproject.toml"), *fixed, *options]
 
 
@@ -49,14 +50,19 @@ def glue_folder(folder: Path, **changes: object) -> Path:
         (["--profile=fulll"], ["unknown profile 'fulll'", "full"]),
         (["--engine=spdz"], ["unknown engine 'spdz'", "crypten"]),
         (["--network=fast"], ["'fast' is not a network", "wan"]),
-        (["--seeds=one"], ["--seeds has 'one'"]),
-        (["--seq-len=2"], ["--seq-len 2"]),
+        (["--seeds=one"], ["--seeds 'one' is not a whole number"]),
+        (["--seq-len=2"], ["--seq-len '2'"]),
         (["--recovery=prayer"], ["unknown recovery 'prayer'", "distill, finetune"]),
         (["--dealer=nobody"], ["unknown dealer 'nobody'", "third-party"]),
         (["--dealer=third-party", "--listen=a:1"], ["--dealer third-party", "--listen"]),
-        (["--mpc-examples=-1"], ["--mpc-examples -1"]),
+        (["--mpc-examples=-1"], ["--mpc-examples '-1'"]),
         (["--seq-len=41"], ["--seq-len 41", "position table", "40"]),
         (["--backbone=./no-such-folder"], ["backbone './no-such-folder'"]),
+        (["--port=abc"], ["--port 'abc' is not a whole number from 1 to 65535"]),
+        (["--deadline=nan"], ["--deadline 'nan'"]),
+        (["--output="], ["--output is empty"]),
+        (["--benchmark-disable"], ["--benchmark-disable", "leave it out"]),
+        (["-p", "no:benchmark"], ["add -p benchmark"]),
         (["--data=folder", "--glue-dir=no-such-folder"], ["no-such-folder"]),
     ],
 )

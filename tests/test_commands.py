@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pibench.cli import doctor
+from pibench.cli import doctor, run
 from pibench.cli import main as command
+from pibench.cli import records as chosen_records
 from pibench.cli.compare import compared, explained
 from pibench.cli.cost import predicted
 from pibench.cli.plan import planned
@@ -18,6 +21,7 @@ from pibench.errors import InputError, pick
 from pibench.methods.registry import METHODS
 from pibench.model.module import Model
 from pibench.results.evidence import join
+from pibench.results.records import RESULTS, file_name, write
 from pibench.testing.made_up import BUDGET, accuracy_record
 from pibench.testing.models import save_checkpoint, tiny_bert
 from tests.test_tables import study
@@ -70,6 +74,12 @@ def test_predicted_costs_add_up_to_the_ledger_s(backbone: Path, make_model: Any)
         (["list", "--all"], "pibench list does not take --all"),
         (["compare", "dense/exact", "dense/exactly", "--records", "results/v1/records"], "did you mean 'dense/exact'?"),
         (["explain", "cola", "--records", "no-such-folder"], "no records folder no-such-folder"),
+        (["compare", "dense/exact", "ig3d/a", "--records", "ig3d"], "ig3d holds no records: name a folder"),
+        (["plan", "--sizes", "base", "--records", "ig3d"], "ig3d holds no records: name a folder"),
+        (["cost", "--activation", ""], "--activation is empty: give it a value"),
+        (["list", ""], "an argument is empty"),
+        (["compress", "--save="], "--save is empty"),
+        (["tables", "--records", ""], "--records is empty"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_two(
@@ -117,17 +127,44 @@ def test_what_was_not_timed_is_not_compared() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["plan", "--seeds", "0"], ["cost", "--batch", "1000000000"], ["compress", "--save", "x", "--seed", "-4"]],
+    [
+        ["plan", "--seeds", "0"],
+        ["cost", "--batch", "1000000000"],
+        ["compress", "--save", "x", "--seed", "-4"],
+        ["compress", "--save", "x", "--seed", "18446744073709551616"],
+    ],
 )
 def test_numbers_out_of_range_are_refused_at_once(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         command.main(arguments)
-    assert "is not a number from" in capsys.readouterr().err
+    assert "is not a whole number from" in capsys.readouterr().err
 
 
 def test_a_long_list_of_what_is_known_is_cut() -> None:
     with pytest.raises(InputError, match=r"did you mean 'ig3d/a' or 'ig3d/b'\? Known are .* and 12 more$"):
         pick("row", "ig3d", [*map(str, range(40)), "ig3d/a", "ig3d/b"])
+
+
+def test_records_are_those_of_the_checkout_unless_there_are_some_here(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["explain", "cola-dense-exact-s0"]) == 0
+    own = accuracy_record("rte", "dense", "exact", 60.0)
+    write(own, tmp_path / RESULTS / "records" / file_name(own))
+    capsys.readouterr()
+    assert command.main(["explain", "cola-dense-exact-s0"]) == 2
+    assert "rte-dense-exact-s0" in capsys.readouterr().err
+
+
+def test_without_a_checkout_the_folder_of_records_is_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(chosen_records, "CHECKOUT", tmp_path)
+    for arguments in (["explain", "a"], ["compare", "a", "b"]):
+        assert command.main(arguments) == 2
+        assert "name a folder of records with --records" in capsys.readouterr().err
 
 
 def test_nothing_in_common_is_refused() -> None:
@@ -159,6 +196,40 @@ def test_the_doctor_fails_for_what_is_needed_alone(
     assert command.main(["doctor", "--json"]) == 1
     rows = {row["what"]: row for row in json.loads(capsys.readouterr().out)}
     assert (rows["engine lean"]["state"], rows["engine lean"]["more"]) == ("missing", "install it")
+
+
+def test_the_doctor_names_what_hides_a_package_and_what_runs_the_cells(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(doctor, "_engine", lambda name: "there")
+    other = hide(tmp_path, monkeypatch)
+    monkeypatch.setattr(run, "find_spec", lambda name: None if name == "pytest_benchmark" else find_spec(name))
+    assert command.main(["doctor", "--json"]) == 1
+    rows = {row["what"]: row["more"] for row in json.loads(capsys.readouterr().out)}
+    assert str(other) in rows["the suite's packages"]
+    assert rows["pytest"] == "pytest-benchmark is not installed: run `pip install 'pibench[bench]'`"
+
+
+def hide(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put another package named ``baselines`` in front of the suite's, and return its file."""
+    (folder / "baselines").mkdir()
+    (folder / "baselines" / "__init__.py").touch()
+    monkeypatch.delitem(sys.modules, "baselines", raising=False)
+    monkeypatch.syspath_prepend(folder)
+    return folder / "baselines" / "__init__.py"
+
+
+def test_a_run_is_refused_where_pytest_is_missing_or_a_package_is_hidden(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as without:
+        without.setattr(run, "find_spec", lambda name: None)
+        assert command.main(["run"]) == 2
+    assert capsys.readouterr().err == "pibench: pytest is not installed: run `pip install 'pibench[bench]'`\n"
+    other = hide(tmp_path, monkeypatch)
+    assert command.main(["run"]) == 2
+    said = capsys.readouterr().err
+    assert str(other) in said and said.count("\n") == 1
 
 
 def test_planned_hours_follow_the_measured_seconds() -> None:

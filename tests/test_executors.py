@@ -92,7 +92,7 @@ def test_a_job_that_its_cluster_lost_has_a_status(capsys: pytest.CaptureFixture[
     ("options", "words"),
     [
         (["--tasks", "sst3"], "unknown task 'sst3'"),
-        (["--seeds", "a"], "--seeds has 'a'"),
+        (["--seeds", "a"], "--seeds 'a' is not a whole number"),
         (["-k", "dense"], "does not take -k"),
         (["--methods", "denes"], "did you mean 'dense'?"),
         (["--no-such-option"], "unrecognized arguments: --no-such-option"),

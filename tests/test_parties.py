@@ -51,6 +51,24 @@ def test_a_killed_party_is_named_with_its_signal(make_model: MakeModel, rank: in
     assert not any(process.is_alive() for process in running.processes)
 
 
+UNGUARDED = """
+from pibench.engines.engine import Session
+from pibench.engines.lean.parties import LeanParties
+with LeanParties(Session(deadline=60)):
+    pass
+"""
+
+
+@mpc
+def test_a_script_without_a_guard_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(UNGUARDED)
+    done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert "a script that starts parties must do so under `if __name__ == '__main__':`" in last
+    assert done.stderr.count("Traceback") == 1 and "bootstrapping" not in done.stderr
+
+
 @mpc
 def test_a_party_that_raises_is_named_with_its_words() -> None:
     with (

@@ -73,17 +73,51 @@ def test_what_cannot_be_mixed_has_a_folder_of_its_own(options: tuple[str, ...], 
     [
         (("--engine=lean:polysoftmax",), "unknown method 'polysoftmax'"),
         (("--engine=spdz:dense",), "unknown engine 'spdz'"),
-        (("--seq-len=2",), "--seq-len 2 leaves no room for text; give at least 3"),
-        (("--mpc-examples=-1",), "give at least 0"),
+        (("--seq-len=2",), "--seq-len '2' is not a whole number from 3 to 1000000"),
+        (("--mpc-examples=-1",), "is not a whole number from 0 to"),
         (("--no-such-option",), "no-such-option"),
-        (("--port=abc",), "invalid int value: 'abc'"),
-        (("--seeds=1.5",), "--seeds has '1.5'"),
+        (("--mpc-examples=1e3",), "--mpc-examples '1e3'"),
+        (("--port=abc",), "--port 'abc' is not a whole number from 1 to 65535"),
+        (("--port=0",), "--port '0'"),
+        (("--port=65536",), "--port '65536'"),
+        (("--deadline=-3",), "--deadline '-3' is not a number from 0.01"),
+        (("--deadline=nan",), "--deadline 'nan'"),
+        (("--deadline=inf",), "--deadline 'inf'"),
+        (("--vocabulary=255",), "--vocabulary '255'"),
+        (("--seeds=4294967296",), "--seeds '4294967296' is not a whole number from 0 to 4294967295"),
+        (("--seeds=0,-1",), "--seeds '-1'"),
+        (("--output=",), "--output is empty"),
+        (("--backbone=",), "--backbone is empty"),
+        (("--listen=",), "--listen is empty"),
+        (("--output=~no-such-user/x",), "'~no-such-user/x' has no home folder"),
+        (("--seeds=1.5",), "--seeds '1.5' is not a whole number"),
     ],
 )
 def test_a_bad_option_is_one_sentence(arguments: tuple[str, ...], words: str) -> None:
     with pytest.raises(InputError) as caught:
         plan(*arguments)
     assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_tilde_is_the_home_folder_in_every_option_that_takes_a_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths = ("--output", "--glue-dir", "--certificates", "--text-dir", "--studies", "--backbone")
+    options = vars(read([f"{name}=~/x" for name in paths]))
+    assert {str(options[name[2:].replace("-", "_")]) for name in paths} == {str(tmp_path / "x")}
+
+
+@pytest.mark.parametrize(
+    ("backbone", "name"), [(".", "inner"), ("./", "inner"), ("..", "outer"), ("deep/", "deep"), ("deep/..", "inner")]
+)
+def test_a_folder_s_name_is_never_empty(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, backbone: str, name: str
+) -> None:
+    (tmp_path / "outer" / "inner" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "outer" / "inner")
+    assert plan(f"--backbone={backbone}", "--engine=lean").backbone_name == name
+    assert plan("--backbone=/", "--engine=lean").backbone_name == "/"
 
 
 def test_defaults_are_those_of_the_command_line() -> None:

@@ -17,6 +17,7 @@ from pibench.net.processes import PartyFailed, PartyTimeout
 from pibench.plugins import Registry
 from pibench.results import records
 from pibench.testing.made_up import accuracy_record
+from pibench.testing.models import save_checkpoint, tiny_bert
 from pibench.training.tune import selection_score
 from tests.conftest import MakeModel
 from tests.test_studies import study
@@ -128,6 +129,14 @@ def test_a_disk_that_takes_nothing_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "records").write_text("a file where a folder should be")
     with pytest.raises(InputError, match=r"cannot write .*choose another folder"):
         run_cell(workbench(tmp_path), BLANK, lambda: dict(DONE))
+
+
+def test_braces_in_a_folder_s_name_are_left_alone(tmp_path: Path) -> None:
+    backbone = str(save_checkpoint(tiny_bert(), tmp_path / "backbone"))
+    output = tmp_path / "{}{0.x}-{data}"
+    bench = Workbench(Plan.from_options(defaults(engine="lean", data="sample", output=output, backbone=backbone)))
+    assert bench.check() == "sample"
+    assert bench.plan.output == tmp_path / "{}{0.x}-sample"
 
 
 def test_a_folder_with_other_cells_is_refused_and_one_with_studies_is_not(tmp_path: Path) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from pibench.cli.output import add_json, show
+from pibench.cli.records import add_records, read_records
 from pibench.cli.run import nothing_more
 from pibench.errors import InputError, pick
 from pibench.results.cost import GROUPS, LINKS
 from pibench.results.evidence import Evidence, join
-from pibench.results.records import RESULTS, file_name, read_all
+from pibench.results.records import file_name
 from pibench.results.stats import FEWEST, LEVEL, ahead
 from pibench.results.summary import summary
 
@@ -27,14 +27,14 @@ def add(commands: Any) -> None:
     one = commands.add_parser("explain", help="everything about one cell, such as cola-ig3d-within_2.3-s0")
     one.add_argument("cell", help="TASK-METHOD-VARIANT-sSEED")
     for parser, run in ((two, _compare), (one, _explain)):
-        parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
+        add_records(parser)
         add_json(parser)
         parser.set_defaults(run=run)
 
 
 def _compare(chosen: argparse.Namespace, rest: list[str]) -> int:
     nothing_more(chosen, rest)
-    show(compared(join(read_all(chosen.records)), chosen.one, chosen.other), chosen.json)
+    show(compared(join(read_records(chosen)), chosen.one, chosen.other), chosen.json)
     return 0
 
 
@@ -102,7 +102,7 @@ def _told_apart(costed: pd.DataFrame, chosen: Sequence[str]) -> str:
 
 def _explain(chosen: argparse.Namespace, rest: list[str]) -> int:
     nothing_more(chosen, rest)
-    show(explained(join(read_all(chosen.records)), chosen.cell), chosen.json)
+    show(explained(join(read_records(chosen)), chosen.cell), chosen.json)
     return 0
 
 

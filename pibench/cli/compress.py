@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from pibench.cli.arguments import at_least
+from pibench.arguments import path, seed, words
 from pibench.cli.run import nothing_more
-from pibench.errors import InputError, pick
+from pibench.errors import InputError, one_line, pick
 from pibench.measure.accuracy import float_scores
 from pibench.measure.options import OPTIONS, defaults
 from pibench.measure.plan import Cell, Plan
@@ -17,7 +16,7 @@ from pibench.measure.stages import served
 from pibench.measure.workbench import Workbench, writable
 from pibench.methods.contract import Skip, Variant
 from pibench.methods.registry import METHODS
-from pibench.model.pretrained import PrivateModel
+from pibench.model.pretrained import PrivateModel, refuse_other_files
 from pibench.training.finetune import predict
 
 _OPTIONS = ("--backbone", "--seq-len", "--glue-dir", "--data")
@@ -36,19 +35,22 @@ def add(commands: Any) -> None:
         compress.add_argument(name, **OPTIONS[name])
     compress.add_argument("--task", default="sst2", help="task (%(default)s)")
     compress.add_argument("--method", default="ig3d", help="see pibench list (%(default)s)")
-    compress.add_argument("--variant", help="the method's variant (default: its first)")
+    compress.add_argument("--variant", type=words, help="the method's variant (default: its first)")
     compress.add_argument("--profile", default="full", help=f"{' or '.join(PROFILES)} (%(default)s)")
-    compress.add_argument("--seed", type=at_least(0), default=0, help="of data split and training (%(default)s)")
-    compress.add_argument("--save", type=Path, required=True, metavar="FOLDER", help="folder to save the model in")
+    compress.add_argument("--seed", type=seed, default=0, help="of data split and training (%(default)s)")
+    compress.add_argument(
+        "--save", type=path, required=True, metavar="FOLDER", help="new or empty folder, or one that this command wrote"
+    )
     compress.set_defaults(run=_compress)
 
 
 def _compress(chosen: argparse.Namespace, rest: list[str]) -> int:
     nothing_more(chosen, rest)
+    refuse_other_files(chosen.save)
     plan = Plan.from_options(_as_run(chosen))
     cell = Cell(plan.tasks[0], chosen.method, _variant(chosen), chosen.seed)
-    bench = Workbench(plan)
     writable(chosen.save)
+    bench = Workbench(plan)
     model = served(bench, cell)
     if isinstance(model, Skip):
         raise InputError(f"{chosen.method} does not apply: {model.reason}")
@@ -65,14 +67,17 @@ def _compress(chosen: argparse.Namespace, rest: list[str]) -> int:
         "data": task.data.source,
     }
     PrivateModel(model, about).save_pretrained(chosen.save)
-    bench.backbone.tokenizer.save_pretrained(chosen.save)
+    try:
+        bench.backbone.tokenizer.save_pretrained(chosen.save)
+    except Exception as error:  # the tokenizer's own library raises plain exceptions
+        raise InputError(f"cannot write the tokenizer to {chosen.save} ({one_line(error, 200)})") from error
     print(f"{chosen.save}: {cell.name}, {scores['float']:.1f} % in floats on {task.data.source}'s validation split")
     return 0
 
 
 def _variant(chosen: argparse.Namespace) -> Variant:
     variants = {variant.name: variant for variant in METHODS[chosen.method].info.variants}
-    return variants[pick("variant", chosen.variant or next(iter(variants)), variants)]
+    return variants[pick("variant", next(iter(variants)) if chosen.variant is None else chosen.variant, variants)]
 
 
 def _as_run(chosen: argparse.Namespace) -> argparse.Namespace:

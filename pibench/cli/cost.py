@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from pibench.cli.arguments import at_least
+from pibench.arguments import at_least, checkpoint, words
 from pibench.cli.output import add_json, show
 from pibench.cli.run import nothing_more
 from pibench.errors import InputError
@@ -15,11 +15,11 @@ from pibench.errors import InputError
 def add(commands: Any) -> None:
     """Add the command to the parser's."""
     cost = commands.add_parser("cost", help="predict bytes and rounds of an inference, without running it")
-    cost.add_argument("--backbone", default="minilm", help="hub id, folder, or minilm (%(default)s)")
+    cost.add_argument("--backbone", type=checkpoint, default="minilm", help="hub id, folder, or minilm (%(default)s)")
     cost.add_argument("--seq-len", type=at_least(1), default=128, help="tokens (%(default)s)")
     cost.add_argument("--batch", type=at_least(1, 1024), default=1, help="inputs at once (%(default)s)")
     for name in ("softmax", "activation", "norm"):
-        cost.add_argument(f"--{name}", metavar="OPERATOR", help=f"another {name} in every layer")
+        cost.add_argument(f"--{name}", type=words, metavar="OPERATOR", help=f"another {name} in every layer")
     add_json(cost)
     cost.set_defaults(run=_cost)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from pibench.cli.arguments import at_least
+from pibench.arguments import at_least, path
 from pibench.cli.run import nothing_more
 
 
@@ -18,7 +17,7 @@ def add(commands: Any) -> None:
         description="Run each architecture that has an accuracy record but no cost record between real parties, with "
         "random weights of its shapes, interleaved with the dense model.",
     )
-    costs.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="the folder that holds records/")
+    costs.add_argument("--output", type=path, required=True, metavar="FOLDER", help="the folder that holds records/")
     costs.add_argument("--seq-len", type=at_least(3), default=128, help="tokens (%(default)s)")
     costs.add_argument("--pairs", type=at_least(1, 1000), default=8, help="interleaved pairs of runs (%(default)s)")
     costs.set_defaults(run=_costs)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pibench.cli.output import add_json, show
-from pibench.cli.run import nothing_more
+from pibench.cli.run import nothing_more, refuse_hidden_packages, refuse_missing_pytest
 from pibench.errors import InputError
 
 _DISK_GB = 5.0
@@ -36,6 +36,8 @@ def examined() -> list[dict[str, str]]:
     """Return what was checked, whether a run needs it, its state, and what to do."""
     checks: list[tuple[str, str, Callable[[], str]]] = [
         ("Python 3.11 to 3.13", "yes", _python),
+        ("pytest", "yes", _pytest),
+        ("the suite's packages", "yes", _packages),
         ("loopback port", "yes", _port),
         ("backbone minilm", "yes", _backbone),
         ("methods", "yes", _methods),
@@ -58,6 +60,16 @@ def _python() -> str:
     if not (3, 11) <= sys.version_info < (3, 14):
         raise InputError(f"this is {sys.version.split()[0]}: install a supported version")
     return sys.version.split()[0]
+
+
+def _pytest() -> str:
+    refuse_missing_pytest()
+    return "with pytest-benchmark"
+
+
+def _packages() -> str:
+    refuse_hidden_packages()
+    return "are the ones that Python finds"
 
 
 def _engines() -> dict[str, str]:

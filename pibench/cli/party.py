@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pibench.arguments import at_least, path
 from pibench.cli.run import run_benchmarks
 from pibench.errors import InputError
 from pibench.measure.provenance import machine
@@ -29,9 +30,11 @@ def add(commands: Any) -> None:
     party.add_argument("--listen", metavar="HOST:PORT", help="address that party 0 listens on")
     party.add_argument("--connect", metavar="HOST:PORT", help="address of party 0, for party 1")
     party.add_argument(
-        "--certificates", type=Path, required=True, help="folder that holds ca.pem, certificate.pem and key.pem"
+        "--certificates", type=path, required=True, help="folder that holds ca.pem, certificate.pem and key.pem"
     )
-    party.add_argument("--wait", type=float, default=600.0, help="longest wait of party 1, in seconds (%(default)s)")
+    party.add_argument(
+        "--wait", type=at_least(0.0), default=600.0, help="longest wait of party 1, in seconds (%(default)s)"
+    )
     party.set_defaults(run=_party)
 
 

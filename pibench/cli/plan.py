@@ -6,14 +6,14 @@ import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 import torch
 
-from pibench.cli.arguments import at_least
+from pibench.arguments import at_least
 from pibench.cli.output import add_json, show
+from pibench.cli.records import add_records, read_records
 from pibench.cli.run import nothing_more
 from pibench.engines.lean.ledger import predict
 from pibench.errors import InputError, pick
@@ -22,7 +22,7 @@ from pibench.measure.profiles import PROFILES
 from pibench.model.architecture import Architecture, Layer
 from pibench.model.module import Embeddings, Model
 from pibench.results.mixtures import row_label
-from pibench.results.records import RESULTS, Record, read_all
+from pibench.results.records import Record
 from pibench.tasks.registry import TASKS, in_order
 
 _WORDS = 30_522
@@ -59,9 +59,7 @@ def add(commands: Any) -> None:
     plan.add_argument("--sizes", default="base,large", help=f"of {', '.join(SIZES)}, comma-separated (%(default)s)")
     plan.add_argument("--tasks", default="all", help="tasks, comma-separated (default: all that are installed)")
     plan.add_argument("--seeds", type=at_least(1, 1000), default=3, help="seeds per cell (%(default)s)")
-    plan.add_argument(
-        "--records", type=Path, default=RESULTS / "records", help="folder of the measured records (%(default)s)"
-    )
+    add_records(plan)
     add_json(plan)
     plan.set_defaults(run=_plan)
 
@@ -73,7 +71,7 @@ def _plan(chosen: argparse.Namespace, rest: list[str]) -> int:
     tasks = [pick("task", name, TASKS) for name in named]
     slower = {name: seconds_a_step(SIZES[name].architecture) for name in {*sizes, "minilm"}}
     ratios = {name: seconds / slower["minilm"] for name, seconds in slower.items()}
-    show(planned(read_all(chosen.records), ratios, sizes, tasks, chosen.seeds), chosen.json)
+    show(planned(read_records(chosen), ratios, sizes, tasks, chosen.seeds), chosen.json)
     return 0
 
 

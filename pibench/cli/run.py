@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from pibench.cli.records import CHECKOUT
 from pibench.errors import InputError
 
-_BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-_QUIET = ("-s", "-q", "-W", "default", "-p", "no:cacheprovider", "--benchmark-quiet")
+_BENCHMARKS = CHECKOUT / "benchmarks"
+_PLUGINS = ("-p", "benchmark", "-p", "no:cacheprovider", "-p", "no:randomly")
+"""pytest-benchmark, also where the environment switches plugins off; and none that remembers or shuffles cells."""
+_QUIET = ("-s", "-q", "-W", "default", *_PLUGINS, "--benchmark-quiet")
 _CELLS = ("accuracy", "communication", "latency", "reference")
 
 
@@ -26,14 +30,35 @@ def run_benchmarks(cells: Sequence[str], options: Sequence[str]) -> int:
     """Run benchmarks by name and return pytest's exit status.
 
     Raises:
-        InputError: the package was installed without a checkout of the suite.
+        InputError: pytest is missing, a package hides one of the suite's, or there is no checkout of the suite.
     """
+    refuse_missing_pytest()
+    refuse_hidden_packages()
     import pytest
 
     if not _BENCHMARKS.is_dir():
         raise InputError(f"{_BENCHMARKS} is missing: benchmarks run from a checkout of the suite")
     files = [str(_BENCHMARKS / f"test_{name}.py") for name in cells]
     return int(pytest.main([*_QUIET, *files, *options]))
+
+
+def refuse_missing_pytest() -> None:
+    """Raise :class:`InputError` if what runs the benchmarks is not installed."""
+    for package in ("pytest", "pytest_benchmark"):
+        if find_spec(package) is None:
+            raise InputError(f"{package.replace('_', '-')} is not installed: run `pip install 'pibench[bench]'`")
+
+
+def refuse_hidden_packages() -> None:
+    """Raise :class:`InputError` if Python finds another package under the name of one of the suite's."""
+    for package in ("ig3d", "baselines"):
+        spec = find_spec(package)
+        found = Path(spec.origin).resolve() if spec and spec.origin else None
+        if found != CHECKOUT / package / "__init__.py":
+            raise InputError(
+                f"the package {package!r} is {found or 'missing'}, not the suite's in {CHECKOUT}: rename the other "
+                "one, or take its folder off PYTHONPATH"
+            )
 
 
 def nothing_more(chosen: argparse.Namespace, rest: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pibench.cli.arguments import at_least
+from pibench.arguments import at_least
 from pibench.cli.executors import Dask, Executor, Local, Slurm, stages
 from pibench.errors import InputError
 from pibench.measure.options import read

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
+from pibench.arguments import at_least, checkpoint, path, seed, words
 from pibench.engines.security import DEALERS
 from pibench.errors import InputError
 from pibench.measure.profiles import PROFILES
 from pibench.net.profiles import MODELLED, NETWORKS
 from pibench.results.records import RESULTS
 
+_WEEK_S = 7 * 24 * 3600.0
 _LINKS = ", ".join(name for name in NETWORKS if name not in ("loopback", *MODELLED))
 OPTIONS: dict[str, dict[str, Any]] = {
     "--tasks": {"default": "sst2", "help": "tasks, comma-separated (default: %(default)s)"},
     "--methods": {"default": "all", "help": "methods, comma-separated (default: all that are installed)"},
     "--profile": {"default": "quick", "help": f"{' or '.join(PROFILES)} (default: %(default)s)"},
-    "--seq-len": {"type": int, "help": "longest sequence in tokens (default: the profile's)"},
+    "--seq-len": {"type": at_least(3), "help": "longest sequence in tokens (default: the profile's)"},
     "--engine": {
         "help": "engines, comma-separated; NAME:METHOD runs only that method (default: lean, and crypten:dense if "
         "CrypTen is installed)"
     },
     "--mpc-examples": {
-        "type": int,
+        "type": at_least(0),
         "help": "validation examples scored under MPC, 0 for none (default: the profile's)",
     },
     "--network": {"default": "lan", "help": f"one more link to model: {_LINKS}, or a link such as '3Gbit,1ms'"},
     "--seeds": {"default": "0", "help": "seeds, comma-separated (default: %(default)s)"},
-    "--backbone": {"default": "minilm", "help": "hub id, folder, or minilm (default: %(default)s)"},
+    "--backbone": {"type": checkpoint, "default": "minilm", "help": "hub id, folder, or minilm (default: %(default)s)"},
     "--recovery": {"default": "distill", "help": "distill from the dense model, or finetune (default: %(default)s)"},
     "--resume": {"action": "store_true", "help": "keep finished cells and trained models of an earlier run"},
-    "--glue-dir": {"type": Path, "help": "folder of GLUE parquet files (default: $PIBENCH_GLUE_DIR)"},
+    "--glue-dir": {"type": path, "help": "folder of GLUE parquet files (default: $PIBENCH_GLUE_DIR)"},
     "--data": {"default": "auto", "help": "auto, folder, hub or sample (default: %(default)s)"},
-    "--output": {"type": Path, "help": "where records and tables go (default: the profile's)"},
+    "--output": {"type": path, "help": "where records and tables go (default: the profile's)"},
     "--dealer": {
         "default": "first-party",
         "help": f"{' or '.join(DEALERS)}, see docs/security.md (default: %(default)s)",
@@ -43,11 +44,18 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "metavar": "HOST:PORT",
         "help": "address to listen on for party 1 on another machine, see `pibench party --help`",
     },
-    "--certificates": {"type": Path, "help": "folder of this party's certificates (with --listen)"},
-    "--port": {"type": int, "help": "TCP port on loopback for the two parties (default: a free one)"},
-    "--deadline": {"type": float, "default": 900.0, "help": "longest wait for an answer from a party, in seconds"},
+    "--certificates": {"type": path, "help": "folder of this party's certificates (with --listen)"},
+    "--port": {
+        "type": at_least(1, 2**16 - 1),
+        "help": "TCP port on loopback for the two parties (default: a free one)",
+    },
+    "--deadline": {
+        "type": at_least(0.01, _WEEK_S),
+        "default": 900.0,
+        "help": "longest wait for an answer from a party, in seconds (default: %(default)s)",
+    },
     "--studies": {
-        "type": Path,
+        "type": path,
         "default": RESULTS / "records",
         "help": "where studies' records go (default: %(default)s)",
     },
@@ -55,20 +63,39 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "warandpeace",
         "help": "text to train decoders on, the name of a folder (default: %(default)s)",
     },
-    "--text-dir": {"type": Path, "help": "folder with one subfolder of text per corpus (default: $PIBENCH_TEXT_DIR)"},
+    "--text-dir": {"type": path, "help": "folder with one subfolder of text per corpus (default: $PIBENCH_TEXT_DIR)"},
     "--vocabulary": {
-        "type": int,
+        "type": at_least(256, 2**16),
         "default": 2048,
         "help": "vocabulary size of the decoders' tokenizer (default: %(default)s)",
     },
 }
-"""Each option with the keyword arguments that argparse and pytest both take."""
+"""Each option with the keyword arguments of argparse's ``add_argument``."""
 
 
 def declare(add: Callable[..., object]) -> None:
-    """Declare all options by ``add``: argparse's ``add_argument``, or pytest's ``addoption``."""
+    """Declare all options by ``add``: argparse's ``add_argument``, or pytest's ``addoption``.
+
+    Their values stay texts until :func:`convert`, so that both refuse a bad one in the same words.
+    """
     for name, details in OPTIONS.items():
-        add(name, **details)
+        add(name, **{key: value for key, value in details.items() if key != "type"})
+
+
+def convert(options: Namespace) -> None:
+    """Replace the texts in ``options`` by values of the options' types.
+
+    Raises:
+        InputError: an option has an invalid value, such as an empty one.
+    """
+    for name, details in OPTIONS.items():
+        key = name[2:].replace("-", "_")
+        given = getattr(options, key)
+        if isinstance(given, str):
+            try:
+                setattr(options, key, details.get("type", words)(given))
+            except ArgumentTypeError as error:
+                raise InputError(f"{name} {error}") from error
 
 
 class _Parser(ArgumentParser):
@@ -86,7 +113,9 @@ def read(arguments: Sequence[str]) -> Namespace:
     """
     parser = _Parser(allow_abbrev=False, add_help=False)
     declare(parser.add_argument)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    convert(options)
+    return options
 
 
 def defaults(**given: Any) -> Namespace:
@@ -103,9 +132,8 @@ def listed(option: str, text: str) -> list[str]:
 
 
 def seeds(text: str) -> list[int]:
-    """Return the values of ``--seeds``; raises :class:`InputError` for anything but whole numbers."""
-    found = listed("seeds", text)
-    for part in found:
-        if not part.isdecimal():
-            raise InputError(f"--seeds has {part!r}; give whole numbers such as 0,1,2")
-    return list(dict.fromkeys(map(int, found)))
+    """Return the values of ``--seeds``; raises :class:`InputError` for anything but seeds."""
+    try:
+        return list(dict.fromkeys(map(seed, listed("seeds", text))))
+    except ArgumentTypeError as error:
+        raise InputError(f"--seeds {error}; give seeds such as 0,1,2") from error

@@ -77,11 +77,9 @@ class Plan:
         return cls(
             profile=profile,
             budget=replace(profile.budget, recovery=recovery),
-            seq_len=_at_least(3, "--seq-len", options.seq_len, profile.seq_len, "leaves no room for text"),
+            seq_len=profile.seq_len if options.seq_len is None else options.seq_len,
             backbone=options.backbone,
-            mpc_examples=_at_least(
-                0, "--mpc-examples", options.mpc_examples, profile.mpc_examples, "is not a number of examples"
-            ),
+            mpc_examples=profile.mpc_examples if options.mpc_examples is None else options.mpc_examples,
             tasks=tuple(pick("task", name, TASKS) for name in listed("tasks", options.tasks)),
             methods=_methods(options.methods),
             seeds=tuple(seeds(options.seeds)),
@@ -114,8 +112,11 @@ class Plan:
 
     @property
     def backbone_name(self) -> str:
-        """The backbone's name in records: for a folder only the last part of its path."""
-        return Path(self.backbone).name if Path(self.backbone).is_dir() else self.backbone
+        """The backbone's name in records: for a folder only the last part of its path, which is never empty."""
+        folder = Path(self.backbone)
+        if not folder.is_dir():
+            return self.backbone
+        return (folder if folder.name.strip(".") else folder.resolve()).name or "/"
 
     @property
     def records(self) -> Path:
@@ -135,12 +136,6 @@ class Plan:
     def security(self, engine: str) -> dict[str, Any]:
         """Return an engine's security model in this run."""
         return self.running[engine].security(self.session)
-
-
-def _at_least(least: int, option: str, given: int | None, default: int, problem: str) -> int:
-    if given is not None and given < least:
-        raise InputError(f"{option} {given} {problem}; give at least {least}")
-    return default if given is None else given
 
 
 def _session(options: Namespace) -> Session:

@@ -100,7 +100,7 @@ class Workbench:
         if len(sources) > 1:
             raise InputError(f"the tasks come from {' and '.join(sorted(sources))}: choose one with --data")
         (source,) = sources
-        self.plan = replace(self.plan, output=Path(str(self.plan.output).format(data=source)))
+        self.plan = replace(self.plan, output=Path(str(self.plan.output).replace("{data}", source)))
         writable(self.plan.records)
         self.refuse_other_records(source)
         return source

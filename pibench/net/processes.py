@@ -25,6 +25,8 @@ from pibench.plugins import located
 _GRACE = 2.0
 """Seconds in which a party's death may explain another one's broken connection."""
 _SILENT = "closed its connection"
+_UNGUARDED = 75
+"""Exit status of a process that was about to start parties while it imported the script that started it."""
 Main = Callable[[Connection], None]
 """The main function of a party: report that it is ready, then answer on a connection until the launcher closes it."""
 
@@ -128,6 +130,11 @@ class Processes:
         """Name a party that was killed, else one that did not answer, else the first to fail, which caused the rest."""
         for rank, process in enumerate(self.processes):
             process.join(_GRACE)
+            if process.exitcode == _UNGUARDED:
+                return PartyFailed(
+                    "a script that starts parties must do so under `if __name__ == '__main__':`, because each party "
+                    "imports the script"
+                )
             if process.exitcode is not None and process.exitcode < 0:
                 return PartyFailed(f"{self.names[rank]} was killed by signal {-process.exitcode}")
         first = min(failures, key=lambda rank: (failures[rank].what != _SILENT, failures[rank].when))
@@ -146,7 +153,12 @@ def serve(party: Any, connection: Connection) -> None:
 
 
 def spawn(target: Callable[..., None], *arguments: Any) -> SpawnProcess:
-    """Start a process that ignores Ctrl-C, which this process handles."""
+    """Start a process that ignores Ctrl-C, which this process handles.
+
+    A party imports the launcher's script; if that starts parties again, the party ends at once.
+    """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # the script is still being imported
+        os._exit(_UNGUARDED)
     resource_tracker.ensure_running()  # starting the resource tracker would lift the block
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -170,7 +170,11 @@ def _not_loaded(name: str, error: Exception) -> InputError:
 
 def _path(name: str) -> str:
     packages = entries("checkpoint", PACKAGES)
-    return _folder(name, packages[name]) if name in packages else name
+    if name in packages:
+        return _folder(name, packages[name])
+    if not Path(name).is_dir() and (name.startswith(("/", ".", "~")) or "\\" in name or name.count("/") > 1):
+        raise InputError(f"backbone {name!r}: there is no such folder")
+    return name
 
 
 def _folder(name: str, entry: EntryPoint) -> str:
