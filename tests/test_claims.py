@@ -39,7 +39,6 @@ def claim(expected: float, relation: str, method: str = "ig3d", **more: object) 
         (claim(1.5, "about", tolerance=0.4), 2.0, FAILS),
         (claim(1.7, "about", tolerance=0.4), 2.0, HOLDS),
         (claim(0, "at most", over={"method": "aero", "seeds": 3}), -3.0, HOLDS),
-        (claim(2.0, "at most", over_column="seeds"), 1.0, HOLDS),
         (claim(0, "at most", method="nobody's"), None, MISSING_VALUE),
         (claim(0, "at most", method="late"), None, MISSING_VALUE),
         (claim(0, "at most", method="broken"), None, MISSING_VALUE),
@@ -55,7 +54,6 @@ def test_verdicts(judged: Claim, value: float | None, verdict: str) -> None:
     ("changes", "words"),
     [
         ({"column": "gain"}, "no column 'gain'"),
-        ({"over_column": "gain"}, "no column 'gain'"),
         ({"row": {"seeds": 1}}, "3 rows of table glue match"),
     ],
 )

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
+from pibench.results.frontier import beaten_by
 from pibench.results.page_data import AXES
 
 LARGEST_LOSS = 8.0
@@ -50,24 +52,28 @@ _CONFIG = {
 def by_axis(points: pd.DataFrame) -> pd.DataFrame:
     """Return one row per method and cost, from the cheapest to the most expensive.
 
-    ``points`` has a row per method: ``name``, ``seeds``, ``loss`` in points, perhaps ``low`` and ``high`` (an interval
-    of the loss), and a column per key of ``AXES``, null where that cost was not measured. The result has ``axis`` and
-    ``cost`` instead; ``place``, which is ``on the frontier`` or names a row that loses no more for no more of this
-    cost; ``standing``, one of ``STANDINGS``; and ``sentence``, which says all of it.
+    ``points`` has a row per method: ``name``, ``seeds``, ``loss`` in points, ``low`` and ``high`` (an interval of the
+    loss, null without one), ``apart`` (the names of the rows whose loss differs from this one's), and a column per key
+    of ``AXES``, null where that cost was not measured. The result has ``axis`` and ``cost`` instead; ``place``, which
+    is ``on the frontier`` or names a row that beats it by this cost alone; ``standing``, one of ``STANDINGS``; and
+    ``sentence``, which says all of it.
     """
     keys = [column for column in points if column not in AXES]
     long = points.melt(keys, list(AXES), "axis", "cost").dropna(subset="cost").sort_values("cost", kind="stable")
-    pairs = long.merge(long, on="axis", suffixes=("", "_other"))
-    no_worse = (pairs["loss_other"] <= pairs["loss"]) & (pairs["cost_other"] <= pairs["cost"])
-    differs = (pairs["loss_other"] < pairs["loss"]) | (pairs["cost_other"] < pairs["cost"])
-    better = pairs[no_worse & differs].sort_values("loss_other", kind="stable").drop_duplicates(["axis", "name"])
-    long = long.merge(better[["axis", "name", "name_other"]], "left", ["axis", "name"])
+    long = long.reset_index(drop=True).assign(name_other=None)
+    for _, own in long.groupby("axis"):
+        names = own["name"].to_numpy(object)
+        apart = np.array([[other in known for other in names] for known in own["apart"]])
+        best = beaten_by(own["loss"].to_numpy(float), own[["cost"]].to_numpy(float), apart)
+        long.loc[own.index, "name_other"] = [None if place is None else names[place] for place in best]
     long = long.merge(points[["name", "megabytes", "rounds"]], on="name")
     beaten = long["name_other"].notna()
     long["standing"] = beaten.map({False: STANDINGS[0], True: STANDINGS[1]})
     long["standing"] = long["standing"].mask(long["loss"] > LARGEST_LOSS, STANDINGS[2])
     long["place"] = ("behind " + long["name_other"]).where(beaten, STANDINGS[0])
-    return long.drop(columns="name_other").assign(sentence=[_sentence(row) for row in long.to_dict("records")])
+    return long.drop(columns=["name_other", "apart"]).assign(
+        sentence=[_sentence(row) for row in long.to_dict("records")]
+    )
 
 
 def _sentence(row: dict[str, Any]) -> str:

@@ -29,21 +29,27 @@ def choice(evidence: Evidence) -> Table:
     rows = rows[rows["frontier"].notna()]
     chosen = [
         {"budget": budget}
-        | {key: _cheapest(rows[rows["counted_loss"] <= budget], price) for key, (price, _) in _PRICES.items()}
+        | {key: _cheapest(rows[most_lost(rows) <= budget], price) for key, (price, _) in _PRICES.items()}
         for budget in BUDGETS
     ]
     columns = [Column("budget", "points I may lose", 1), *(Column(key, title) for key, (_, title) in _PRICES.items())]
     about = [
         *notes.uninformative(evidence),
-        "The cheapest method and variant that loses at most this many points on average over the informative tasks, "
-        "in floats and in fixed point alike. In brackets: its cost, its loss, and the number of seeds. "
-        "Half a point at one seed is noise.",
+        "The cheapest method and variant that is shown to lose at most this many points on average over the "
+        "informative tasks, in floats and in fixed point alike: the upper end of its loss's interval is within the "
+        "budget. In brackets: its cost, its loss, and the number of seeds.",
+        *notes.losses(evidence)[1:],
         notes.seeds(evidence),
         *notes.noise(evidence),
         *notes.provenance(evidence),
     ]
     title = notes.title(evidence, "The cheapest method within a budget")
     return Table("choice", title, pd.DataFrame(chosen), columns, about)
+
+
+def most_lost(rows: pd.DataFrame) -> pd.Series:
+    """Return the upper end of the interval of each row's loss; the loss itself where it has none, as dense/exact."""
+    return rows["counted_loss_high"].fillna(rows["counted_loss"])
 
 
 def _cheapest(rows: pd.DataFrame, price: str) -> str | None:
@@ -53,4 +59,6 @@ def _cheapest(rows: pd.DataFrame, price: str) -> str | None:
     name = priced[price].idxmin()
     best = priced.loc[name]
     seeds = f"{best['seeds']} {'seed' if best['seeds'] == 1 else 'seeds'}"
-    return f"{name} ({best[price]:.3g}; loses {best['counted_loss']:z.1f}; {seeds})"
+    ends = [best["counted_loss_low"], best["counted_loss_high"]]
+    sure = "" if any(map(pd.isna, ends)) else f", {ends[0]:z.1f} to {ends[1]:z.1f}"
+    return f"{name} ({best[price]:.3g}; loses {best['counted_loss']:z.1f}{sure}; {seeds})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
@@ -18,6 +19,7 @@ from pibench.results.render import Column, Table, Value, render
 
 CLAIMS = Path("benchmarks/claims.toml")
 HOLDS, FAILS, UNTESTABLE, MISSING_VALUE = "holds", "does not hold", "not testable here", "not measured"
+UNDECIDED = "not decided: the interval holds both answers"
 _RELATIONS = ("at least", "at most", "about")
 
 
@@ -25,7 +27,7 @@ _RELATIONS = ("at least", "at most", "about")
 class Claim:
     """A claim, and the table cell that decides it, or the reason why no cell here can (``untestable``).
 
-    With ``over`` the value is the cell minus that of another row, with ``over_column`` minus that of another column.
+    With ``over`` the value is the cell minus that of another row.
     ``minutes`` and ``gigabytes`` are what ``command`` takes to measure it again.
     """
 
@@ -37,7 +39,6 @@ class Claim:
     row: Mapping[str, Any] = field(default_factory=dict)
     over: Mapping[str, Any] = field(default_factory=dict)
     column: str = ""
-    over_column: str = ""
     expected: float = 0.0
     relation: str = "about"
     tolerance: float = 0.0
@@ -45,10 +46,13 @@ class Claim:
     minutes: float = 0.0
     gigabytes: float = 0.0
 
-    def holds(self, value: float) -> bool:
-        """Return whether a measured value supports the claim."""
-        low, high = self.expected - self.tolerance, self.expected + self.tolerance
-        return (self.relation == "at most" or value >= low) and (self.relation == "at least" or value <= high)
+    def verdict(self, low: float, high: float) -> str:
+        """Return what an interval from ``low`` to ``high``, which may be a single value, says about the claim."""
+        least = -math.inf if self.relation == "at most" else self.expected - self.tolerance
+        most = math.inf if self.relation == "at least" else self.expected + self.tolerance
+        if least <= low and high <= most:
+            return HOLDS
+        return FAILS if high < least or low > most else UNDECIDED
 
 
 def load(path: Path) -> list[Claim]:
@@ -101,16 +105,23 @@ def judge(claim: Claim, tables: Mapping[str, Table]) -> tuple[float | None, str]
     table = tables[claim.table]
     other: Value = 0.0
     value = _cell(claim, table, claim.row, claim.column)
-    if claim.over or claim.over_column:
-        other = _cell(claim, table, claim.over or claim.row, claim.over_column or claim.column)
+    if claim.over:
+        other = _cell(claim, table, claim.over, claim.column)
     if not isinstance(value, int | float) or not isinstance(other, int | float):
         return None, MISSING_VALUE
-    return value - other, HOLDS if claim.holds(value - other) else FAILS
+    ends = [] if claim.over else [_cell(claim, table, claim.row, key) for key in _interval(table, claim.column)]
+    low, high = [end for end in ends if isinstance(end, int | float)] or [value - other] * 2
+    return value - other, claim.verdict(low, high)
+
+
+def _interval(table: Table, column: str) -> list[str]:
+    """Return the names of the columns with the ends of a column's intervals; empty if it has none."""
+    return next((one.keys[1:] for one in table.columns if one.key == column), [])
 
 
 def _cell(claim: Claim, table: Table, wanted: Mapping[str, Any], column: str) -> Value:
     """Return the cell of ``column`` in the one row with the ``wanted`` values; None if that row was not measured."""
-    keys = [one.key for one in table.columns]
+    keys = [key for one in table.columns for key in one.keys]
     for key in (column, *wanted):
         if key not in keys:
             raise InputError(f"claim {claim.id!r}: table {table.name} has no column {key!r}, only {', '.join(keys)}")
@@ -119,7 +130,7 @@ def _cell(claim: Claim, table: Table, wanted: Mapping[str, Any], column: str) ->
         found = found[found[key] == value]
     if len(found) > 1:
         raise InputError(f"claim {claim.id!r}: {len(found)} rows of table {table.name} match {dict(wanted)}; name one")
-    (value,) = found[column].tolist() or [None]
+    (value,) = (found[column].tolist() if column in found else []) or [None]
     return None if pd.isna(value) else value
 
 
@@ -147,8 +158,9 @@ def claims_table(claims: Iterable[Claim], tables: Iterable[Table]) -> Table:
         **frame[remeasured].astype(object).where(frame["untestable"] == ""),
     )
     about = [
-        "Measured: a cell of the table, or its difference from another row's where the claim compares two. Minutes and "
-        "disk: what the command takes on two cores, installation included.",
+        "Measured: a cell of the table, or its difference from another row's where the claim compares two. A cell with "
+        "an interval is judged by all of it. Minutes and disk: what the command takes on two cores, installation "
+        "included.",
     ]
     return Table("claims", "Claims", frame, columns, about)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from pibench.results.frames import REFERENCE, accuracy_frame, cost_frame
 from pibench.results.mixtures import refuse_mixtures, refuse_strange_baselines, variant_label
+from pibench.results.paired import TaskOutputs
 from pibench.results.records import Record
 
 INFORMATIVE_MARGIN = 5.0
-"""Points by which the dense model must beat the majority class for a task to enter the average."""
+"""Points by which the dense model must beat the majority class, where records do not hold outputs to test it with."""
 
 
 @dataclass(frozen=True)
@@ -59,20 +62,37 @@ class Evidence:
         rows = self.costs.merge(named.assign(place=range(len(named))), on=keys, how="left")
         return rows.sort_values("place", kind="stable")
 
-    @property
+    @cached_property
+    def outputs(self) -> dict[str, TaskOutputs]:
+        """What the rows of each task answered, for the tasks whose reference row has outputs."""
+        by_task = {task: TaskOutputs.of(lines) for task, lines in self.accuracy.groupby("task", observed=True)}
+        return {str(task): found for task, found in by_task.items() if found is not None}
+
+    @cached_property
     def informative(self) -> list[str]:
-        """The tasks on which the dense model learned something; a null majority score counts as 0."""
+        """The tasks on which the dense model is ahead of always giving the most frequent class of the training split.
+
+        It is ahead if the bootstrap over examples and seeds tells the two apart. Where records hold no outputs, it must
+        be ahead by :data:`INFORMATIVE_MARGIN`. A null majority score counts as 0.
+        """
         dense = self.accuracy[self.accuracy["row"] == REFERENCE]
         ahead = dense.assign(majority=dense["majority"].fillna(0.0)).groupby("task", observed=True)
         mean = ahead[["float", "majority"]].agg(strict_mean)
-        return list(mean.index[mean["float"] >= mean["majority"] + INFORMATIVE_MARGIN])
+        margin = mean["float"] - mean["majority"]
+        told = [
+            self.outputs[task].beats_constant(mean["majority"][task])
+            if task in self.outputs
+            else more >= INFORMATIVE_MARGIN
+            for task, more in margin.items()
+        ]
+        return list(mean.index[np.array(told, dtype=bool) & (margin > 0)])
 
     @property
     def averaged(self) -> list[str]:
         """The tasks that means are taken over: the informative ones, or all if there are none."""
         return self.informative or self.tasks
 
-    @property
+    @cached_property
     def comparable(self) -> Evidence:
         """The same evidence, with only those seeds of each task that all rows of the task have.
 

@@ -11,14 +11,18 @@ from pibench.results import notes
 from pibench.results.cost import MODELLED
 from pibench.results.evidence import Evidence
 from pibench.results.render import ROW, Column, Table
-from pibench.results.summary import FRONTIER, summary, with_statuses
+from pibench.results.summary import summary, with_statuses
 
 _LINKS = {"loopback": "loopback"} | {link: f"{link.upper()}, modelled" for link in MODELLED}
 _SPEEDUPS = [Column(f"speedup_{key}", f"speed-up, {name}", 2) for key, name in _LINKS.items()]
 _FIELD = [
     *ROW,
-    Column("loss", "loss (points)", 1),
-    Column("loss_fixed", "loss in fixed point", 1),
+    Column("loss", "loss (points)", 1, estimated=True),
+    Column("loss_fixed", "loss in fixed point", 1, estimated=True),
+    Column("loss_control", "loss to the control", 1, estimated=True),
+    Column("rounding", "lost by fixed point", 1, estimated=True),
+    Column("fidelity", "same label as dense (%)", 1),
+    Column("divergence", "divergence from dense", 3),
     Column("average", "float", 1),
     Column("fixed", "fixed point", 1),
     Column("float_on_subset", "float, MPC subset", 1),
@@ -47,7 +51,8 @@ def field(evidence: Evidence) -> Table:
         "Float and fixed-point scores are on the whole validation split; MPC scores, and the float scores beside them, "
         "on the first n MPC examples of the seeds that ran under MPC.",
         notes.seeds(evidence),
-        FRONTIER,
+        *notes.losses(evidence),
+        *notes.likeness(evidence),
         *notes.precision(evidence),
         *notes.partial_costs(evidence),
         *notes.provenance(evidence),
@@ -77,7 +82,7 @@ def reported(evidence: Evidence, infos: Mapping[str, MethodInfo]) -> Table:
         Column("paper", "paper"),
         *(Column(f"reported_{quantity}", f"{quantity}, as reported") for quantity in QUANTITIES),
         Column("variant", "variant here"),
-        Column("loss", "loss (points)", 1),
+        Column("loss", "loss (points)", 1, estimated=True),
         Column("reduction", "reduction (%)", 1),
         *_SPEEDUPS,
     ]

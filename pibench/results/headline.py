@@ -5,9 +5,9 @@ from __future__ import annotations
 from pibench.results import notes
 from pibench.results.accuracy import score_by_task
 from pibench.results.cost import MODELLED
-from pibench.results.evidence import INFORMATIVE_MARGIN, Evidence
+from pibench.results.evidence import Evidence
 from pibench.results.render import ROW, TOTALS, Column, Table
-from pibench.results.summary import FRONTIER, summary, with_statuses
+from pibench.results.summary import summary, with_statuses
 
 
 def headline(evidence: Evidence) -> Table:
@@ -20,7 +20,9 @@ def headline(evidence: Evidence) -> Table:
         *ROW,
         *(Column(task, task, 1) for task in evidence.tasks),
         Column("average", "average", 1),
-        Column("loss", "loss (points)", 1),
+        Column("loss", "loss (points)", 1, estimated=True),
+        Column("loss_control", "loss to the control", 1, estimated=True),
+        Column("fidelity", "same label (%)", 1),
         *TOTALS,
         Column("speedup_loopback", "speed-up", 2),
         *(Column(f"speedup_{link}", f"{link.upper()} speed-up (modelled)", 2) for link in MODELLED),
@@ -33,14 +35,14 @@ def headline(evidence: Evidence) -> Table:
 
 def _notes(evidence: Evidence) -> list[str]:
     return [
-        "Average, loss and costs are over the tasks where dense/exact beats the majority class by "
-        f"{INFORMATIVE_MARGIN:g} points or more: {', '.join(evidence.informative) or 'none, so costs over all'}.",
+        f"Average, loss and costs are over the informative tasks, {notes.INFORMATIVE}: "
+        f"{', '.join(evidence.informative) or 'none, so costs over all'}.",
         "Loss, reduction and speed-ups are relative to dense/exact, the loss seed by seed. A row with several "
         "architectures shows mean MB and rounds, and geometric means of ratios.",
         "The dense model is tuned first: its learning rate and epoch are chosen on a selection split cut from train. "
         "Every compressed model then has the same recovery budget, whatever the method.",
         notes.seeds(evidence),
-        FRONTIER,
+        *notes.losses(evidence),
         *notes.precision(evidence),
         *notes.partial_costs(evidence),
         *notes.provenance(evidence),

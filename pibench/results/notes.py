@@ -10,9 +10,14 @@ from pibench.engines.security import is_benchmark_only
 from pibench.net.profiles import NETWORKS
 from pibench.results.cost import MODELLED
 from pibench.results.evidence import INFORMATIVE_MARGIN, Evidence
+from pibench.results.frontier import FRONTIER, NO_INTERVALS, TIES
 from pibench.results.mixtures import label
 from pibench.results.records import Record
 
+INFORMATIVE = (
+    "those on which the data tell dense/exact from always answering the most frequent class (records without outputs: "
+    f"on which it is ahead by {INFORMATIVE_MARGIN:g} points)"
+)
 BENCHMARK_ONLY = "Benchmark only: party 0 is the dealer and could undo every mask; see docs/security.md."
 NOISE = 1.0
 """Points within which a score in fixed point counts as equal to the score in floats."""
@@ -97,10 +102,24 @@ def seeds(evidence: Evidence) -> str:
 def uninformative(evidence: Evidence) -> list[str]:
     """Return the note on comparable evidence without an informative task; empty if there is one."""
     note = (
-        "No task is informative: on none does dense/exact beat the majority class by "
-        f"{INFORMATIVE_MARGIN:g} points or more, so no loss is counted and no method is recommended."
+        "No task is informative: on none do the data tell dense/exact from always answering the most frequent class, "
+        "so no loss is counted and no method is recommended."
     )
     return [] if evidence.informative else [note]
+
+
+def losses(evidence: Evidence) -> list[str]:
+    """Return how losses are compared: the frontier, and what their intervals are."""
+    return [FRONTIER, TIES if evidence.outputs else NO_INTERVALS]
+
+
+def likeness(evidence: Evidence) -> list[str]:
+    """Return what fidelity and divergence are, where records hold outputs."""
+    note = (
+        "Same label as dense: of a regression, the correlation with the dense model's scores. Divergence from dense: "
+        "the mean Kullback-Leibler divergence from its answers in nats; of a regression, the mean squared difference."
+    )
+    return [note] if evidence.outputs else []
 
 
 def partial_costs(evidence: Evidence) -> list[str]:

@@ -14,7 +14,7 @@ from pibench.results import notes
 from pibench.results.cost import GROUPS, LINKS
 from pibench.results.evidence import Evidence, join
 from pibench.results.records import Record, file_name
-from pibench.results.render import Column, Table, cell_text, render
+from pibench.results.render import MISSING, Column, Table, render
 from pibench.results.summary import over_tasks, summary
 
 _SPU = ("spu-semi2k", "spu-aby3", "spu-cheetah")
@@ -34,8 +34,9 @@ _MAP = ["map", "layer", "head", "percent"]
 class PageData:
     """What the report takes from records; a frame is empty where they have nothing for it.
 
-    ``points``: ``name``, ``seeds``, ``loss`` and a column per cost. ``sizes``: ``name``, ``group``, ``megabytes``.
-    ``importance`` and ``entropies``: ``map``, ``layer``, ``head``, ``percent``. ``provenance``: the records by row.
+    ``points``: ``name``, ``seeds``, ``loss``, its interval ``low`` and ``high``, ``apart`` (the rows whose loss
+    differs), and a column per cost. ``sizes``: ``name``, ``group``, ``megabytes``. ``importance`` and ``entropies``:
+    ``map``, ``layer``, ``head``, ``percent``. ``provenance``: the records by row.
     """
 
     intro: str
@@ -86,7 +87,8 @@ def _points(lines: pd.DataFrame, engines: Record | None) -> pd.DataFrame:
         entries = [row for row in (engines["rows"] if engines else ()) if row["engine"] == engine]
         layers = {f"{row['method']}/{row['variant']}": row["bytes_total"] / 1e6 for row in entries}
         found[engine] = [layers.get(name) for name in found.index]
-    return found.reset_index(drop=True)[["name", "seeds", "loss", *AXES]]
+    found = found.assign(low=found["counted_loss_low"], high=found["counted_loss_high"])
+    return found.reset_index(drop=True)[["name", "seeds", "loss", "low", "high", "apart", *AXES]]
 
 
 def _sizes(evidence: Evidence, order: Iterable[str]) -> pd.DataFrame:
@@ -148,10 +150,10 @@ def shown(table: Table) -> dict[str, Any]:
     columns = [{"title": column.title, "numeric": column.decimals is not None} for column in table.columns]
     cells = [
         [
-            {"text": cell_text(cell, column), "raw": None if isinstance(cell, str) else cell}
-            for cell, column in zip(row, table.columns, strict=True)
+            {"text": MISSING if text is None else text, "raw": None if isinstance(cell, str) else cell}
+            for cell, text in zip(row, texts, strict=True)
         ]
-        for row in table.rows
+        for row, texts in zip(table.rows, table.texts, strict=True)
     ]
     own = {"name": table.name, "title": table.title, "notes": table.notes, "tex": render(table, "tex")}
     return own | {"columns": columns, "rows": cells}

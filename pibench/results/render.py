@@ -14,7 +14,8 @@ from tabulate import tabulate
 
 Value = float | int | str | None
 Format = Literal["md", "tex", "csv"]
-_MISSING = {"md": "–", "tex": "--"}
+MISSING = "–"
+_MISSING = {"md": MISSING, "tex": "--"}
 _MARKUP = re.compile(r"[|<\\]|&(?=#?\w+;)")
 _AS_TEXT = {"|": r"\|", "<": "&lt;", "\\": r"\\", "&": "&amp;"}
 """How Markdown writes bars, tags, backslashes and entities as text."""
@@ -26,12 +27,19 @@ _FORMULA = ("=", "+", "-", "@")
 class Column:
     """A column of a frame as a table shows it.
 
-    ``key`` is its name in the frame and in csv, ``title`` its heading elsewhere; ``decimals`` is None for text.
+    ``key`` is its name in the frame and in csv, ``title`` its heading elsewhere; ``decimals`` is None for text. Of a
+    column that is ``estimated``, the frame has intervals too, in KEY_low and KEY_high.
     """
 
     key: str
     title: str
     decimals: int | None = None
+    estimated: bool = False
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns of the frame that it shows."""
+        return [self.key, *([f"{self.key}_low", f"{self.key}_high"] if self.estimated else [])]
 
 
 ROW = [Column("method", "method"), Column("variant", "variant")]
@@ -54,8 +62,26 @@ class Table:
 
     @property
     def rows(self) -> list[list[Value]]:
-        """The cells that are shown, row by row; None where there is nothing."""
-        shown = self.frame[[column.key for column in self.columns]]
+        """The cells that are shown, row by row, without intervals; None where there is nothing."""
+        return self._cells([column.key for column in self.columns])
+
+    @property
+    def raw(self) -> list[list[Value]]:
+        """What csv holds: keys, then the cells row by row, with the ends of intervals in columns of their own."""
+        keys = [key for column in self.columns for key in column.keys]
+        return [list(keys), *self._cells(keys)]
+
+    @property
+    def texts(self) -> list[list[str | None]]:
+        """The cells as text, numbers with the decimals of their column and with their interval; None for nothing."""
+        columns = [self._cells(column.keys) for column in self.columns]
+        return [
+            [_text(values[place], column) for values, column in zip(columns, self.columns, strict=True)]
+            for place in range(len(self.frame))
+        ]
+
+    def _cells(self, keys: Sequence[str]) -> list[list[Value]]:
+        shown = self.frame.reindex(columns=list(keys))
         return [[None if pd.isna(cell) else cell for cell in row] for row in shown.itertuples(index=False, name=None)]
 
 
@@ -68,13 +94,7 @@ def render(table: Table, form: Format) -> str:
     if form == "csv":
         return _csv(table)
     shown = _markdown if form == "md" else _line  # tabulate itself escapes for LaTeX
-    rows = [
-        [
-            _MISSING[form] if cell is None else shown(cell_text(cell, column))
-            for cell, column in zip(row, table.columns, strict=True)
-        ]
-        for row in table.rows
-    ]
+    rows = [[_MISSING[form] if text is None else shown(text) for text in row] for row in table.texts]
     body = tabulate(
         rows,
         headers=[shown(column.title) for column in table.columns],
@@ -88,11 +108,12 @@ def render(table: Table, form: Format) -> str:
     return "\n".join([above, "", body, "", *below]) + "\n"
 
 
-def cell_text(cell: Value, column: Column) -> str:
-    """Return a cell's text, a number with the decimals of its column, and a dash where there is nothing."""
-    if cell is None:
-        return _MISSING["md"]
-    return cell if isinstance(cell, str) else format(cell, f"z.{column.decimals or 0}f")
+def _text(values: Sequence[Value], column: Column) -> str | None:
+    """Return the text of a number, perhaps with the ends of its interval, or of a word."""
+    if values[0] is None or isinstance(values[0], str):
+        return values[0]
+    number, *interval = (format(one, f"z.{column.decimals or 0}f") for one in values if one is not None)
+    return f"{number} ({' to '.join(interval)})" if interval else number
 
 
 def or_status(numbers: pd.DataFrame | pd.Series, status: pd.Series) -> Any:
@@ -104,8 +125,7 @@ def or_status(numbers: pd.DataFrame | pd.Series, status: pd.Series) -> Any:
 def _csv(table: Table) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([_raw(column.key) for column in table.columns])
-    writer.writerows([[_raw(cell) for cell in row] for row in table.rows])
+    writer.writerows([[_raw(cell) for cell in row] for row in table.raw])
     return out.getvalue()
 
 

@@ -10,14 +10,10 @@ import pandas as pd
 from pibench.engines.security import in_words
 from pibench.results.evidence import Evidence, strict_mean
 from pibench.results.frames import REFERENCE, SECONDS, SPEEDUPS
+from pibench.results.frontier import CONTROL, drawn_losses, intervals, with_frontier
 from pibench.results.records import Record
 from pibench.results.render import or_status
 
-FRONTIER = (
-    "Frontier: yes if no other row is at least as good in loss, bytes and rounds, and better in one of them; otherwise "
-    "such a row is named. The loss is that in floats or in fixed point, whichever is larger; half a point at one seed "
-    "is noise."
-)
 _COSTS = ["megabytes", "rounds", "reduction", *SPEEDUPS]
 
 
@@ -29,19 +25,23 @@ def summary(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
 
     - ``method``, ``variant``, ``seeds`` (a number, or the least and the most where tasks differ) and ``security``.
     - ``average``, ``fixed``, ``float_on_subset`` and ``mpc`` in percent, and ``n_mpc``, the examples under MPC.
-    - ``loss`` and ``loss_fixed``: points lost to the dense model of the same seeds, in floats and in fixed point.
+    - ``loss`` and ``loss_fixed``: points lost to the dense model of the same seeds, in floats and in fixed point;
+      ``loss_control``: to the dense model that was trained on; ``rounding``: by fixed point alone. Each has its 95 %
+      interval in ``_low`` and ``_high``, where records hold outputs.
+    - ``fidelity`` and ``divergence``: how like the dense model a row answers (see :mod:`pibench.results.outputs`).
     - ``megabytes``, ``rounds``, ``seconds_LINK``, and, as geometric means, ``reduction`` and ``speedup_LINK``;
       ``cost_status`` is the worst status of the costs.
     - ``offline`` and ``offline_gigabytes``: who provides the offline phase, and what it would send.
-    - ``counted_loss``, ``beaten_by`` and ``frontier``, see :func:`with_frontier`.
+    - ``counted_loss``, ``beaten_by`` and ``frontier``, see :mod:`pibench.results.frontier`.
 
     Without an informative task all losses are missing, and the frontier with them: nobody can lose to a guess.
     """
     parts = (_descriptions(evidence), _scores(evidence, tasks), _losses(evidence, tasks), _costs(evidence, tasks))
-    frame = evidence.rows.join(list(parts))
+    frame, drawn = evidence.rows.join(list(parts)), drawn_losses(evidence, tasks)
+    frame = frame.join([intervals(drawn), _likeness(evidence, tasks)])
     if not evidence.informative:
-        frame = frame.assign(loss=np.nan, loss_fixed=np.nan)
-    return ranked(with_frontier(frame))
+        frame = frame.assign(**dict.fromkeys([name for name in frame if name.startswith(("loss", "rounding"))], np.nan))
+    return ranked(with_frontier(frame, drawn))
 
 
 def over_tasks(lines: pd.DataFrame, columns: Sequence[str], tasks: Sequence[str]) -> pd.DataFrame:
@@ -92,7 +92,17 @@ def _losses(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
     dense = lines[lines["row"] == REFERENCE][["task", "seed", "float", "fixed"]]
     pairs = lines.merge(dense, on=["task", "seed"], how="left", suffixes=("", "_dense"))
     lost = pairs.assign(loss=pairs["float_dense"] - pairs["float"], loss_fixed=pairs["fixed_dense"] - pairs["fixed"])
-    return over_tasks(lost, ["loss", "loss_fixed"], tasks)
+    found = over_tasks(lost, ["loss", "loss_fixed"], tasks)
+    control = found["loss"].get(CONTROL, np.nan)
+    return found.assign(loss_control=found["loss"] - control, rounding=found["loss_fixed"] - found["loss"])
+
+
+def _likeness(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
+    """Return each row's fidelity and divergence, means over ``tasks``; missing where outputs are."""
+    frames = [evidence.outputs[task].likeness() for task in tasks if task in evidence.outputs]
+    if len(frames) < len(tasks) or not frames:
+        return pd.DataFrame(columns=["fidelity", "divergence"], dtype=float)
+    return pd.concat(frames).groupby(level=0).agg(lambda own: own.mean() if len(own) == len(tasks) else np.nan)
 
 
 def _costs(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
@@ -112,30 +122,6 @@ def _costs(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
         cost_status=by_row["status_cost"].min(),
         offline=offline.where(costs["offline_gigabytes"].notna()),
     )
-
-
-def with_frontier(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a summary with what each row loses, and which row beats it.
-
-    ``counted_loss`` is the loss in floats or in fixed point, whichever is larger; in floats alone where no fixed point
-    was emulated. ``beaten_by`` is the row of the least loss among those that are no worse in loss, megabytes and
-    rounds, and better in one of them. ``frontier`` names it, or says yes; it is missing where a row lacks a number.
-    """
-    emulated = np.maximum(frame["loss"], frame["loss_fixed"])
-    frame = frame.assign(counted_loss=frame["loss"].where(~frame["is_emulated"].astype(bool), emulated))
-    points = frame[["counted_loss", "megabytes", "rounds"]].dropna()
-    beaten_by = pd.Series(_beaten_by(points), points.index, dtype=object)
-    words = beaten_by.map(lambda other: "yes" if other is None else f"no: {other}")
-    return frame.assign(beaten_by=beaten_by, frontier=words)
-
-
-def _beaten_by(points: pd.DataFrame) -> list[str | None]:
-    values = points.to_numpy(float)
-    found: list[str | None] = []
-    for own in values:
-        better = points["counted_loss"][(values <= own).all(axis=1) & (values != own).any(axis=1)]
-        found.append(None if better.empty else str(better.idxmin()))
-    return found
 
 
 def ranked(frame: pd.DataFrame) -> pd.DataFrame:
