@@ -42,8 +42,8 @@ def test_nothing_is_recommended_where_the_dense_model_guesses() -> None:
     table = choice(join(guessing()))
     assert {row[key] for row in rows(table) for key in row if key != "budget"} == {""}
     assert table.notes[0] == (
-        "No task is informative: on none does dense/exact beat the majority class by 5 points or more, so no loss is "
-        "counted and no method is recommended."
+        "No task is informative: on none do the data tell dense/exact from always answering the most frequent class, "
+        "so no loss is counted and no method is recommended."
     )
 
 

@@ -8,8 +8,9 @@ import pytest
 from pibench.methods.contract import MethodInfo, Variant
 from pibench.results.evidence import join
 from pibench.results.field import field, reported
+from pibench.results.frontier import Drawn, with_frontier
 from pibench.results.headline import headline
-from pibench.results.summary import summary, with_frontier
+from pibench.results.summary import summary
 from pibench.testing.made_up import accuracy_record
 from tests.test_tables import rows, study
 
@@ -64,7 +65,8 @@ def test_what_fixed_point_loses_counts() -> None:
 )
 def test_a_row_is_beaten_by_what_is_no_worse_anywhere(own: Numbers, other: Numbers, frontier: str | None) -> None:
     rows = pd.DataFrame([own, other], ["own", "other"], ["loss", "megabytes", "rounds"], dtype=float)
-    found = with_frontier(rows.assign(loss_fixed=float("nan"), is_emulated=False))["frontier"]["own"]
+    nothing = Drawn(pd.DataFrame(), pd.DataFrame(), pd.DataFrame())
+    found = with_frontier(rows.assign(loss_fixed=float("nan"), is_emulated=False), nothing)["frontier"]["own"]
     assert found == frontier if frontier else pd.isna(found)
 
 

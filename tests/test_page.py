@@ -92,6 +92,8 @@ def column(browser: Any, index: int) -> list[str]:
 
 def made_up_points(**more: Any) -> pd.DataFrame:
     points = pd.DataFrame({"name": ["a", "b", "c", "d"], "seeds": 2, "loss": [0.0, 1.0, 1.0, 30.0]})
+    others = [frozenset(points["name"][points["loss"] != loss]) for loss in points["loss"]]
+    points = points.assign(low=np.nan, high=np.nan, apart=others)
     return points.assign(**(dict.fromkeys(AXES) | {"megabytes": [4.0, 1.0, 2.0, 1.5], "rounds": 7} | more))
 
 
@@ -275,6 +277,8 @@ def test_rows_are_placed_on_each_axis() -> None:
     assert found.loc[("megabytes", "d"), "standing"] == charts.STANDINGS[2]
     assert found.loc[("rounds", "b"), "sentence"] == "b: loses 1.00 points; 1.0 MB in 7 rounds; 2 seeds; behind a."
     assert set(found.index.get_level_values("axis")) == {"megabytes", "rounds"}
+    ties = charts.by_axis(made_up_points(apart=[frozenset()] * 4)).set_index(["axis", "name"])
+    assert ties.loc["megabytes", "place"].to_dict() == dict.fromkeys("acd", "behind b") | {"b": "on the frontier"}
 
 
 def test_latex_is_copied_or_shown_for_copying(shown: Any) -> None:

@@ -22,7 +22,7 @@ SECRET = {"max_logit_difference"}
 
 
 def records(folder: Path, environment: dict[str, str], *options: str) -> dict[str, Any]:
-    """Run dense and one compressed model on the built-in sample in ``folder``, and return the records by name, without times."""
+    """Run dense and one compressed model on the sample in ``folder``; return the records by name, without times."""
     backbone = save_checkpoint(tiny_bert(), folder / "backbone")
     command = [sys.executable, "-m", "pibench", "run", f"--backbone={backbone}", "--data=sample", "--engine=lean"]
     command += ["--methods=dense,gelu_substitution", "--output=out", "--mpc-examples=4", *options]

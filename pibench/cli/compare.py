@@ -14,8 +14,9 @@ from pibench.cli.run import nothing_more
 from pibench.errors import InputError, pick
 from pibench.results.cost import GROUPS, LINKS
 from pibench.results.evidence import Evidence, join
+from pibench.results.paired import mean_replicates
 from pibench.results.records import file_name
-from pibench.results.stats import FEWEST, LEVEL, ahead
+from pibench.results.resampling import LEVEL, p_value
 from pibench.results.summary import summary
 
 
@@ -52,8 +53,7 @@ def compared(evidence: Evidence, one: str, other: str) -> list[dict[str, Any]]:
     if not pair.tasks:
         raise InputError(f"{one} and {other} have no task and seed in common: measure both on one")
     rows = summary(pair, pair.tasks).loc[chosen]
-    by_task = pair.accuracy.groupby(["row", "task"], observed=True)["float"].mean()
-    verdict = _verdict(ahead(*(by_task[row].to_numpy() for row in chosen)), len(pair.tasks))
+    verdict = _verdict(mean_replicates(evidence.comparable.outputs, pair.tasks, "float"), rows["average"])
     quantities = {
         "megabytes": ("MB", "counted"),
         "rounds": ("rounds", "counted"),
@@ -84,10 +84,13 @@ def _common(evidence: Evidence, chosen: Sequence[str]) -> Evidence:
     return evidence.only([row in chosen and (task, seed) in told for row, task, seed in cells])
 
 
-def _verdict(chance: float | None, tasks: int) -> str:
-    if chance is None:
-        return f"not tested: Wilcoxon's test needs {FEWEST} tasks that differ, and there are only {tasks} in all"
-    return f"{'they differ' if chance < LEVEL else 'not told apart'} (Wilcoxon over tasks, p = {chance:.3f})"
+def _verdict(drawn: pd.DataFrame, scores: pd.Series) -> str:
+    """Say whether the data tell two mean scores apart, from their bootstrap replicates."""
+    one, other = scores.index
+    if not {one, other} <= set(drawn):
+        return "not tested: records without outputs, or without those of every seed of dense/exact"
+    chance = p_value(float(scores[one] - scores[other]), (drawn[one] - drawn[other]).to_numpy())
+    return f"{'they differ' if chance < LEVEL else 'not told apart'} (paired bootstrap over examples, p = {chance:.3f})"
 
 
 def _told_apart(costed: pd.DataFrame, chosen: Sequence[str]) -> str:

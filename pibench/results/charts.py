@@ -101,7 +101,7 @@ def frontier(points: pd.DataFrame) -> dict[str, Any]:
     )
     names = base.transform_filter(alt.datum.standing == STANDINGS[0]).mark_text(aria=False).encode(text="name:N")
     layers = [_marks(base).properties(name="points"), names.properties(name="names")]
-    if {"low", "high"} <= set(points):
+    if points["low"].notna().any():
         layers.insert(0, base.mark_errorbar(color="var(--faint)").encode(alt.Y("low:Q"), alt.Y2("high:Q")))
     titles = {key: f"{title} ({unit})" for key, (title, unit) in AXES.items()}
     title = alt.Title(alt.ExprRef(f"({json.dumps(titles)})[axis]"), orient="bottom")

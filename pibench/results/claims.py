@@ -116,12 +116,12 @@ def judge(claim: Claim, tables: Mapping[str, Table]) -> tuple[float | None, str]
 
 def _interval(table: Table, column: str) -> list[str]:
     """Return the names of the columns with the ends of a column's intervals; empty if it has none."""
-    return next((one.keys[1:] for one in table.columns if one.key == column), [])
+    return next((one.keys(table.frame)[1:] for one in table.columns if one.key == column), [])
 
 
 def _cell(claim: Claim, table: Table, wanted: Mapping[str, Any], column: str) -> Value:
     """Return the cell of ``column`` in the one row with the ``wanted`` values; None if that row was not measured."""
-    keys = [key for one in table.columns for key in one.keys]
+    keys = [key for one in table.columns for key in one.keys(table.frame)]
     for key in (column, *wanted):
         if key not in keys:
             raise InputError(f"claim {claim.id!r}: table {table.name} has no column {key!r}, only {', '.join(keys)}")

@@ -78,12 +78,16 @@ def _charts(data: PageData, maps: dict[str, pd.DataFrame]) -> dict[str, Any]:
     return found
 
 
+_POINTS = {"name": "method", "loss": "points lost", "low": "at least", "high": "at most"}
+"""The headings of the frontier's numbers; the last two are the ends of the loss's interval."""
+
+
 def _numbers(data: PageData, maps: dict[str, pd.DataFrame]) -> dict[str, Table]:
     """Return the numbers of each section's charts as a table, by the section's name."""
     titles = {key: f"{title} ({unit})" for key, (title, unit) in AXES.items()}
     sizes = data.sizes.pivot_table("megabytes", "name", "group", sort=False).reindex(columns=GROUPS)
     frames = {
-        "frontier": data.points.rename(columns=titles | {"name": "method", "loss": "points lost"}),
+        "frontier": data.points.drop(columns="apart").rename(columns=titles | _POINTS),
         "bytes": sizes.assign(MB=sizes.sum(axis=1)).reset_index(names="method"),
     }
     for name, frame in maps.items():

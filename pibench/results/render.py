@@ -28,18 +28,20 @@ class Column:
     """A column of a frame as a table shows it.
 
     ``key`` is its name in the frame and in csv, ``title`` its heading elsewhere; ``decimals`` is None for text. Of a
-    column that is ``estimated``, the frame has intervals too, in KEY_low and KEY_high.
+    column that is ``estimated`` the frame may have intervals too, in KEY_low and KEY_high. An ``optional`` column is
+    left out where it holds nothing.
     """
 
     key: str
     title: str
     decimals: int | None = None
     estimated: bool = False
+    optional: bool = False
 
-    @property
-    def keys(self) -> list[str]:
-        """The columns of the frame that it shows."""
-        return [self.key, *([f"{self.key}_low", f"{self.key}_high"] if self.estimated else [])]
+    def keys(self, frame: pd.DataFrame) -> list[str]:
+        """Return the columns of a frame that it shows: its own, and the ends of intervals if there are any."""
+        ends = [f"{self.key}_low", f"{self.key}_high"] if self.estimated else []
+        return [self.key, *(end for end in ends if end in frame and frame[end].notna().any())]
 
 
 ROW = [Column("method", "method"), Column("variant", "variant")]
@@ -60,6 +62,10 @@ class Table:
     columns: Sequence[Column]
     notes: Sequence[str]
 
+    def __post_init__(self) -> None:
+        shown = [one for one in self.columns if not one.optional or self.frame[one.key].notna().any()]
+        object.__setattr__(self, "columns", shown)
+
     @property
     def rows(self) -> list[list[Value]]:
         """The cells that are shown, row by row, without intervals; None where there is nothing."""
@@ -68,13 +74,13 @@ class Table:
     @property
     def raw(self) -> list[list[Value]]:
         """What csv holds: keys, then the cells row by row, with the ends of intervals in columns of their own."""
-        keys = [key for column in self.columns for key in column.keys]
+        keys = [key for column in self.columns for key in column.keys(self.frame)]
         return [list(keys), *self._cells(keys)]
 
     @property
     def texts(self) -> list[list[str | None]]:
         """The cells as text, numbers with the decimals of their column and with their interval; None for nothing."""
-        columns = [self._cells(column.keys) for column in self.columns]
+        columns = [self._cells(column.keys(self.frame)) for column in self.columns]
         return [
             [_text(values[place], column) for values, column in zip(columns, self.columns, strict=True)]
             for place in range(len(self.frame))

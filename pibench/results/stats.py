@@ -1,4 +1,4 @@
-"""Statistics over paired measurements: interleaved times, and scores by task and seed."""
+"""Statistics of times that were measured in interleaved pairs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 MIN_PAIRS = 8
-LEVEL = 0.05
-FEWEST = 6
-"""The fewest tasks with which Wilcoxon's p-value can fall below ``LEVEL``: 2 ** (1 - 6) is 0.031."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +44,3 @@ def _interval(ratios: np.ndarray) -> tuple[float | None, float | None]:
         warnings.simplefilter("ignore", DegenerateDataWarning)  # then there is no interval
         found = bootstrap((ratios,), np.median, method="BCa", rng=np.random.default_rng(0)).confidence_interval
     return (float(found.low), float(found.high)) if np.isfinite([found.low, found.high]).all() else (None, None)
-
-
-def ahead(own: Sequence[float], other: Sequence[float]) -> float | None:
-    """Return the two-sided p-value of Wilcoxon's signed-rank test between two methods' scores by task.
-
-    A score is a task's mean over seeds: seeds of one task are not independent pairs (Demšar, JMLR 7, 2006, section
-    3.1.3). None where fewer than ``FEWEST`` tasks differ.
-    """
-    differences = np.subtract(own, other)
-    differences = differences[differences != 0]
-    if len(differences) < FEWEST:
-        return None
-    from scipy.stats import wilcoxon
-
-    return float(wilcoxon(differences).pvalue)
