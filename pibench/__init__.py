@@ -1,3 +1,3 @@
 """pibench: the core of the benchmark suite; it contains no method."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -11,7 +11,7 @@ from pibench.engines.security import DEALERS
 from pibench.errors import InputError
 from pibench.measure.profiles import PROFILES
 from pibench.net.profiles import MODELLED, NETWORKS
-from pibench.results.records import RESULTS
+from pibench.results.records import NEXT
 
 _WEEK_S = 7 * 24 * 3600.0
 _LINKS = ", ".join(name for name in NETWORKS if name not in ("loopback", *MODELLED))
@@ -56,7 +56,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--studies": {
         "type": path,
-        "default": RESULTS / "records",
+        "default": NEXT / "records",
         "help": "where studies' records go (default: %(default)s)",
     },
     "--corpus": {

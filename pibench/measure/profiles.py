@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pibench.results.records import RESULTS
+from pibench.results.records import NEXT
 from pibench.training.budget import Budget
 from pibench.training.tune import Grid
 
@@ -52,6 +52,6 @@ PROFILES = {
         mpc_examples=64,
         mpc_batch=8,
         pairs=8,
-        output=str(RESULTS),
+        output=str(NEXT),
     ),
 }

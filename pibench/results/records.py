@@ -15,7 +15,9 @@ from pibench.errors import InputError
 
 SCHEMA_VERSION = 2
 RESULTS = Path("results/v1")
-"""Where committed results are; a change of data, metrics or timing scope starts a v2 beside it."""
+"""The committed results that tables, pages and commands show; v2 supersedes them when it is complete."""
+NEXT = Path("results/v2")
+"""Where the full profile writes: results of version 2 of the suite, with outputs, all nine tasks and counted training."""
 Record = dict[str, Any]
 _TOLD = 3
 
