@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -56,7 +57,7 @@ def test_a_tighter_tolerance_gives_a_dearer_model_or_the_same(
         return real[key]
 
     monkeypatch.setattr(searching, "selection_score", pretend)
-    monkeypatch.setattr(searching, "recover", lambda student, *rest: student)
+    monkeypatch.setattr(searching, "recover", lambda student, *rest, **named: student)
     search = found()
     sizes = {tolerance: search.within(tolerance).notes["chosen"]["megabytes"] for tolerance in (0.1, 1.0, 2.3, 6.0)}
     assert sizes[0.1] == sizes[1.0] > sizes[2.3] > sizes[6.0]
@@ -93,11 +94,11 @@ def test_a_search_goes_on_where_it_was_cut(
     trained: list[int] = []
     real = searching.recover
 
-    def cut(*arguments: object) -> Model:
+    def cut(*arguments: Any, **named: Any) -> Model:
         trained.append(1)
         if len(trained) == 3:
             raise KeyboardInterrupt
-        return real(*arguments)  # type: ignore[arg-type]
+        return real(*arguments, **named)
 
     monkeypatch.setattr(searching, "recover", cut)
     with pytest.raises(KeyboardInterrupt):
