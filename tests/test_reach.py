@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -105,6 +106,7 @@ def attribute(name: str, value: Callable[[Workbench], object]) -> Callable[[Work
 
     def change(bench: Workbench, received: Any) -> None:
         dense, data, *_ = received
+        object.__setattr__(data, "task", copy(data.task))  # the task itself is everybody's
         owner = {"dense": dense, "data": data, "task": data.task, "cache": data.cache}[name]
         object.__setattr__(owner, "aside", value(bench))
 
