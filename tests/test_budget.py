@@ -48,7 +48,7 @@ UNTRAINED = {"exact", "no training"}
 VARIANTS = [
     pytest.param(method, variant, id=f"{name}-{variant.name}")
     for name, method in METHODS.items()
-    for variant in (*method.info.variants, *method.info.ablations[-1:])
+    for variant in method.info.variants
 ]
 
 

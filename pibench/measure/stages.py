@@ -18,21 +18,17 @@ from pibench.model.module import Model
 from pibench.model.spent import Spent
 from pibench.training.budget import Budget
 from pibench.training.spending import counted
-from pibench.training.tune import Run, best_rate, fine_tune, lengthened
+from pibench.training.tune import TUNED_SEEDS, Run, fine_tune, tune
 
-TUNED_SEED = 0
+TUNED_SEED = TUNED_SEEDS[0]
 """The first seed at which a task's learning rate is chosen."""
-TUNED_SEEDS = 2
-"""The number of seeds whose scores are averaged to choose it."""
 
 
 @dataclass(frozen=True)
 class Dense:
-    """The dense model of a task and seed, and how it was tuned, as JSON types.
+    """The dense model of a task and seed, and how it was tuned (see :meth:`pibench.training.tune.Tuned.report`).
 
-    ``tuning`` holds the learning rate, the epochs of the chosen run and its best epoch, every run (see
-    :meth:`pibench.training.tune.Run.report`), what was spent on this model and on all runs, and ``drawn``: the weights
-    beside the classifier that were drawn from the seed, since the checkpoint lacks them.
+    Beside the classifier, the weights ``tuning["drawn"]`` were drawn from the seed: the checkpoint lacks them.
     """
 
     model: Model
@@ -48,28 +44,12 @@ def dense(bench: Workbench, cell: Cell) -> Dense:
 
 
 def _tuned(bench: Workbench, cell: Cell) -> dict[str, Any]:
-    """Choose the learning rate of the task, and with it the number of epochs at the cell's seed."""
-    grid = bench.plan.profile.grid
-    choice = [
-        _trained(bench, cell.task, seed, rate, grid.epochs)[1]
-        for rate in grid.learning_rates
-        for seed in range(TUNED_SEED, TUNED_SEED + TUNED_SEEDS)
-        if len(grid.learning_rates) > 1
-    ]
-    rate = best_rate(choice) if choice else grid.learning_rates[0]
-    own = lengthened(lambda epochs: _trained(bench, cell.task, cell.seed, rate, epochs)[1], grid)
-    best = max(own, key=lambda run: run.best)
-    kept, _ = _trained(bench, cell.task, cell.seed, rate, best.epochs)
-    runs = list(dict.fromkeys([*choice, *own]))
-    tuning = {
-        "learning_rate": rate,
-        "epochs": best.epochs,
-        "best_epoch": best.best_epoch,
-        "runs": [run.report() for run in runs],
-        "spent": {"returned": asdict(best.kept), "total": asdict(sum((run.spent for run in runs), Spent()))},
-        "drawn": sorted(bench.backbone.lacking),
-    }
-    return kept | {"tuning": tuning}
+    def run(seed: int, rate: float, epochs: int) -> Run:
+        return _trained(bench, cell.task, seed, rate, epochs)[1]
+
+    tuned = tune(run, cell.seed, bench.plan.profile.grid)
+    kept, _ = _trained(bench, cell.task, cell.seed, tuned.chosen.learning_rate, tuned.chosen.epochs)
+    return kept | {"tuning": tuned.report() | {"drawn": sorted(bench.backbone.lacking)}}
 
 
 def _trained(bench: Workbench, task: str, seed: int, rate: float, epochs: int) -> tuple[dict[str, Any], Run]:

@@ -16,6 +16,9 @@ from pibench.training.budget import Budget
 from pibench.training.finetune import label_loss, predict, train
 from pibench.training.spending import counted
 
+TUNED_SEEDS = (0, 1)
+"""The seeds at which a task's learning rate is chosen, by the mean of their scores."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -55,7 +58,7 @@ class Run:
         return self.scores.index(self.best) + 1
 
     def report(self) -> dict[str, Any]:
-        """Return the run as JSON types, without ``kept``, which only matters for the run that is chosen."""
+        """Return the run as JSON types, without ``kept``."""
         return {
             "seed": self.seed,
             "learning_rate": self.learning_rate,
@@ -63,6 +66,37 @@ class Run:
             "scores": list(self.scores),
             "spent": asdict(self.spent),
         }
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """The run that was chosen, and all runs behind the choice, in their order."""
+
+    chosen: Run
+    runs: tuple[Run, ...]
+
+    def report(self) -> dict[str, Any]:
+        """Return everything as JSON types; ``spent`` holds what was spent on the chosen model, and on all runs."""
+        total = sum((run.spent for run in self.runs), Spent())
+        return {
+            "learning_rate": self.chosen.learning_rate,
+            "epochs": self.chosen.epochs,
+            "best_epoch": self.chosen.best_epoch,
+            "runs": [run.report() for run in self.runs],
+            "spent": {"returned": asdict(self.chosen.kept), "total": asdict(total)},
+        }
+
+
+def tune(run: Callable[[int, float, int], Run], seed: int, grid: Grid) -> Tuned:
+    """Choose a learning rate at :data:`TUNED_SEEDS`, if the grid has several, and then the epochs at ``seed``.
+
+    ``run`` returns the run of a seed, a learning rate and a number of epochs. Ties go to the earlier run.
+    """
+    rates = grid.learning_rates
+    choice = [run(one, rate, grid.epochs) for rate in rates for one in TUNED_SEEDS] if len(rates) > 1 else []
+    rate = best_rate(choice) if choice else rates[0]
+    own = lengthened(lambda epochs: run(seed, rate, epochs), grid)
+    return Tuned(max(own, key=lambda one: one.best), tuple(dict.fromkeys([*choice, *own])))
 
 
 def fine_tune(build: Callable[[], Model], data: TaskData, budget: Budget) -> tuple[Model, Run]:
