@@ -14,7 +14,7 @@ class GeluSubstitution:
 
     info = MethodInfo(
         name="gelu_substitution",
-        version="3",
+        version="4",
         summary="GELU becomes a ReLU, a parabola or nothing, layer by layer",
         paper="after Li et al., ICLR 2023 (MPCFormer's Quad), fitted to each neuron here",
         bibtex=(

@@ -22,7 +22,7 @@ class HeadPruning:
 
     info = MethodInfo(
         name="head_pruning",
-        version="3",
+        version="4",
         summary="the least important attention heads by gradient are dropped",
         paper="Michel et al., NeurIPS 2019",
         bibtex=(
@@ -41,7 +41,7 @@ class HeadPruning:
         """Prune as many heads as the tolerance allows, or half of them."""
         if "tolerance" in variant.options:
             return compress_by(("heads",), dense, data, budget, variant.options["tolerance"], importance="taylor")
-        scores = IMPORTANCE[variant.options["importance"]](dense, data.selection, data.pad_id, budget.seed).mean(0)
+        scores = IMPORTANCE[variant.options["importance"]](dense, data.train, data.pad_id, budget.seed).mean(0)
         return recover(prune_heads(dense, better_half(scores)), dense, data, budget)
 
 

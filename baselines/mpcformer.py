@@ -19,7 +19,7 @@ class MPCFormer:
 
     info = MethodInfo(
         name="mpcformer",
-        version="1",
+        version="2",
         summary="GELU becomes Quad, softmax 2Quad or 2ReLU, in every layer at once",
         paper="Li et al., ICLR 2023",
         bibtex=(

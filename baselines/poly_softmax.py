@@ -14,7 +14,7 @@ class PolySoftmax:
 
     info = MethodInfo(
         name="poly_softmax",
-        version="3",
+        version="4",
         summary="softmax becomes an even power of the shifted score, layer by layer",
         paper="after Zimerman et al., arXiv 2410.09457 (Power-Softmax), fitted to each head here",
         bibtex=(

@@ -22,7 +22,6 @@ from pibench.training.distill import Regulariser, recover
 
 SQUARE = "power2_length"
 """Its coefficient starts at 0, where it is PriViT's attention: the square over the number of keys."""
-SEARCH_EPOCHS = 1
 SPEED = 100.0
 """How much faster a switch moves than a weight, since it has one epoch here and hundreds in PriViT."""
 FIRST_PENALTY, PENALTY_GROWTH = 10.0, 1e4
@@ -38,7 +37,7 @@ class PriViT:
 
     info = MethodInfo(
         name="privit",
-        version="1",
+        version="2",
         summary="by layer, learned switches choose which softmaxes and GELUs become polynomial",
         paper="Dhyani et al., TMLR 2024",
         bibtex=(
@@ -53,16 +52,15 @@ class PriViT:
     def compress(self, dense: Model, data: TaskData, budget: Budget, variant: Variant) -> Model:
         """Learn the switches for one epoch, set them, and train the model back for the rest of the budget."""
         student, layers = copy.deepcopy(dense), len(dense.layers)
-        steps = -(-min(budget.examples, len(data.train)) // budget.batch_size)
-        switches = Switches(layers, layers // 2, SEARCH_EPOCHS * steps)
-        recover(student, dense, data, replace(budget, epochs=SEARCH_EPOCHS), switches)
+        examples = budget.epoch(len(data.train))
+        switches = Switches(layers, layers // 2, steps=-(-examples // budget.batch_size))
+        recover(student, dense, data, budget, switches, examples)
         kept = {kind: switches.kept(kind) for kind in switches.opened}
         student = student.rebuilt(switched(dense.architecture, kept))
         with torch.no_grad():
             for offset in student.unset().values():
                 offset.zero_()
-        rest = replace(budget, epochs=max(0, budget.epochs - SEARCH_EPOCHS))
-        model = fuse_ffn(recover(student, dense, data, rest))
+        model = fuse_ffn(recover(student, dense, data, budget))
         model.notes = {"switches": {kind: switches.gates(kind).tolist() for kind in kept}, "kept": kept}
         return model
 

@@ -21,7 +21,7 @@ class TheX:
 
     info = MethodInfo(
         name="the_x",
-        version="1",
+        version="2",
         summary="GELU becomes ReLU, softmax a cubic one, LayerNorm an affine map",
         paper="Chen et al., ACL Findings 2022",
         bibtex=(
@@ -37,7 +37,7 @@ class TheX:
         """Replace the operators front to back and train the model back."""
         model = dense.rebuilt(dense.architecture.with_layers(softmax="relu_cube")).eval()
         for index in range(len(dense.architecture.layers)):
-            model = with_affine_norms(model, index, observe(model, data.selection, data.pad_id, budget.seed))
-            seen = observe(model, data.selection, data.pad_id, budget.seed)
+            model = with_affine_norms(model, index, observe(model, data.train, data.pad_id, budget.seed))
+            seen = observe(model, data.train, data.pad_id, budget.seed)
             model = with_activation(model, index, "relu", seen)
         return recover(model, dense, data, budget)

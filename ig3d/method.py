@@ -16,7 +16,7 @@ from pibench.model.module import Model
 from pibench.tasks.data import TaskData
 from pibench.training.budget import Budget
 
-VERSION = "2"
+VERSION = "3"
 BIBTEX = (
     "@article{sun2026ig3d, title={{IG-3D}: Integrated-Gradients 3D Optimization for Private Transformer Inference}, "
     "author={Sun, Lei and Wang, Jingwen and Hu, Peng and Mao, Xiuqing and Hu, Cuiyun and Wang, Zhihong}, "

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -31,8 +31,8 @@ from pibench.training.tune import selection_score
 
 STAGES = (0.7, 0.8, 0.86, 0.9, 0.93, 0.96)
 """Shares of what the trajectory can save at which a stage ends."""
-STAGE_SHARE = 0.5
-"""The part of an epoch that a stage may spend on its recovery."""
+STAGE_PART = 8
+"""A stage spends one part in so many of the budget on its recovery: all stages together three quarters."""
 PATIENCE = 10.0
 """Points that a stage may lose after its short recovery before the search stops; a full one regains most of them."""
 
@@ -96,7 +96,7 @@ class Search:
     def _walk(self) -> Iterator[Stage]:
         dense, data, budget = self._dense, self._data, self._budget
         start, end = megabytes(dense.architecture, data.seq_len), self._steps[-1].megabytes
-        spent = replace(budget, epochs=1, examples=int(min(budget.examples, len(data.train)) * STAGE_SHARE))
+        examples = budget.allowance(len(data.train)) // STAGE_PART
         model, plan = dense, unchanged_plan(dense.architecture)
         for share in STAGES:
             step = cut(self._steps, start - share * (start - end))
@@ -104,14 +104,14 @@ class Search:
                 continue
 
             def make(model: Model = model, old: ModelPlan = plan, new: ModelPlan = step.plan) -> Model:
-                return recover(advance(model, old, new, data, budget.seed), dense, data, spent)
+                return recover(advance(model, old, new, data, budget.seed), dense, data, budget, examples=examples)
 
             model, plan = self._cached(f"stage-{share:g}", make), step.plan
             yield Stage(step, model, selection_score(model, data))
 
     def _recovered(self, stage: Stage, index: int) -> Stage:
-        """Return a stage recovered with the rest of the budget, which its own training has not spent."""
-        return self._finished(f"recovered-{index}", stage.step, partial(copy.deepcopy, stage.model), index + 1)
+        """Return a stage recovered with what it has left of the budget."""
+        return self._finished(f"recovered-{index}", stage.step, partial(copy.deepcopy, stage.model))
 
     def _halfway(self, stages: Sequence[Stage], index: int) -> list[Stage]:
         """Return the point between a stage and the next cheaper one, if there is one, recovered in full."""
@@ -122,12 +122,11 @@ class Search:
         if step.plan in (stage.step.plan, cheaper.step.plan):
             return []
         start = partial(advance, stage.model, stage.step.plan, step.plan, self._data, self._budget.seed)
-        return [self._finished(f"halfway-{index}", step, start, index + 1)]
+        return [self._finished(f"halfway-{index}", step, start)]
 
-    def _finished(self, name: str, step: Step, start: Callable[[], Model], spent: int) -> Stage:
-        """Return the model that ``start`` makes, recovered with the budget that ``spent`` stages have left."""
-        rest = replace(self._budget, epochs=max(0, self._budget.epochs - int(spent * STAGE_SHARE)))
-        model = self._cached(name, lambda: recover(start(), self._dense, self._data, rest))
+    def _finished(self, name: str, step: Step, start: Callable[[], Model]) -> Stage:
+        """Return the model that ``start`` makes, recovered with what it has left of the budget."""
+        model = self._cached(name, lambda: recover(start(), self._dense, self._data, self._budget))
         return Stage(step, model, selection_score(model, self._data))
 
     def _cached(self, name: str, make: Callable[[], Model]) -> Model:
@@ -135,15 +134,15 @@ class Search:
 
 
 def advance(model: Model, old: ModelPlan, new: ModelPlan, data: TaskData, seed: int) -> Model:
-    """Convert a copy of ``model`` from plan ``old`` to plan ``new``, from the first layer on."""
+    """Convert a copy of ``model`` from plan ``old`` to plan ``new``, from the first layer on, fitted on train."""
     for index, (before, after) in enumerate(zip(old, new, strict=True)):
         if before.heads != after.heads:
             stay = [torch.ones(layer.heads, dtype=torch.bool) for layer in model.architecture.layers]
             stay[index] = torch.tensor([head in after.heads for head in before.heads])
             model = prune_heads(model, stay)
         if before.softmax != after.softmax:
-            model = with_softmax(model, index, after.softmax, observe(model, data.selection, data.pad_id, seed))
+            model = with_softmax(model, index, after.softmax, observe(model, data.train, data.pad_id, seed))
         if before.activation != after.activation:
-            seen = observe(model, data.selection, data.pad_id, seed)
+            seen = observe(model, data.train, data.pad_id, seed)
             model = with_activation(model, index, after.activation, seen)
     return model

@@ -35,9 +35,9 @@ class Losses:
 
 
 def measure(dense: Model, data: TaskData, dimensions: Sequence[str], importance: str, seed: int) -> Losses:
-    """Return the losses of every move of the given dimensions, measured on the selection split."""
+    """Return the losses of every move of the given dimensions, measured and fitted on train."""
     layers = range(len(dense.layers))
-    seen = observe(dense, data.selection, data.pad_id, seed)
+    seen = observe(dense, data.train, data.pad_id, seed)
     before = _goal(dense, data)
 
     def loss(changed: Model) -> float:
@@ -52,10 +52,10 @@ def measure(dense: Model, data: TaskData, dimensions: Sequence[str], importance:
             activation[index] |= {name: loss(with_activation(dense, index, name, seen)) for name in ACTIVATIONS}
     heads = torch.zeros(len(layers), dense.architecture.layers[0].heads)
     if "heads" in dimensions:
-        heads = IMPORTANCE[importance](dense, data.selection, data.pad_id, seed).mean(0)
+        heads = IMPORTANCE[importance](dense, data.train, data.pad_id, seed).mean(0)
     return Losses(heads, softmax, activation)
 
 
 def _goal(model: Model, data: TaskData) -> torch.Tensor:
-    split = data.selection.first(EXAMPLES)
+    split = data.train.first(EXAMPLES)
     return goal(torch.from_numpy(predict(model, split, data.pad_id)), split.labels)

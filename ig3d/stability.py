@@ -18,7 +18,7 @@ from pibench.tasks.data import TaskData
 def stability(dense: Sequence[Model], data: Sequence[TaskData]) -> list[dict[str, Any]]:
     """Return a row for each importance: rank correlations between halves of the examples, and between seeds.
 
-    ``dense`` and ``data`` are models of one task and their data, one a seed; examples are of the selection split.
+    ``dense`` and ``data`` are models of one task and their data, one a seed; examples are of train.
     ``heads`` is the first seed's importance, layer by layer; ``completeness`` is the relative error of Integrated
     Gradients, for the last seed (see :class:`pibench.methods.importance.Attributions`).
     """
@@ -28,11 +28,11 @@ def stability(dense: Sequence[Model], data: Sequence[TaskData]) -> list[dict[str
         scores = []
         for seed, (model, own) in enumerate(zip(dense, data, strict=True)):
             if name == "integrated_gradients":
-                found = attributions(model, own.selection, own.pad_id, seed)
+                found = attributions(model, own.train, own.pad_id, seed)
                 completeness = found.completeness_error
                 scores.append(found.values.abs())
             else:
-                scores.append(importance(model, own.selection, own.pad_id, seed))
+                scores.append(importance(model, own.train, own.pad_id, seed))
         means = [values.mean(0) for values in scores]
         rows.append(
             {

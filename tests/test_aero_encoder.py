@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,12 +88,12 @@ def test_a_conversion_goes_on_where_it_was_cut(
     whole = convert(dense, make_data(), BUDGET, rung, "1")
     recover, calls = encoder.recover, 0
 
-    def cut(*arguments: object) -> object:
+    def cut(*arguments: Any, **named: Any) -> object:
         nonlocal calls
         calls += 1
         if calls == 2:
             raise KeyboardInterrupt
-        return recover(*arguments)
+        return recover(*arguments, **named)
 
     monkeypatch.setattr(encoder, "recover", cut)
     with pytest.raises(KeyboardInterrupt):

@@ -11,8 +11,11 @@ from baselines.dense import Dense
 from pibench.errors import InputError
 from pibench.methods.contract import MethodInfo, Skip, Variant, accepted
 from pibench.model.module import Model
-from tests.conftest import MakeModel
+from pibench.model.spent import Spent
+from pibench.training.budget import Budget
+from tests.conftest import MakeData, MakeModel
 
+BUDGET = Budget(epochs=2, examples=100)
 TEXTS = {"name": "mine", "version": "1", "summary": "s", "paper": "p", "bibtex": "@misc{mine}"}
 
 
@@ -80,21 +83,34 @@ def broken(dense: Model, change: str) -> object:
         ("notes", r"^the notes of the method's model are not JSON"),
     ],
 )
-def test_a_model_that_cannot_be_scored_or_recorded_is_refused(make_model: MakeModel, change: str, words: str) -> None:
+def test_a_model_that_cannot_be_scored_or_recorded_is_refused(
+    make_model: MakeModel, make_data: MakeData, change: str, words: str
+) -> None:
     with pytest.raises(InputError, match=words):
-        accepted(broken(make_model(), change), 2)
+        accepted(broken(make_model(), change), make_data(), BUDGET)
 
 
 @pytest.mark.parametrize(
     ("made", "words"), [(None, "returned NoneType"), (Skip(" "), "Skip without a reason"), (Dense(), "returned Dense")]
 )
-def test_what_is_no_model_is_refused(made: object, words: str) -> None:
+def test_what_is_no_model_is_refused(make_data: MakeData, made: object, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        accepted(made, 2)
+        accepted(made, make_data(), BUDGET)
 
 
-def test_a_model_of_another_task_is_refused_and_a_good_one_passes(make_model: MakeModel) -> None:
+def test_a_model_of_another_task_is_refused_and_a_good_one_passes(make_model: MakeModel, make_data: MakeData) -> None:
     with pytest.raises(InputError, match="has 2 outputs, but the task has 3"):
-        accepted(make_model(), 3)
+        accepted(make_model(), make_data(outputs=3), BUDGET)
     model = broken(make_model(), "nothing")
-    assert accepted(model, 2) is model
+    assert accepted(model, make_data(), BUDGET) is model
+
+
+def test_a_model_that_was_trained_on_more_than_the_budget_allows_is_refused(
+    make_model: MakeModel, make_data: MakeData
+) -> None:
+    model = make_model()
+    model.spent = Spent(steps=4, examples=32)
+    assert accepted(model, make_data(16), BUDGET) is model
+    model.spent = Spent(steps=4, examples=33)
+    with pytest.raises(InputError, match=r"^the method's model was trained on 33 examples, but the budget allows 32$"):
+        accepted(model, make_data(16), BUDGET)

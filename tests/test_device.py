@@ -20,7 +20,7 @@ from pibench.training.budget import Budget
 from pibench.training.device import on_device
 from pibench.training.distill import recover
 from pibench.training.finetune import label_loss, predict, train
-from pibench.training.tune import Grid, tune
+from pibench.training.tune import fine_tune
 from tests.conftest import MakeData, MakeModel
 
 BUDGET = Budget(epochs=1, examples=16, batch_size=8, learning_rate=1e-3)
@@ -86,8 +86,8 @@ def test_training_on_a_gpu_is_deterministic_and_comes_home(make_model: MakeModel
 
     first, second = run(1), run(2)
     assert first.fingerprint() == second.fingerprint()
-    tuned = tune(make_model, data, BUDGET, Grid((1e-3,), 2))
-    assert {value.device.type for model in (first, tuned.model) for value in model.parameters()} == {"cpu"}
+    tuned, _ = fine_tune(make_model, data, BUDGET)
+    assert {value.device.type for model in (first, tuned) for value in model.parameters()} == {"cpu"}
 
 
 @gpu

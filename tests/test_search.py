@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -33,6 +34,7 @@ def found(make_model: MakeModel, make_data: MakeData, tmp_path: Path) -> Callabl
 def test_the_notes_hold_the_whole_trajectory(found: Callable[..., Search]) -> None:
     model = found().within(100.0)
     notes = model.notes
+    assert notes["within"] is True
     found_again = Trajectory.of(notes)
     assert found_again and found_again.notes() == notes == json.loads(json.dumps(notes))
     assert len(notes["stages"]) == len(searching.STAGES)
@@ -56,12 +58,15 @@ def test_a_tighter_tolerance_gives_a_dearer_model_or_the_same(
         return real[key]
 
     monkeypatch.setattr(searching, "selection_score", pretend)
-    monkeypatch.setattr(searching, "recover", lambda student, *rest: student)
+    monkeypatch.setattr(searching, "recover", lambda student, *rest, **named: student)
     search = found()
     sizes = {tolerance: search.within(tolerance).notes["chosen"]["megabytes"] for tolerance in (0.1, 1.0, 2.3, 6.0)}
     assert sizes[0.1] == sizes[1.0] > sizes[2.3] > sizes[6.0]
     assert search.within(0.5).notes["chosen"] == search.within(0.1).notes["chosen"]  # 90.0 - 89.5 is no more than 0.5
     assert search.within(0.1).notes["chosen"]["score"] == 89.5  # the best, though it is outside
+    within = {tolerance: search.within(tolerance).notes["within"] for tolerance in (0.1, 0.5, 1.0, 2.3)}
+    assert within == {0.1: False, 0.5: True, 1.0: True, 2.3: True}
+    assert search.within(0.1).fingerprint() == search.within(1.0).fingerprint(), "one model can serve two tolerances"
 
 
 def test_advancing_follows_the_plan_and_pruning_alone_is_masking(
@@ -93,11 +98,11 @@ def test_a_search_goes_on_where_it_was_cut(
     trained: list[int] = []
     real = searching.recover
 
-    def cut(*arguments: object) -> Model:
+    def cut(*arguments: Any, **named: Any) -> Model:
         trained.append(1)
         if len(trained) == 3:
             raise KeyboardInterrupt
-        return real(*arguments)  # type: ignore[arg-type]
+        return real(*arguments, **named)
 
     monkeypatch.setattr(searching, "recover", cut)
     with pytest.raises(KeyboardInterrupt):
@@ -109,3 +114,9 @@ def test_a_search_goes_on_where_it_was_cut(
     before = len(trained)
     assert run().fingerprint() == resumed.fingerprint()
     assert len(trained) == before, "what is on disk was trained again"
+
+
+def test_a_trajectory_recorded_without_the_verdict_can_be_read(found: Callable[..., Search]) -> None:
+    notes = found().within(100.0).notes
+    old = Trajectory.of({key: value for key, value in notes.items() if key != "within"})
+    assert old and old.within and old.notes() == notes

@@ -12,17 +12,15 @@ from hypothesis import strategies as st
 from transformers import BertTokenizer
 
 from pibench.errors import InputError
-from pibench.model.module import Model
 from pibench.tasks.batches import Batch, ordered, pad, shuffled
 from pibench.tasks.data import Split
 from pibench.tasks.encode import SELECTION_MOST, encode_task
 from pibench.tasks.task import Examples, RawTask, Task
 from pibench.training import finetune
-from pibench.training import tune as tuning
 from pibench.training.budget import Budget
 from pibench.training.distill import recover, recover_in_stages
 from pibench.training.finetune import label_loss, predict, train
-from pibench.training.tune import Grid, selection_score, tune
+from pibench.training.tune import selection_score
 from tests.conftest import MakeData, MakeModel, MakeSplit
 
 PAD = 0
@@ -124,18 +122,6 @@ def test_training_leaves_the_global_generator_alone(make_model: MakeModel, make_
     state = torch.get_rng_state()
     train(make_model(), make_data(), replace(BUDGET, epochs=1), label_loss, "test")
     assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_training_sees_no_more_examples_than_the_budget_has(make_model: MakeModel, make_data: MakeData) -> None:
-    seen: list[int] = []
-
-    def loss(model: torch.nn.Module, batch: Batch, ops: object) -> torch.Tensor:
-        seen.append(len(batch.labels))
-        return label_loss(model, batch, ops)  # type: ignore[arg-type]
-
-    train(make_model(), make_data(40), Budget(epochs=3, examples=20, batch_size=8), loss, "test")
-    assert seen.count(8) == 6
-    assert sum(seen) == 60
 
 
 def test_distilling_brings_a_student_closer_than_labels_do(make_model: MakeModel, make_data: MakeData) -> None:
@@ -256,29 +242,6 @@ def test_pairs_are_cut_to_the_length_and_scores_are_floats() -> None:
     )
     assert encode_task(raw(20), TOKENIZER, 5).data.train.labels.dtype == torch.int64
     assert data.pad_id == TOKENIZER.pad_token_id
-
-
-def test_tuning_keeps_the_best_epoch_of_the_best_rate(
-    make_model: MakeModel, make_data: MakeData, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scores = iter([50.0, 60.0, 55.0, 40.0, 70.0, 70.0])
-    fingerprints: list[str] = []
-
-    def pretend(model: Model, data: object) -> float:
-        fingerprints.append(model.fingerprint())
-        return next(scores)
-
-    monkeypatch.setattr(tuning, "selection_score", pretend)
-    tuned = tune(make_model, make_data(), replace(BUDGET, epochs=99), Grid((1e-3, 3e-3), epochs=3))
-    assert (tuned.learning_rate, tuned.epochs) == (3e-3, 2)
-    assert tuned.model.fingerprint() == fingerprints[4]
-    assert tuned.report()["selection_scores"] == {"0.001": [50.0, 60.0, 55.0], "0.003": [40.0, 70.0, 70.0]}
-    assert not tuned.model.training
-
-
-def test_tuning_never_touches_what_is_not_train_or_selection(make_model: MakeModel, make_data: MakeData) -> None:
-    tuned = tune(make_model, make_data(64), replace(BUDGET, epochs=0), Grid((3e-3,), epochs=4))
-    assert selection_score(tuned.model, make_data(64)) == max(tuned.scores["0.003"])
 
 
 def test_recovery_leaves_the_embeddings_to_the_client(make_model: MakeModel, make_data: MakeData) -> None:

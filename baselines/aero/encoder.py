@@ -23,8 +23,8 @@ from pibench.training.stages import cached_model
 from pibench.training.tune import selection_score
 
 STAGE_LAYERS = 2
-STAGE_SHARE = 0.5
-"""The part of an epoch that is spent after each stage; the rest of the budget is spent at the end."""
+STAGE_SHARE, STAGES_SHARE = 1 / 8, 3 / 4
+"""The most that one stage, and that all stages together, may spend of the budget; the rest is spent at the end."""
 STRENGTH = 0.1
 """The entropy penalty's weight. Ours: the paper's 1e-5 goes with a cross-entropy, this with a distillation loss."""
 
@@ -36,23 +36,22 @@ def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: s
     """
     plain = replace(rung, name="", entropy=None, deepest=0)
     key = [version, data.fingerprint, dense.fingerprint(), asdict(plain), asdict(budget), data.seq_len]
-    spent = replace(budget, epochs=1, examples=int(min(budget.examples, len(data.train)) * STAGE_SHARE))
+    layers = range(len(dense.architecture.layers))
+    stages = [layers[first : first + STAGE_LAYERS] for first in layers[::STAGE_LAYERS]]
+    examples = int(budget.allowance(len(data.train)) * min(STAGE_SHARE, STAGES_SHARE / len(stages)))
     model, scores = dense, []
-    count = len(dense.architecture.layers)
-    for first in range(0, count, STAGE_LAYERS):
-        stage = range(first, min(first + STAGE_LAYERS, count))
+    for stage in stages:
 
         def make(model: Model = model, stage: range = stage) -> Model:
             for index in stage:
                 model = _changed(model, index, rung, data, budget.seed)
-            return recover(model, dense, data, spent)
+            return recover(model, dense, data, budget, examples=examples)
 
-        model = cached_model(data.cache, f"aero-layer-{first}", key, dense, make)
+        model = cached_model(data.cache, f"aero-layer-{stage[0]}", key, dense, make)
         scores.append(selection_score(model, data))
     regulariser = EntropyRegulariser(model.architecture, STRENGTH, form=rung.entropy) if rung.entropy else None
     model = model.rebuilt(without_deepest(model.architecture, rung.deepest))
-    rest = replace(budget, epochs=max(1, budget.epochs - int(len(scores) * STAGE_SHARE)))
-    model = recover(model, dense, data, rest, regulariser)
+    model = recover(model, dense, data, budget, regulariser)
     if rung.norm == "none":
         model = absorb_affine(model)
     model.notes = {
@@ -65,8 +64,8 @@ def convert(dense: Model, data: TaskData, budget: Budget, rung: Rung, version: s
 
 def _changed(model: Model, index: int, rung: Rung, data: TaskData, seed: int) -> Model:
     if rung.norm == "none":
-        model = with_affine_norms(model, index, observe(model, data.selection, data.pad_id, seed))
+        model = with_affine_norms(model, index, observe(model, data.train, data.pad_id, seed))
     if rung.activation != "gelu":
-        seen = observe(model, data.selection, data.pad_id, seed)
+        seen = observe(model, data.train, data.pad_id, seed)
         model = with_activation(model, index, rung.activation, seen)
     return model

@@ -23,7 +23,7 @@ class Aero:
 
     info = MethodInfo(
         name="aero",
-        version="1",
+        version="2",
         summary="LayerNorm and GELU removed, FFNs merged, entropy regularised; on an encoder this is new",
         paper="Jha & Reagen, arXiv 2410.13060 (decoders only)",
         bibtex=(

@@ -28,6 +28,7 @@ from pibench.methods.registry import METHODS
 from pibench.model.architecture import Architecture
 from pibench.model.backbones.backbone import build_model, load_backbone
 from pibench.model.module import Model
+from pibench.model.spent import Spent
 from pibench.tasks.data import TaskData
 from pibench.tasks.encode import encode_task
 from pibench.tasks.load import load, sealed
@@ -81,7 +82,7 @@ def gives_a_model(bench: Bench) -> None:
         raise Broken("it changed the dense model: work on a copy, such as dense.rebuilt(...)")
     if bench.printed:
         raise Broken("it printed to stdout, which is for a command's results: print to stderr, or use logging")
-    made = accepted(result, bench.data.task.outputs)
+    made = accepted(result, bench.data, BUDGET)
     bench.model = made if isinstance(made, Model) else None
 
 
@@ -191,4 +192,6 @@ def _dense(task: str) -> tuple[Model, TaskData]:
     data = encode_task(load(task, source="sample"), backbone.tokenizer, SEQ_LEN, 0, 100).data
     model = build_model(backbone, data.task.outputs)
     short = model.rebuilt(replace(model.architecture, layers=model.architecture.layers[:LAYERS]))
-    return train(short, data, BUDGET, label_loss, "fine-tuning"), data
+    dense = train(short, data, BUDGET, label_loss, "fine-tuning")
+    dense.spent = Spent()
+    return dense, data

@@ -52,6 +52,7 @@ def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
         "security": bench.plan.security(cell.engine) if check else None,
         "switches": engine.settings,
         "tuning": stages.dense(bench, cell).tuning,
+        "spent": stages.spent(bench, cell),
         "notes": model.notes | ({"data": list(task.data.notes)} if task.data.notes else {}),
     }
 
@@ -128,6 +129,7 @@ def blank_accuracy(bench: Workbench, cell: Cell) -> Record:
         "security": None,
         "switches": None,
         "tuning": None,
+        "spent": None,
         "notes": {},
         "training_step_ratio": None,
         "seq_len": bench.plan.seq_len,

@@ -34,7 +34,7 @@ class Profile:
 PROFILES = {
     "quick": Profile(
         "quick",
-        Grid((1e-4,), epochs=2),
+        Grid((1e-4,), epochs=2, most_epochs=2),
         Budget(epochs=2, examples=400, batch_size=16, learning_rate=3e-4),
         selection=200,
         seq_len=32,
@@ -45,7 +45,7 @@ PROFILES = {
     ),
     "full": Profile(
         "full",
-        Grid((5e-5, 1e-4, 2e-4), epochs=4),
+        Grid((5e-5, 1e-4, 2e-4), epochs=4, most_epochs=16),
         Budget(epochs=4, examples=8_000, batch_size=32, learning_rate=3e-4),
         selection=1000,
         seq_len=128,

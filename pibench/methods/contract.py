@@ -106,13 +106,14 @@ class Method(Protocol):
         ...
 
 
-def accepted(made: object, outputs: int) -> Model | Skip:
+def accepted(made: object, data: TaskData, budget: Budget) -> Model | Skip:
     """Return what ``compress`` returned, if it can be scored and served.
 
     Raises:
-        InputError: it is neither a model nor a skip with a reason, its outputs are not the task's, a weight is
-            missing or unusable, or its notes cannot be recorded.
+        InputError: it is neither a model nor a skip with a reason, its outputs are not the task's, it was trained on
+            more examples than the budget allows, a weight is missing or unusable, or its notes cannot be recorded.
     """
+    outputs, allowed = data.task.outputs, budget.allowance(len(data.train))
     if isinstance(made, Skip) and made.reason.strip():
         return made
     if isinstance(made, Skip):
@@ -121,6 +122,10 @@ def accepted(made: object, outputs: int) -> Model | Skip:
         raise InputError(f"the method returned {type(made).__name__}: return a Model or a Skip")
     if made.architecture.outputs != outputs:
         raise InputError(f"the method's model has {made.architecture.outputs} outputs, but the task has {outputs}")
+    if made.spent.examples > allowed:
+        raise InputError(
+            f"the method's model was trained on {made.spent.examples} examples, but the budget allows {allowed}"
+        )
     _refuse_bad_weights(made)
     if problem := _not_json(made.notes):
         raise InputError(f"the notes of the method's model are not JSON: {problem}")

@@ -52,9 +52,15 @@ class Trajectory:
     recovered: tuple[Point, ...]
     moves: tuple[Move, ...]
 
+    @property
+    def within(self) -> bool:
+        """Whether the chosen model is within the tolerance."""
+        return round(self.dense_score - self.chosen.score, 6) <= self.tolerance
+
     def notes(self) -> dict[str, Any]:
         """Return the trajectory as JSON types, for ``Model.notes`` and records."""
         return asdict(self) | {
+            "within": self.within,
             "stages": [asdict(point) for point in self.stages],
             "recovered": [asdict(point) for point in self.recovered],
             "moves": [list(move) for move in self.moves],

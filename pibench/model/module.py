@@ -16,6 +16,7 @@ from pibench.model.floats import TorchInterpreter
 from pibench.model.forward import Output, forward
 from pibench.model.parameters import Declared, Parameter, Role, Weights, parameters
 from pibench.model.primitives import Interpreter
+from pibench.model.spent import Spent
 
 INITIAL_DEVIATION = 0.02
 
@@ -29,6 +30,11 @@ class Embeddings(nn.Module):
         self.position = nn.Embedding(positions, hidden_size)
         self.segment = nn.Embedding(segments, hidden_size)
         self.norm = nn.LayerNorm(hidden_size, eps=eps)
+
+    def resized(self, hidden_size: int) -> Embeddings:
+        """Return new embeddings of another hidden size."""
+        words, positions, segments = (table.num_embeddings for table in (self.word, self.position, self.segment))
+        return Embeddings(words, positions, segments, hidden_size, self.norm.eps)
 
     def forward(self, input_ids: torch.Tensor, token_type_ids: torch.Tensor) -> torch.Tensor:
         """Map token and segment ids (batch, seq) to vectors (batch, seq, hidden)."""
@@ -45,6 +51,10 @@ class DecoderEmbeddings(nn.Module):
         self.position = nn.Embedding(positions, hidden_size)
         for table in (self.word, self.position):
             nn.init.normal_(table.weight, std=INITIAL_DEVIATION)
+
+    def resized(self, hidden_size: int) -> DecoderEmbeddings:
+        """Return new embeddings of another hidden size."""
+        return DecoderEmbeddings(self.word.num_embeddings, self.position.num_embeddings, hidden_size)
 
     def forward(self, input_ids: torch.Tensor, token_type_ids: torch.Tensor) -> torch.Tensor:
         """Map token ids (batch, seq) to vectors (batch, seq, hidden); a decoder has no segments."""
@@ -77,6 +87,8 @@ class Model(nn.Module):
         self.embeddings = embeddings
         self.notes: dict[str, Any] = {}
         """What the method that made this model wants recorded, as plain JSON types."""
+        self.spent = Spent()
+        """The training that went into these weights; a method's count begins at zero, with its dense model."""
         *layers, head = parameters(architecture)
         self.layers = nn.ModuleList(map(_stored, layers))
         self.head = _stored(head)
@@ -128,11 +140,17 @@ class Model(nn.Module):
         return forward(ops, self.architecture, self.weights(), embedded, keep.to(embedded.dtype), gates)
 
     def rebuilt(self, architecture: Architecture) -> Model:
-        """Return a copy with another architecture; weights of equal name and shape are kept."""
-        model = Model(architecture, copy.deepcopy(self.embeddings)).to(self.embeddings.word.weight.dtype)
+        """Return a copy with another architecture; weights of equal name and shape are kept, and the count of training.
+
+        With another hidden size the embeddings are new.
+        """
+        same = architecture.hidden_size == self.architecture.hidden_size
+        embeddings = copy.deepcopy(self.embeddings) if same else self.embeddings.resized(architecture.hidden_size)
+        model = Model(architecture, embeddings).to(self.embeddings.word.weight.dtype)
         own, new = self.state_dict(), model.state_dict()
         kept = {name: own[name] for name in new if name in own and own[name].shape == new[name].shape}
         model.load_state_dict(new | {name: value.clone() for name, value in kept.items()})
+        model.spent = self.spent
         return model
 
     def fingerprint(self) -> str:

@@ -23,3 +23,11 @@ class Budget:
     tolerance: float = 2.3
     recovery: Recovery = "distill"
     seed: int = 0
+
+    def epoch(self, available: int) -> int:
+        """Return the examples of one epoch, where so many are available."""
+        return min(self.examples, available)
+
+    def allowance(self, available: int) -> int:
+        """Return the examples of all epochs, where so many are available: what training a model may spend."""
+        return self.epochs * self.epoch(available)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import cast
@@ -24,6 +24,8 @@ from pibench.training.finetune import DROPOUT, Loss, label_loss, task_loss, trai
 HIDDEN_WEIGHT = 50.0
 """On STS-B's and MRPC's selection splits, half an epoch to an epoch recovers most at 20 to 100; 1 is far worse."""
 LABEL_WEIGHT = 0.5
+Hidden = Sequence[torch.Tensor]
+"""Every layer's output (batch, seq, hidden)."""
 LATER_RATE = 0.2
 """The learning rate of MPCFormer's second stage over that of its first: 1e-5 over 5e-5 in its scripts."""
 
@@ -50,24 +52,54 @@ def regularised(loss: Loss[Model], regulariser: Regulariser, dropout: float) -> 
     return both
 
 
+def everything(hidden: Hidden) -> Hidden:
+    """Return all that a teacher's layers put out."""
+    return hidden
+
+
 def recover(
-    student: Model, teacher: Model, data: TaskData, budget: Budget, regulariser: Regulariser | None = None
+    student: Model,
+    teacher: Model,
+    data: TaskData,
+    budget: Budget,
+    regulariser: Regulariser | None = None,
+    examples: int | None = None,
+    compared: Callable[[Hidden], Hidden] = everything,
 ) -> Model:
     """Train ``student`` in place by the budget's recovery and return it.
 
     ``distill`` matches every layer's output and the logits of ``teacher``, with the labels beside them;
     ``finetune`` uses the labels alone. The embeddings are not trained: the client computes them exactly.
 
+    ``examples`` is the most to spend; by default it is all that the student's earlier training has left of the budget.
+    ``compared`` takes the outputs of the teacher's layers, and returns what those of the student's are compared with.
+
     Raises:
         InputError: the student cannot be trained back towards this teacher (see :func:`refuse_misfit`).
     """
-    refuse_misfit(student, teacher, budget)
+    refuse_misfit(student, teacher, budget, compared)
+    rest = left(student, data, budget)
+    spent = rest if examples is None else min(rest, examples)
+    finetune = budget.recovery == "finetune"
+    loss, name = (label_loss, "fine-tuning back") if finetune else (_distillation(teacher, compared), "distilling")
+    dropout = DROPOUT if finetune else 0.0
     with _training_back(student, teacher):
-        return _recover(student, teacher, data, budget, regulariser)
+        if regulariser is None:
+            return train(student, data, budget, loss, name, dropout, examples=spent)
+        both, penalised = nn.ModuleList([student, regulariser]), regularised(loss, regulariser, dropout)
+        train(both, data, budget, penalised, name, examples=spent)
+    return student
 
 
-def refuse_misfit(student: Model, teacher: Model, budget: Budget) -> None:
-    """Check that ``student`` can be trained back towards ``teacher``.
+def left(model: Model, data: TaskData, budget: Budget) -> int:
+    """Return the training examples that a model has left of its budget."""
+    return max(0, budget.allowance(len(data.train)) - model.spent.examples)
+
+
+def refuse_misfit(
+    student: Model, teacher: Model, budget: Budget, compared: Callable[[Hidden], Hidden] = everything
+) -> None:
+    """Check that ``student`` can be trained back towards what is ``compared`` of ``teacher``.
 
     Raises:
         InputError: it is no model, a coefficient was never set, or what distillation compares has another shape.
@@ -76,11 +108,12 @@ def refuse_misfit(student: Model, teacher: Model, budget: Budget) -> None:
         raise InputError(f"a {type(student).__name__} cannot be recovered: pass a Model, such as dense.rebuilt(...)")
     student.refuse_unset()
     own, other = student.architecture, teacher.architecture
-    compared = {"outputs": (own.outputs, other.outputs)}
+    sizes = {"outputs": (own.outputs, other.outputs)}
     if budget.recovery == "distill":
-        compared["layers"] = len(own.layers), len(other.layers)
-        compared["hidden units"] = own.hidden_size, other.hidden_size
-    for what, (ours, theirs) in compared.items():
+        goal = compared([torch.empty(0, 0, other.hidden_size)] * len(other.layers))
+        sizes["layers"] = len(own.layers), len(goal)
+        sizes["hidden units"] = own.hidden_size, goal[-1].shape[-1]
+    for what, (ours, theirs) in sizes.items():
         if ours != theirs:
             raise InputError(
                 f"the number of {what} differs, {ours} in the student and {theirs} in its teacher: "
@@ -102,35 +135,35 @@ def _training_back(student: Model, teacher: Model) -> Iterator[None]:
 def recover_in_stages(student: Model, teacher: Model, data: TaskData, budget: Budget) -> Model:
     """Train ``student`` in place as MPCFormer does, and return it; ``finetune`` is that of :func:`recover`.
 
-    The first half of the epochs matches the outputs of all layers, the second half the logits, each with its own
-    schedule (Li et al., ICLR 2023, section 3.3). Errors are those of :func:`recover`.
+    The first half of what is left of the budget matches the outputs of all layers, the second half the logits, each
+    with its own schedule (Li et al., ICLR 2023, section 3.3). Errors are those of :func:`recover`.
     """
     if budget.recovery == "finetune":
         return recover(student, teacher, data, budget)
     refuse_misfit(student, teacher, budget)
-    later = budget.epochs // 2
-    first = replace(budget, epochs=budget.epochs - later)
-    second = replace(budget, epochs=later, learning_rate=LATER_RATE * budget.learning_rate)
+    rest = left(student, data, budget)
+    later, slower = rest // 2, replace(budget, learning_rate=LATER_RATE * budget.learning_rate)
+    of_layers, of_logits = (
+        _distillation(teacher, logits=0.0, labels=0.0),
+        _distillation(teacher, hidden=0.0, labels=0.0),
+    )
     with _training_back(student, teacher):
-        train(student, data, first, _distillation(teacher, logits=0.0, labels=0.0), "distilling layers", dropout=0.0)
-        train(student, data, second, _distillation(teacher, hidden=0.0, labels=0.0), "distilling logits", dropout=0.0)
-    return student
-
-
-def _recover(student: Model, teacher: Model, data: TaskData, budget: Budget, regulariser: Regulariser | None) -> Model:
-    finetune = budget.recovery == "finetune"
-    loss, name = (label_loss, "fine-tuning back") if finetune else (_distillation(teacher), "distilling")
-    dropout = DROPOUT if finetune else 0.0
-    if regulariser is None:
-        return train(student, data, budget, loss, name, dropout)
-    train(nn.ModuleList([student, regulariser]), data, budget, regularised(loss, regulariser, dropout), name)
+        train(student, data, budget, of_layers, "distilling layers", dropout=0.0, examples=rest - later)
+        train(student, data, slower, of_logits, "distilling logits", dropout=0.0, examples=later)
     return student
 
 
 def _distillation(
-    teacher: Model, hidden: float = HIDDEN_WEIGHT, logits: float = 1.0, labels: float = LABEL_WEIGHT
+    teacher: Model,
+    compared: Callable[[Hidden], Hidden] = everything,
+    hidden: float = HIDDEN_WEIGHT,
+    logits: float = 1.0,
+    labels: float = LABEL_WEIGHT,
 ) -> Loss[Model]:
-    """Return the weighted sum of the distances from the teacher's layers and logits, and of the task's own loss."""
+    """Return the weighted sum of the distances from the teacher's layers and logits, and of the task's own loss.
+
+    ``compared`` is that of :func:`recover`.
+    """
     teacher.eval()
 
     def loss(student: Model, batch: Batch, ops: TorchInterpreter) -> torch.Tensor:
@@ -141,7 +174,7 @@ def _distillation(
         keep = batch.keep[:, :, None]
         of_layers = sum(
             ((own - other) ** 2 * keep).sum() / (keep.sum() * own.shape[-1])
-            for own, other in zip(output.hidden, goal.hidden, strict=True)
+            for own, other in zip(output.hidden, compared(goal.hidden), strict=True)
         )
         of_logits = _logit_loss(output.logits.float(), goal.logits.float())
         return hidden * of_layers + logits * of_logits + labels * task_loss(output.logits, batch.labels)

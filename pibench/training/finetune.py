@@ -18,10 +18,12 @@ from tqdm import tqdm
 
 from pibench.model.floats import TorchInterpreter
 from pibench.model.module import Model
+from pibench.model.spent import Spent
 from pibench.tasks.batches import Batch, ordered, shuffled
 from pibench.tasks.data import Split, TaskData
 from pibench.training.budget import Budget
 from pibench.training.device import native_bfloat16, on_device
+from pibench.training.spending import models_in, spend
 
 M = TypeVar("M", bound=nn.Module)
 Loss = Callable[[M, Batch, TorchInterpreter], torch.Tensor]
@@ -52,33 +54,43 @@ def train(
     name: str,
     dropout: float = DROPOUT,
     each_epoch: Callable[[M], None] = lambda model: None,
+    examples: int | None = None,
 ) -> M:
-    """Train ``model`` in place for ``budget`` and return it; deterministic by ``budget.seed``.
+    """Train ``model`` in place for ``budget`` and return it; deterministic by ``budget.seed`` and what it has spent.
 
     ``name`` labels the progress bar; ``each_epoch`` is called with the model, in evaluation mode and on the
-    training device, after every epoch.
+    training device, after every epoch. ``examples`` is how many are spent, the budget's allowance by default; the last
+    epoch may be a part of one. Every step is counted (see :mod:`pibench.training.spending`).
 
     Raises:
         FloatingPointError: the loss is no longer a number.
     """
-    examples = min(budget.examples, len(data.train))
-    steps = budget.epochs * -(-examples // budget.batch_size)
-    rng = np.random.default_rng(budget.seed)
+    sizes = epochs(budget, len(data.train), examples)
+    steps = sum(-(-size // budget.batch_size) for size in sizes)
+    rng = np.random.default_rng([budget.seed, *(part.spent.steps for part in models_in(model))])
     model.train()
     with on_device(model) as device, torch.random.fork_rng(), progress_bar(steps, name) as progress:
         optimizer = torch.optim.AdamW(parameter_groups(model, WEIGHT_DECAY), lr=budget.learning_rate, fused=True)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, warmup_then_decay(steps, WARMUP))
         torch.manual_seed(budget.seed)
-        for _ in range(budget.epochs):
-            for batch in shuffled(data.train, budget.batch_size, data.pad_id, rng, examples):
+        for size in sizes:
+            for batch in shuffled(data.train, budget.batch_size, data.pad_id, rng, size):
                 training_step(model, batch.to(device), loss, dropout)
                 optimizer.step()
                 schedule.step()
                 optimizer.zero_grad()
+                spend(model, Spent(steps=1, examples=len(batch.labels)))
                 progress.update()
             each_epoch(model.eval())
             model.train()
     return model.eval()
+
+
+def epochs(budget: Budget, available: int, examples: int | None = None) -> list[int]:
+    """Return the number of examples in each epoch, ``examples`` in all; by default what the budget allows."""
+    whole = budget.epoch(available)
+    full, part = divmod(budget.allowance(available) if examples is None else examples, max(1, whole))
+    return [whole] * full + [part] * (part > 0)
 
 
 def training_step(model: M, batch: Batch, loss: Loss[M], dropout: float = DROPOUT) -> None:

@@ -1,9 +1,9 @@
-"""Cut attention heads out of a model, so that they are neither computed nor sent."""
+"""Cut attention heads, hidden units and neurons out of a model, so that they are neither computed nor sent."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -31,3 +31,53 @@ def prune_heads(model: Model, keep: Sequence[torch.Tensor] | torch.Tensor) -> Mo
             if "softmax_coefficients" in new:
                 new["softmax_coefficients"].copy_(old["softmax_coefficients"][kept])
     return pruned
+
+
+@dataclass(frozen=True)
+class Units:
+    """A tensor for each kind of unit: indices of units, or a number for every one.
+
+    ``hidden`` is of the hidden units, ``neurons`` of each layer's FFN, ``pooled`` of the pooler's output.
+    """
+
+    hidden: torch.Tensor
+    neurons: tuple[torch.Tensor, ...]
+    pooled: torch.Tensor
+
+
+@torch.no_grad()
+def prune_width(model: Model, kept: Units) -> Model:
+    """Return a copy of an encoder with the ``kept`` units alone.
+
+    All layers and the embeddings keep the same hidden units. Every layer needs an FFN of two matrices, and as many
+    pooled units are kept as hidden ones.
+    """
+    layers = tuple(
+        replace(layer, ffn_size=len(own)) for layer, own in zip(model.architecture.layers, kept.neurons, strict=True)
+    )
+    narrow = replace(model.architecture, hidden_size=len(kept.hidden), layers=layers)
+    pruned = model.rebuilt(narrow)
+    for table, own in zip(pruned.embeddings.parameters(), model.embeddings.parameters(), strict=True):
+        table.copy_(own[..., kept.hidden])
+    for new, old, neurons in zip(pruned.layer_weights, model.layer_weights, kept.neurons, strict=True):
+        for name in new:
+            new[name].copy_(_cut(name, old[name], kept.hidden, neurons))
+    head = model.head
+    pruned.head["pooler_weight"].copy_(head["pooler_weight"][kept.pooled][:, kept.hidden])
+    pruned.head["pooler_bias"].copy_(head["pooler_bias"][kept.pooled])
+    pruned.head["classifier_weight"].copy_(head["classifier_weight"][:, kept.pooled])
+    return pruned.eval()
+
+
+def _cut(name: str, value: torch.Tensor, hidden: torch.Tensor, neurons: torch.Tensor) -> torch.Tensor:
+    """Return the kept part of a layer's parameter."""
+    if name == "qkv_weight":
+        return value[:, hidden]
+    if name == "ffn_in_weight":
+        return value[neurons][:, hidden]
+    if name == "ffn_in_bias":
+        return value[neurons]
+    if name == "ffn_out_weight":
+        return value[hidden][:, neurons]
+    writes = name in ("output_weight", "output_bias", "ffn_out_bias") or "norm" in name
+    return value[hidden] if writes else value
