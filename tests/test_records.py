@@ -68,7 +68,7 @@ def test_invalid_records_are_named_and_not_written(record: dict[str, Any], probl
     assert list(tmp_path.iterdir()) == []
 
 
-LATER = {"backbone_fingerprint", "spent"}
+LATER = {"backbone_fingerprint", "outputs", "spent"}
 """Keys that records have only since a later version."""
 
 

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 
 import pibench
-from pibench.engines.engine import Parties
+from pibench.engines.engine import Emulation, Engine, Parties
 from pibench.measure import stages
 from pibench.measure.plan import Cell
 from pibench.measure.workbench import Workbench
 from pibench.methods.contract import Skip
 from pibench.methods.registry import METHODS
 from pibench.model.module import Model
+from pibench.results.outputs import Outputs
 from pibench.results.records import SCHEMA_VERSION, Record
 from pibench.tasks.batches import pad
 from pibench.tasks.data import Split
@@ -41,11 +42,14 @@ def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
     if len(subset):
         batch = bench.plan.profile.mpc_batch
         check = score_under_mpc(bench.parties(cell.engine), model, task, subset, logits[subset], batch)
+    emulated = engine.emulate(model, task.validation, task.data.pad_id, cell.seed)
+    outputs = Outputs(task.validation.labels.numpy(), logits, emulated.logits if emulated else None)
     return float_scores(task, logits) | {
         "weights_hash": model.fingerprint(),
         "architecture": model.architecture.key,
         "architecture_spec": model.architecture.spec(),
-        **fixed_scores(bench, cell, model),
+        "outputs": outputs.packed(),
+        **(fixed_scores(engine, model, task, emulated) if emulated else {}),
         "mpc": check and check.pop("mpc"),
         "n_mpc": len(subset),
         "mpc_check": check,
@@ -57,15 +61,8 @@ def measure_accuracy(bench: Workbench, cell: Cell) -> dict[str, Any]:
     }
 
 
-def fixed_scores(bench: Workbench, cell: Cell, model: Model) -> dict[str, Any]:
-    """Return the score on the whole validation split in emulated fixed point, with its wraps and overflows.
-
-    Empty for an engine that has no emulation.
-    """
-    task, engine = bench.task(cell.task, cell.seed), bench.engine(cell.engine)
-    emulated = engine.emulate(model, task.validation, task.data.pad_id, cell.seed)
-    if emulated is None:
-        return {}
+def fixed_scores(engine: Engine, model: Model, task: EncodedTask, emulated: Emulation) -> dict[str, Any]:
+    """Return the score on the whole validation split in emulated fixed point, with its wraps and overflows."""
     labels = task.validation.labels.numpy()
     return {
         "fixed": score(task.data.task, answers(task.data.task, emulated.logits), labels)["score"],
@@ -103,6 +100,7 @@ def blank_accuracy(bench: Workbench, cell: Cell) -> Record:
         "data_fingerprint": task.fingerprint,
         "backbone": bench.plan.backbone_name,
         "backbone_fingerprint": bench.backbone.fingerprint,
+        "outputs": None,
         "weights_hash": None,
         "method": cell.method,
         "method_version": _version(cell.method),

@@ -17,7 +17,7 @@ SCHEMA_VERSION = 2
 RESULTS = Path("results/v1")
 """The committed results that tables, pages and commands show; v2 supersedes them when it is complete."""
 NEXT = Path("results/v2")
-"""Where the full profile writes: results of version 2 of the suite, with outputs, all nine tasks and counted training."""
+"""Where the full profile writes: results of version 2 of the suite, with outputs and counted training."""
 Record = dict[str, Any]
 _TOLD = 3
 
