@@ -161,7 +161,7 @@ def test_a_source_that_is_unknown_or_has_no_folder() -> None:
 @pytest.mark.parametrize("content", [b"", b"PAR1 no parquet at all PAR1"])
 def test_a_corrupt_file(tmp_path: Path, content: bytes) -> None:
     (write(tmp_path, "rte") / "rte" / "train.parquet").write_bytes(content)
-    with pytest.raises(InputError, match=r"train\.parquet is not readable as parquet"):
+    with pytest.raises(InputError, match=r"train\.parquet is (empty|not readable as parquet)"):
         load("rte", tmp_path)
 
 

@@ -15,6 +15,7 @@ MODULES = {
     "run": "run",
     "submit": "submit",
     "list": "listing",
+    "task": "task",
     "compare": "compare",
     "explain": "compare",
     "cost": "cost",

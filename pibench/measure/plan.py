@@ -17,7 +17,7 @@ from pibench.measure.profiles import PROFILES, Profile
 from pibench.methods.contract import Variant
 from pibench.methods.registry import METHODS
 from pibench.net.profiles import Network, parse_network
-from pibench.tasks.registry import TASKS
+from pibench.tasks.registry import task_name
 from pibench.training.budget import Budget, Recovery
 
 COMPARED = "crypten:dense"
@@ -82,7 +82,7 @@ class Plan:
             mpc_examples=_at_least(
                 0, "--mpc-examples", options.mpc_examples, profile.mpc_examples, "is not a number of examples"
             ),
-            tasks=tuple(pick("task", name, TASKS) for name in listed("tasks", options.tasks)),
+            tasks=tuple(dict.fromkeys(map(task_name, listed("tasks", options.tasks)))),
             methods=_methods(options.methods),
             seeds=tuple(seeds(options.seeds)),
             engines=_engines(options.engine, session),
