@@ -37,10 +37,10 @@ def read(path: Path) -> pa.Table:
         table = READERS[kind](path)
         table.validate(full=True)
         _ = table.column_names  # columns are decoded when they are read
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not in UTF-8: save it again in that encoding") from error
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:120]
+        if isinstance(error, UnicodeDecodeError) or "UTF8" in reason:
+            raise InputError(f"{path} is not in UTF-8: save it again in that encoding") from error
         raise InputError(f"{path} is not readable as {kind[1:]}: export it again ({reason})") from error
     return table
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -47,6 +48,8 @@ def guess(data: Path, folder: Path, texts: Sequence[str] = (), label: str | None
     """
     train, validation = _files(data)
     table = read(train)
+    if len(set(table.column_names)) < len(table.column_names):
+        raise InputError(f"two columns of {train} have the same name: rename or remove one")
     label = _label(table, label, train)
     columns = [pick("column", name, table.column_names) for name in texts] or _texts(table, label, train)
     name = re.sub(r"[^a-z0-9]+", "_", data.stem.lower()).strip("_") or "mine"
@@ -67,14 +70,13 @@ def _files(data: Path) -> tuple[Path, Path | None]:
     if not data.is_dir():
         return data, None
     files = [path for path in sorted(data.iterdir()) if path.suffix.lower() in READERS]
-    train, *others = _named(files, _TRAIN) or files or [None]
-    if train is None or (len(files) > 1 and not _named(files, _TRAIN)):
+    train = _named(files, _TRAIN) or (files if len(files) == 1 else [])
+    if not train:
         raise InputError(
-            f"{data} holds {len(files)} files of examples: name one file, or call them train and validation, ending in "
-            f"{', '.join(READERS)}"
+            f"{data} holds {len(files)} files of examples: name one of them, or call them train and validation, ending "
+            f"in {', '.join(READERS)}"
         )
-    found = _named(files, _VALIDATION)
-    return train, found[0] if found and not others else None
+    return train[0], next(iter(_named(files, _VALIDATION)), None)
 
 
 def _named(files: Sequence[Path], names: Sequence[str]) -> list[Path]:
@@ -126,11 +128,17 @@ def _labels(labels: Sequence[str], where: Path) -> list[str]:
             f"  # the lowest and the highest possible score; the file has {min(numbers):g} to {max(numbers):g}",
             'metrics = ["pearsonr", "spearmanr"]  # the usual ones for scores; r_squared is another',
         ]
+    if len(classes) > _MOST_CLASSES:
+        named = f"classes = {len(classes)}  # the labels in sorted order, from class 0 on"
+    else:
+        named = f"classes = {_list(classes)}  # the labels as the file has them, from class 0 on"
+    if numbers:
+        named += f"; if they are grades, write scores = [{min(numbers):g}, {max(numbers):g}] and the metric pearsonr"
     share = Counter(labels).most_common(1)[0][1] / len(labels)
     metrics = '["accuracy", "f1"]' if share > _UNEVEN else '["accuracy"]'
     others = "more: f1, precision, recall, matthews_correlation"
     return [
-        f"classes = {_list(classes)}  # the labels as the file has them, from class 0 on",
+        named,
         f"metrics = {metrics}  # the largest class has {share:.0%} of the examples; {others}",
     ]
 
@@ -145,7 +153,7 @@ def _numbers(texts: Sequence[str]) -> list[float]:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    return path.resolve().relative_to(folder.resolve(), walk_up=True).as_posix()
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _quoted(text: str) -> str:

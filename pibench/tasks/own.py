@@ -58,11 +58,13 @@ def in_sorted_order(labels: Sequence[str]) -> tuple[str, ...]:
 
 
 def label_texts(column: pa.ChunkedArray) -> list[str]:
-    """Return labels as texts, integers without a point; a missing one is empty."""
+    """Return labels as texts: integers without a point, true and false as JSON writes them, a missing one empty."""
     return ["" if value is None else _text(value) for value in column.to_pylist()]
 
 
 def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 

@@ -80,14 +80,17 @@ def hub(task: Task, splits: Sequence[str]) -> Tables:
     place, online = task.hub, reachable(task.hub)
     try:
         found = _download(place) if online else _cached(place)
+        if lacking := [split for split in splits if split not in found]:
+            raise InputError(f"{place.dataset} {place.config} has no split {lacking[0]!r}: it has {', '.join(found)}")
         return {f"{place.dataset} {place.config}/{split}": found[split].with_format("arrow")[:] for split in splits}
+    except InputError:
+        raise
     except ImportError as error:
         raise HubUnavailable("the hub needs the package datasets: pip install 'pibench[hub]'.") from error
     except Exception as error:  # datasets raises errors of many libraries
         reason = f"failed ({type(error).__name__})" if online else "is out of reach and not in the cache"
-        raise HubUnavailable(
-            f"{place.dataset} on the Hugging Face hub {reason}: connect, or name a folder with PIBENCH_GLUE_DIR."
-        ) from error
+        advice = "" if task.own else ", or name a folder with PIBENCH_GLUE_DIR"
+        raise HubUnavailable(f"{place.dataset} on the Hugging Face hub {reason}: connect{advice}.") from error
 
 
 def _download(hub: Hub) -> Any:
@@ -165,7 +168,7 @@ def _labels(task: Task, column: pa.ChunkedArray, where: str) -> tuple[int, ...] 
     if bad.size:
         raise InputError(
             f"the label in row {bad[0]} of {where} is {values[bad[0]]}, outside {low:g} to {high:g}: "
-            "use a labelled split of this task."
+            "correct it, or use a labelled split of this task."
         )
     if (values == values[0]).all():
         kind = "score" if task.regression else "class"
