@@ -15,7 +15,7 @@ from pibench.errors import InputError, one_line, pick
 
 T = TypeVar("T")
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 LONGEST_NAME = 60
 """Characters of a name: the file name of a record holds several names, and may have 255 bytes."""
 _SUITE = Path(__file__).resolve().parents[1]
@@ -52,7 +52,7 @@ class Registry(Mapping[str, T], Generic[T]):
         self.kind, self.group = kind, group
         _groups.add(group)
         self._type, self._make, self._named = type_, make, named
-        self._own, self._first = own or {}, first
+        self._own, self._first = {} if own is None else own, first
         self._loaded: dict[str, T] = {}
 
     def __getitem__(self, name: str) -> T:
@@ -107,7 +107,7 @@ def entries(kind: str, group: str) -> dict[str, EntryPoint]:
     """
     found: dict[str, EntryPoint] = {}
     for entry in registered(group):
-        if not _NAME.fullmatch(entry.name) or len(entry.name) > LONGEST_NAME:
+        if not NAME.fullmatch(entry.name) or len(entry.name) > LONGEST_NAME:
             raise InputError(
                 f"the {kind} {entry.name!r} of {entry.value} has a bad name: use at most {LONGEST_NAME} letters, "
                 "digits and ._+-, a letter or digit first"

@@ -1,6 +1,5 @@
 import builtins
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -26,7 +25,6 @@ from pibench.tasks.task import Examples, Hub, RawTask, Task
 SENTENCES = ["a fine day", "day fine a", "he sleeps", "sleeps he"]
 LABELS = [1, 0, 1, 0]
 SCORES = [0.0, 5.0, 2.5, 3.75]
-GLUE_DIR = os.environ.get("PIBENCH_GLUE_DIR")
 REACHABLE = sources.reachable  # before the fixture below replaces it
 
 
@@ -161,7 +159,7 @@ def test_a_source_that_is_unknown_or_has_no_folder() -> None:
 @pytest.mark.parametrize("content", [b"", b"PAR1 no parquet at all PAR1"])
 def test_a_corrupt_file(tmp_path: Path, content: bytes) -> None:
     (write(tmp_path, "rte") / "rte" / "train.parquet").write_bytes(content)
-    with pytest.raises(InputError, match=r"train\.parquet is not readable as parquet"):
+    with pytest.raises(InputError, match=r"train\.parquet is (empty|not readable as parquet)"):
         load("rte", tmp_path)
 
 
@@ -327,30 +325,3 @@ def test_an_unreachable_hub_is_given_up_quickly(monkeypatch: pytest.MonkeyPatch)
     assert not REACHABLE(hub("rte"), seconds=0.2)
     assert time.monotonic() - start < 5
     released.set()
-
-
-@pytest.mark.skipif(not GLUE_DIR, reason="PIBENCH_GLUE_DIR is not set")
-@pytest.mark.parametrize(
-    ("name", "train", "validation"),
-    [
-        ("cola", 8551, 1043),
-        ("sst2", 67349, 872),
-        ("mrpc", 3668, 408),
-        ("stsb", 5749, 1500),
-        ("rte", 2490, 277),
-        ("wnli", 635, 71),
-    ],
-)
-def test_real_glue_has_its_published_sizes(name: str, train: int, validation: int) -> None:
-    raw = load(name, Path(str(GLUE_DIR)))
-    assert (len(raw.train), len(raw.validation), raw.source, raw.train_whole) == (train, validation, "glue", True)
-    assert set(raw.train.labels) >= {0, 1}
-
-
-@pytest.mark.skipif(not GLUE_DIR, reason="PIBENCH_GLUE_DIR is not set")
-@pytest.mark.parametrize(
-    ("name", "source", "whole"), [("qqp", "own", True), ("mnli", "glue", False), ("qnli", "glue", False)]
-)
-def test_parts_of_glue_are_no_more_than_parts(name: str, source: str, whole: bool) -> None:
-    raw = load(name, Path(str(GLUE_DIR)))
-    assert (raw.source, raw.train_whole) == (source, whole)

@@ -13,6 +13,7 @@ from pibench.tasks.data import Split, TaskData
 from pibench.tasks.encode import EncodedTask
 from pibench.tasks.metrics import answers, majority_score, score
 from pibench.tasks.registry import TASKS
+from pibench.tasks.task import Task
 
 CLASSES = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40)
 SCORES = st.lists(st.tuples(st.integers(-60, 60), st.integers(0, 50)), min_size=2, max_size=40)
@@ -59,6 +60,41 @@ def test_pearson_and_spearman_are_those_of_values_and_ranks(pairs: list[tuple[in
     result = score(TASKS["stsb"], predictions, labels)
     expected = {"pearson": pearson, "spearman": spearman, "score": (pearson + spearman) / 2}
     assert result == pytest.approx(expected, abs=1e-6)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=40))
+def test_metrics_of_more_classes_are_means_over_classes(pairs: list[tuple[int, int]]) -> None:
+    predictions, labels = arrays(pairs)
+    each = []
+    for one in {*predictions, *labels}:
+        tp, fp, fn, _ = counts((predictions == one).astype(int), (labels == one).astype(int))
+        each.append((tp / max(1, tp + fp), tp / max(1, tp + fn), 2 * tp / (2 * tp + fp + fn)))
+    precision, recall, f1 = 100 * np.mean(each, axis=0)
+    result = score(Task("any", ("text",), 3, ("precision", "recall", "f1")), predictions, labels)
+    expected = {"precision": precision, "recall": recall, "f1": f1, "score": (precision + recall + f1) / 3}
+    assert result == pytest.approx(expected)
+
+
+@given(CLASSES)
+def test_precision_and_recall_of_two_classes_are_those_of_the_second(pairs: list[tuple[int, int]]) -> None:
+    predictions, labels = arrays(pairs)
+    tp, fp, fn, _ = counts(predictions, labels)
+    result = score(Task("any", ("text",), 2, ("precision", "recall")), predictions, labels)
+    assert result["precision"] == pytest.approx(100 * tp / max(1, tp + fp))
+    assert result["recall"] == pytest.approx(100 * tp / max(1, tp + fn))
+
+
+def test_the_share_of_explained_variance() -> None:
+    task, labels = Task("any", ("text",), 1, ("r_squared",)), np.array([0.0, 1.0, 2.0, 3.0])
+    found = [score(task, predictions, labels)["score"] for predictions in (labels, labels[::-1], labels * 0 + 1.5)]
+    assert found == pytest.approx([100, -300, 0])
+    assert score(task, labels[:1], labels[:1])["score"] == 0
+
+
+@pytest.mark.parametrize(("name", "outputs"), [("pearson", 2), ("accuracy", 1), ("mse", 1), ("roc", 2)])
+def test_a_metric_of_another_kind_is_refused(name: str, outputs: int) -> None:
+    with pytest.raises(InputError, match="metric"):
+        score(Task("any", ("text",), outputs, (name,)), np.array([0, 1]), np.array([0, 1]))
 
 
 @pytest.mark.parametrize("constant", [0.0, 2.7, -1e6])

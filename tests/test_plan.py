@@ -10,6 +10,7 @@ from pibench.engines.crypten.engine import Crypten
 from pibench.errors import InputError
 from pibench.measure.options import defaults, read
 from pibench.measure.plan import Plan
+from pibench.methods.registry import METHODS
 
 
 def plan(*arguments: str) -> Plan:
@@ -17,19 +18,20 @@ def plan(*arguments: str) -> Plan:
 
 
 def test_cells_are_tasks_times_seeds_times_variants_times_engines() -> None:
-    names = [cell.name for cell in plan("--tasks", "rte,cola", "--seeds=0,2", "--methods=dense", "--engine=lean").cells]
-    assert names == [f"{task}-dense-exact-s{seed}" for task in ("rte", "cola") for seed in (0, 2)]
+    names = [cell.name for cell in plan("--tasks", "rte,cola", "--seeds=0,2", "--methods=the_x", "--engine=lean").cells]
+    variants = [variant.name for variant in METHODS["the_x"].info.variants]
+    assert names == [f"{task}-the_x-{name}-s{seed}" for task in ("rte", "cola") for seed in (0, 2) for name in variants]
 
 
 def test_an_engine_runs_all_methods_or_the_one_that_is_named_behind_it() -> None:
-    cells = plan("--methods=dense,bolt", "--engine=lean,crypten:dense,spu-semi2k").cells
-    assert [(cell.method, cell.engine) for cell in cells] == [
-        ("dense", "lean"),
-        ("dense", "crypten"),
-        ("dense", "spu-semi2k"),
-        ("bolt", "lean"),
-        ("bolt", "spu-semi2k"),
-    ]
+    cells = plan("--methods=dense,bolt", "--engine=lean,crypten:dense/exact,spu-semi2k:bolt").cells
+    found = {(cell.method, cell.variant.name, cell.engine) for cell in cells}
+    every = {(name, variant.name) for name in ("dense", "bolt") for variant in METHODS[name].info.variants}
+    assert found == {
+        *((*row, "lean") for row in every),
+        ("dense", "exact", "crypten"),
+        *((*row, "spu-semi2k") for row in every if row[0] == "bolt"),
+    }
     assert cells[1].name == "sst2-dense-exact-s0-crypten"
 
 
@@ -48,7 +50,7 @@ def test_crypten_s_dense_model_runs_beside_where_it_can(
     monkeypatch.setattr(Crypten, "missing", lambda self: None if installed else "install it")
     cells = plan("--methods=dense,bolt", *options).cells
     assert {cell.engine for cell in cells} == engines
-    assert {cell.method for cell in cells if cell.engine == "crypten"} <= {"dense"}
+    assert {(cell.method, cell.variant.name) for cell in cells if cell.engine == "crypten"} <= {("dense", "exact")}
 
 
 def test_the_headline_engine_is_started_even_where_only_others_are_asked_for() -> None:

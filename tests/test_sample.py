@@ -81,6 +81,12 @@ def test_a_grammar_that_is_exhausted_says_so() -> None:
         sample(few)
 
 
+def test_scores_are_spread_over_their_own_range() -> None:
+    task = Task("any", ("text",), 1, ("pearson",), scores=(-1, 1), generate=lambda rng, label: (str(rng.random()),))
+    train, _ = sample(task, train=52, validation=0)
+    assert (min(train.labels), max(train.labels), len(set(train.labels))) == (-1, 1, 26)
+
+
 def test_a_task_without_a_generator_says_so() -> None:
     with pytest.raises(InputError, match="task 'cola' has no built-in sample"):
         sample(replace(TASKS["cola"], generate=None))

@@ -19,6 +19,7 @@ from pibench.errors import InputError, one_line
 from pibench.measure.stages import TUNED_SEED
 from pibench.measure.workbench import THREADS_PER_PARTY
 from pibench.results.cost import PARTIES
+from pibench.tasks.registry import task_argument
 
 PIBENCH = (sys.executable, "-m", "pibench")
 """How to start the command with this interpreter, wherever its script is."""
@@ -43,7 +44,8 @@ class Job:
     @property
     def command(self) -> list[str]:
         """The command line that a machine runs."""
-        own = ["--resume", "--tasks", self.task, "--seeds", str(self.seed), "-k", _TIMED if self.alone else _UNTIMED]
+        task, cells = task_argument(self.task), _TIMED if self.alone else _UNTIMED
+        own = ["--resume", "--tasks", task, "--seeds", str(self.seed), "-k", cells]
         return [*PIBENCH, "run", *own, *self.options]
 
 

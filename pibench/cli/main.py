@@ -16,6 +16,7 @@ MODULES = {
     "run": "run",
     "submit": "submit",
     "list": "listing",
+    "task": "task",
     "compare": "compare",
     "explain": "compare",
     "cost": "cost",

@@ -23,7 +23,8 @@ from pibench.model.architecture import Architecture, Layer
 from pibench.model.module import Embeddings, Model
 from pibench.results.mixtures import row_label
 from pibench.results.records import Record
-from pibench.tasks.registry import TASKS, in_order
+from pibench.tasks.load import sizes
+from pibench.tasks.registry import TASKS, in_order, task_name
 
 _WORDS = 30_522
 _BATCH, _SEQ_LEN, _STEPS = 4, 64, 3
@@ -67,8 +68,7 @@ def add(commands: Any) -> None:
 def _plan(chosen: argparse.Namespace, rest: list[str]) -> int:
     nothing_more(chosen, rest)
     sizes = [pick("size", name, SIZES) for name in listed("sizes", chosen.sizes)]
-    named = in_order(TASKS) if chosen.tasks == "all" else listed("tasks", chosen.tasks)
-    tasks = [pick("task", name, TASKS) for name in named]
+    tasks = in_order(TASKS) if chosen.tasks == "all" else [task_name(name) for name in listed("tasks", chosen.tasks)]
     slower = {name: seconds_a_step(SIZES[name].architecture) for name in {*sizes, "minilm"}}
     ratios = {name: seconds / slower["minilm"] for name, seconds in slower.items()}
     show(planned(read_records(chosen), ratios, sizes, tasks, chosen.seeds), chosen.json)
@@ -148,7 +148,7 @@ def _all_cells(measured: dict[str, dict[str, float]], tasks: Sequence[str]) -> d
 
 def _passes(task: str) -> float:
     """Return the forward passes of a cell, a training step counted as three: recovery, then the validation split."""
-    budget, examples = PROFILES["full"].budget, TASKS[task].examples
+    budget, examples = PROFILES["full"].budget, sizes(task)
     if examples is None:
         raise InputError(f"task {task!r} does not say how many examples it has: leave it out of --tasks")
     train, validation = examples

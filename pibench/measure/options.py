@@ -21,8 +21,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--profile": {"default": "quick", "help": f"{' or '.join(PROFILES)} (default: %(default)s)"},
     "--seq-len": {"type": at_least(3), "help": "longest sequence in tokens (default: the profile's)"},
     "--engine": {
-        "help": "engines, comma-separated; NAME:METHOD runs only that method (default: lean, and crypten:dense if "
-        "CrypTen is installed)"
+        "help": "engines, comma-separated; NAME:METHOD or NAME:METHOD/VARIANT runs that alone (default: lean, and "
+        "crypten:dense/exact if CrypTen is installed)"
     },
     "--mpc-examples": {
         "type": at_least(0),

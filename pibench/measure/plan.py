@@ -17,10 +17,10 @@ from pibench.measure.profiles import PROFILES, Profile
 from pibench.methods.contract import Variant
 from pibench.methods.registry import METHODS
 from pibench.net.profiles import Network, parse_network
-from pibench.tasks.registry import TASKS
+from pibench.tasks.registry import task_name
 from pibench.training.budget import Budget, Recovery
 
-COMPARED = "crypten:dense"
+COMPARED = "crypten:dense/exact"
 """What also runs by default if CrypTen is installed: the dense model on CrypTen's own tensors."""
 
 
@@ -45,7 +45,7 @@ class Cell:
 class Plan:
     """Everything that the options of a run decide.
 
-    ``engines`` holds pairs of an engine's name and the one method that runs on it, or None if all methods do.
+    ``engines`` holds pairs of an engine's name and the one method, or METHOD/VARIANT, that runs on it; None for all.
     """
 
     profile: Profile
@@ -80,7 +80,7 @@ class Plan:
             seq_len=profile.seq_len if options.seq_len is None else options.seq_len,
             backbone=options.backbone,
             mpc_examples=profile.mpc_examples if options.mpc_examples is None else options.mpc_examples,
-            tasks=tuple(pick("task", name, TASKS) for name in listed("tasks", options.tasks)),
+            tasks=tuple(dict.fromkeys(map(task_name, listed("tasks", options.tasks)))),
             methods=_methods(options.methods),
             seeds=tuple(seeds(options.seeds)),
             engines=_engines(options.engine, session),
@@ -102,7 +102,7 @@ class Plan:
             for method in self.methods
             for variant in _variants(method)
             for engine, alone in self.engines
-            if alone in (None, method)
+            if alone in (None, method, f"{method}/{variant.name}")
         ]
 
     @cached_property
@@ -167,10 +167,19 @@ def _engines(asked: str | None, session: Session) -> tuple[tuple[str, str | None
         asked = HEADLINE if alone else f"{HEADLINE},{COMPARED}"
     found = []
     for entry in listed("engine", asked):
-        name, _, method = entry.partition(":")
+        name, _, alone = entry.partition(":")
         pick("engine", name, ENGINES)
-        found.append((name, pick("method", method, METHODS) if method else None))
+        found.append((name, _alone(alone) if alone else None))
     return tuple(found)
+
+
+def _alone(text: str) -> str:
+    """Return METHOD or METHOD/VARIANT if it exists."""
+    method, _, variant = text.partition("/")
+    pick("method", method, METHODS)
+    if variant:
+        pick("variant", variant, [one.name for one in _variants(method)])
+    return text
 
 
 def _variants(method: str) -> tuple[Variant, ...]:

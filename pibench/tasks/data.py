@@ -30,9 +30,10 @@ class Split:
 class TaskData:
     """What a method may look at: the training split, and a selection split cut from train for every choice.
 
-    ``source`` is the task's suite, such as ``glue``, or ``sample``, or ``own``; ``fingerprint`` is a hash of the texts
-    and labels behind the splits, and ``notes`` are sentences on them (see :class:`pibench.tasks.task.RawTask`). Costs
-    are measured at ``seq_len`` tokens. ``cache`` keeps what a method need not compute twice.
+    The labels of a regression are its scores, scaled to 0 to 5. ``source`` is the task's suite, such as ``glue``, or
+    ``sample``, or ``own``; ``fingerprint`` is a hash of the texts and labels behind the splits, and ``notes`` are
+    sentences on them (see :class:`pibench.tasks.task.RawTask`). Costs are measured at ``seq_len`` tokens. ``cache``
+    keeps what a method need not compute twice.
     """
 
     task: Task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +28,11 @@ class EncodedTask:
 def encode_task(raw: RawTask, tokenizer: Any, seq_len: int, seed: int = 0, most: int = SELECTION_MOST) -> EncodedTask:
     """Tokenise to at most ``seq_len`` tokens and cut a selection split off the training split by ``seed``.
 
-    The selection split takes a tenth of the training examples, at most ``most``.
+    The selection split takes a tenth of the training examples, at most ``most``; examples with equal texts stay
+    together. Scores are scaled from their range to 0 to 5.
 
     Raises:
-        InputError: too few training examples to cut a selection split from, or a negative seed.
+        InputError: too few different training examples to cut a selection split from, or a negative seed.
     """
     if seed < 0:
         raise InputError(f"seed {seed} is negative: give 0 or more")
@@ -40,21 +42,32 @@ def encode_task(raw: RawTask, tokenizer: Any, seq_len: int, seed: int = 0, most:
         raise InputError(
             f"task {raw.task.name!r} has {count} training examples; at least 10 are needed to cut a selection split"
         )
-    order = np.random.default_rng(seed).permutation(count)
-    train = _tokenise(_pick(raw.train, order[held_out:]), raw.task, tokenizer, seq_len)
-    selection = _tokenise(_pick(raw.train, order[:held_out]), raw.task, tokenizer, seq_len)
+    order = np.random.default_rng(seed).permutation(count).tolist()
+    chosen = _without_twins(raw.train, order, held_out)
+    if not chosen:
+        raise InputError(f"too many training examples of {raw.task.name} have equal texts: remove duplicates")
+    left = set(order).difference(chosen)
+    train = _tokenise(raw.train.only([index for index in order if index in left]), raw.task, tokenizer, seq_len)
+    selection = _tokenise(raw.train.only(chosen), raw.task, tokenizer, seq_len)
     about = raw.source, raw.fingerprint, seq_len, raw.notes
     data = TaskData(raw.task, train, selection, tokenizer.pad_token_id, *about)
     return EncodedTask(data, _tokenise(raw.validation, raw.task, tokenizer, seq_len))
 
 
-def _pick(examples: Examples, indices: np.ndarray) -> Examples:
-    texts = tuple(examples.texts[i] for i in indices)
-    return Examples(texts, tuple(examples.labels[i] for i in indices))
+def _without_twins(examples: Examples, order: Sequence[int], most: int) -> list[int]:
+    """Return the first examples in ``order``, at most ``most``, none of which has the texts of one that is left out."""
+    equal: dict[tuple[str, ...], list[int]] = {}
+    for index in order:
+        equal.setdefault(examples.texts[index], []).append(index)
+    chosen: list[int] = []
+    for indices in equal.values():
+        if len(chosen) + len(indices) <= most:
+            chosen += indices
+    return chosen
 
 
 def _tokenise(examples: Examples, task: Task, tokenizer: Any, seq_len: int) -> Split:
     columns = [list(column) for column in zip(*examples.texts, strict=True)]
     encoded = tokenizer(*columns, truncation=True, max_length=seq_len, return_token_type_ids=True)
-    labels = torch.tensor(examples.labels, dtype=torch.float32 if task.regression else torch.int64)
+    labels = torch.tensor(task.scaled(examples.labels), dtype=torch.float32 if task.regression else torch.int64)
     return Split(tuple(map(tuple, encoded["input_ids"])), tuple(map(tuple, encoded["token_type_ids"])), labels)

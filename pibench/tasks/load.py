@@ -11,14 +11,13 @@ from pathlib import Path
 
 from pibench.errors import InputError, pick
 from pibench.tasks import sources
+from pibench.tasks.own import load_own
 from pibench.tasks.registry import TASKS
 from pibench.tasks.sample import sample
-from pibench.tasks.task import Examples, RawTask, Task
+from pibench.tasks.task import OWN, Examples, Own, RawTask, Task
 
 log = logging.getLogger("pibench")
 
-OWN = "own"
-"""The source of data in a folder whose validation split is not the published one."""
 SOURCES = ("auto", "folder", "hub", "sample")
 _SEALED = ContextVar("sealed", default=False)
 
@@ -30,8 +29,9 @@ def load(name: str, glue_dir: Path | None = None, source: str = "auto") -> RawTa
     ``sample``, or ``auto``: the folder if one is named, else the hub, else the sample with a logged warning.
     The folder holds ``<task>/train.parquet`` and ``<task>/validation.parquet`` (mnli:
     ``validation_matched.parquet``) with the column names of the hub. Where the task's data is on the hub, a folder's
-    bears the name of the task's suite only if the validation split is the published one, by its fingerprint. What a
-    reader of scores must know of the data (:attr:`RawTask.notes`) is logged as warnings.
+    bears the name of the task's suite only if the validation split is the published one or a known part of it, by its
+    fingerprint. A task that a TOML file describes has its data where the file says. What a reader of scores must know
+    of the data (:attr:`RawTask.notes`) is logged as warnings.
 
     Raises:
         InputError: the name or source is unknown, the hub is out of reach (``source="hub"``), data is missing,
@@ -41,6 +41,8 @@ def load(name: str, glue_dir: Path | None = None, source: str = "auto") -> RawTa
         raise InputError("a method cannot load a task, since the validation split must not be seen: use the data given")
     task = TASKS[name]
     pick("source", source, SOURCES)
+    if task.own:
+        return _noted(_of_description(task, task.own, source))
     root = glue_dir or os.environ.get("PIBENCH_GLUE_DIR")
     if source == "folder" and not root:
         raise InputError("no GLUE folder is named: pass one, or set PIBENCH_GLUE_DIR.")
@@ -49,7 +51,7 @@ def load(name: str, glue_dir: Path | None = None, source: str = "auto") -> RawTa
     if source == "folder" or (source == "auto" and root):
         return _of_folder(task, Path(str(root)))
     try:
-        tables = sources.hub(task)
+        tables = sources.hub(task, ("train", task.validation))
     except sources.HubUnavailable as error:
         if source == "hub" or task.generate is None:
             raise
@@ -68,10 +70,30 @@ def sealed() -> Iterator[None]:
         _SEALED.reset(token)
 
 
+def sizes(name: str) -> tuple[int, int] | None:
+    """Return the numbers of training and validation examples, those of one's own data by loading it.
+
+    None where they are not known.
+    """
+    task = TASKS[name]
+    if task.own is None:
+        return task.examples
+    raw = load(name)
+    return len(raw.train), len(raw.validation)
+
+
+def _of_description(task: Task, own: Own, source: str) -> RawTask:
+    described = "hub" if task.hub else "folder"
+    if source not in ("auto", described):
+        raise InputError(f"{own.description} says where the data of {task.name} is: leave out --data {source}")
+    return load_own(task, own)
+
+
 def _of_folder(task: Task, root: Path) -> RawTask:
     train, validation = _splits(task, sources.folder(task, root))
     published_train, published = task.fingerprints
-    if task.hub and validation.fingerprint != published:
+    known = {published, *(part.fingerprint for part in task.parts)}
+    if task.hub and validation.fingerprint not in known:
         return _noted(RawTask(task, train, validation, OWN))
     count = task.examples[0] if task.examples else len(train)
     whole = len(train) == count and train.fingerprint == (published_train or train.fingerprint)

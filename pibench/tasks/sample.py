@@ -19,7 +19,7 @@ def sample(task: Task, seed: int = 0, train: int = 512, validation: int = 128) -
     """Generate a train and a validation split, deterministic in the arguments.
 
     No text occurs twice in the two splits together. All classes have the same number of examples (within one), and
-    scores are spread evenly from 0 to 5. In a share ``NOISE`` of the examples the text is made for a label
+    scores are spread evenly over their range. In a share ``NOISE`` of the examples the text is made for a label
     drawn at random.
 
     Raises:
@@ -28,7 +28,8 @@ def sample(task: Task, seed: int = 0, train: int = 512, validation: int = 128) -
     if task.generate is None:
         raise InputError(f"task {task.name!r} has no built-in sample: name a folder with its data")
     rng = Random(f"{task.name} {seed}")
-    grades = [step / 5 for step in range(26)] if task.regression else list(range(task.outputs))
+    low, high = task.scores
+    grades = [low + (high - low) * step / 25 for step in range(26)] if task.regression else list(range(task.outputs))
     labels = [grades[i % len(grades)] for i in range(train + validation)]
     texts: dict[tuple[str, ...], None] = {}
     for label in labels:

@@ -1,9 +1,10 @@
-"""Where a task's data comes from: a folder of parquet files, or the Hugging Face hub. Every table is checked."""
+"""Where a task's tables come from: a folder of parquet files, or the Hugging Face hub; and what is in a valid one."""
 
 from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from pibench.errors import InputError
+from pibench.tasks.files import read
 from pibench.tasks.task import Hub, Task
 
-MAX_SCORE = 5
+LONGEST_TEXT = 1_000_000
+"""Characters of a text; longer ones are taken for a damaged file."""
 _TEXT = {"string", "large_string", "string_view"}
 
 Tables = dict[str, pa.Table]
-"""The train table, then the validation table, each keyed by a description of its origin for error messages."""
+"""The train table, then any validation table, each keyed by a description of its origin for error messages."""
 
 
 class HubUnavailable(InputError):
@@ -40,17 +42,7 @@ def folder(task: Task, root: Path) -> Tables:
         if not path.is_file():
             origin = f" from {task.hub.dataset}" if task.hub else ""
             raise InputError(f"{path} is missing: put the parquet file of {task.name}{origin} there.")
-    return {str(path): _read(path) for path in paths}
-
-
-def _read(path: Path) -> pa.Table:
-    try:
-        table = pq.read_table(path, partitioning=None)
-        table.validate(full=True)
-        _ = table.column_names  # columns are decoded when they are read
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not readable as parquet: fetch or export it again.") from error
-    return table
+    return {str(path): read(path) for path in paths}
 
 
 def reachable(hub: Hub, seconds: float = 4.0) -> bool:
@@ -77,8 +69,8 @@ def reachable(hub: Hub, seconds: float = 4.0) -> bool:
     return answered.is_set()
 
 
-def hub(task: Task) -> Tables:
-    """Fetch both splits of ``task`` at its revision, from the cache of ``datasets`` where offline.
+def hub(task: Task, splits: Sequence[str]) -> Tables:
+    """Fetch the named splits of ``task`` at its revision, from the cache of ``datasets`` where offline.
 
     Raises:
         HubUnavailable: the data cannot be fetched, for any reason.
@@ -87,18 +79,18 @@ def hub(task: Task) -> Tables:
         raise HubUnavailable(f"task {task.name!r} is not on the hub: name a folder with PIBENCH_GLUE_DIR.")
     place, online = task.hub, reachable(task.hub)
     try:
-        splits = _download(place) if online else _cached(place)
-        return {
-            f"{place.dataset} {place.config}/{split}": splits[split].with_format("arrow")[:]
-            for split in ("train", task.validation)
-        }
+        found = _download(place) if online else _cached(place)
+        if lacking := [split for split in splits if split not in found]:
+            raise InputError(f"{place.dataset} {place.config} has no split {lacking[0]!r}: it has {', '.join(found)}")
+        return {f"{place.dataset} {place.config}/{split}": found[split].with_format("arrow")[:] for split in splits}
+    except InputError:
+        raise
     except ImportError as error:
         raise HubUnavailable("the hub needs the package datasets: pip install 'pibench[hub]'.") from error
     except Exception as error:  # datasets raises errors of many libraries
         reason = f"failed ({type(error).__name__})" if online else "is out of reach and not in the cache"
-        raise HubUnavailable(
-            f"{place.dataset} on the Hugging Face hub {reason}: connect, or name a folder with PIBENCH_GLUE_DIR."
-        ) from error
+        advice = "" if task.own else ", or name a folder with PIBENCH_GLUE_DIR"
+        raise HubUnavailable(f"{place.dataset} on the Hugging Face hub {reason}: connect{advice}.") from error
 
 
 def _download(hub: Hub) -> Any:
@@ -123,13 +115,15 @@ def rows(
     Raises:
         InputError: they are invalid; the message calls the table ``where``.
     """
-    for name in (*task.columns, "label"):
+    for name in (*task.columns, task.label):
         if name not in table.column_names:
-            raise InputError(f"{where} lacks the column {name!r}: export {task.name} with the hub's names.")
+            raise InputError(f"{where} lacks the column {name!r}: it has {', '.join(table.column_names)}.")
+        if table.column_names.count(name) > 1:
+            raise InputError(f"{where} has more than one column {name!r}: rename or remove the others.")
     if not table.num_rows:
         raise InputError(f"{where} is empty: use a split with examples.")
     texts = tuple(zip(*(_texts(table[name], name, where) for name in task.columns), strict=True))
-    return texts, _labels(task, table["label"], where)
+    return texts, _labels(task, table[task.label], where)
 
 
 def _texts(column: pa.ChunkedArray, name: str, where: str) -> list[str]:
@@ -141,6 +135,12 @@ def _texts(column: pa.ChunkedArray, name: str, where: str) -> list[str]:
     found = texts.to_pylist()
     if not any(map(str.strip, found)):
         raise InputError(f"column {name!r} of {where} holds only empty texts: export it again.")
+    if (longest := max(map(len, found))) > LONGEST_TEXT:
+        row = [len(text) for text in found].index(longest)
+        raise InputError(
+            f"the text in row {row} of {where} has {longest} characters, more than {LONGEST_TEXT}: shorten it, or look "
+            "for a quotation mark that is not closed."
+        )
     return found
 
 
@@ -157,20 +157,22 @@ def _no_null(column: pa.ChunkedArray, name: str, where: str) -> None:
 
 def _labels(task: Task, column: pa.ChunkedArray, where: str) -> tuple[int, ...] | tuple[float, ...]:
     column = _decoded(column)
-    _no_null(column, "label", where)
+    _no_null(column, task.label, where)
     integers = pa.types.is_integer(column.type)
     if not (integers or (task.regression and pa.types.is_floating(column.type))):
         kind = "numbers" if task.regression else "integers"
         raise InputError(f"the labels of {where} are {column.type}, not {kind}: export them as {kind}.")
-    top = MAX_SCORE if task.regression else task.outputs - 1
+    low, high = task.scores if task.regression else (0, task.outputs - 1)
     values = column.to_numpy()
-    bad = np.flatnonzero(~((values >= 0) & (values <= top)))
+    bad = np.flatnonzero(~((values >= low) & (values <= high)))
     if bad.size:
         raise InputError(
-            f"the label in row {bad[0]} of {where} is {values[bad[0]]}, outside 0 to {top}: "
-            "use a labelled split of this task."
+            f"the label in row {bad[0]} of {where} is {values[bad[0]]}, outside {low:g} to {high:g}: "
+            "correct it, or use a labelled split of this task."
         )
     if (values == values[0]).all():
         kind = "score" if task.regression else "class"
-        raise InputError(f"every label of {where} is {values[0]}: use a split with more than one {kind}.")
+        raise InputError(
+            f"every label of {where} is {task.class_name(values[0])}: use a split with more than one {kind}."
+        )
     return tuple(values.astype(float).tolist()) if task.regression else tuple(values.tolist())
