@@ -173,3 +173,32 @@ def test_likeness_to_the_dense_model(found: pd.DataFrame) -> None:
     assert found["fidelity"]["dense/exact"] == 100 and found["divergence"]["dense/exact"] == 0
     assert found["fidelity"]["near/a"] > found["fidelity"]["far/a"] > 80
     assert found["divergence"]["near/a"] < found["divergence"]["far/a"]
+
+
+def test_what_training_took_is_shown_beside_the_allowance() -> None:
+    made_up = study(seeds=[0])
+    for record in made_up:
+        if record["kind"] == "accuracy":
+            total = 90_000 if record["method"] == "far" else 32_000
+            spent = {"returned": {"steps": 1000, "examples": 32_000}, "total": {"steps": 3000, "examples": total}}
+            record["spent"] = spent
+    far = {row["method"]: row for row in rows(field(join(made_up)))}["far"]
+    assert (far["trained_on"], far["searched"]) == ("32", "90")
+
+
+def test_two_points_that_are_one_model_and_one_outside_its_tolerance_are_told() -> None:
+    made_up = study(seeds=[0])
+    for record in made_up:
+        if record["kind"] == "accuracy":
+            record["weights_hash"] = "same" if record["method"] == "dense" else record["method"]
+            record["notes"] = {"within": record["method"] != "far"}
+    told = headline(join(made_up)).notes
+    assert "dense/trained on on rte (seed 0) is the same model as dense/exact." in told
+    assert "far/a on rte (seed 0): outside its tolerance; nothing that it tried was within it." in told
+    assert sum("same model" in note or "tolerance" in note for note in told) == 2
+
+
+def test_wnli_is_shown_and_in_no_average() -> None:
+    both = join(study(tasks=["rte", "wnli"]))
+    assert both.informative == ["rte"]
+    assert {"rte", "wnli"} <= set(rows(headline(both))[0])

@@ -14,6 +14,7 @@ from pibench.results.frames import REFERENCE, accuracy_frame, cost_frame
 from pibench.results.mixtures import refuse_mixtures, refuse_strange_baselines, variant_label
 from pibench.results.paired import TaskOutputs
 from pibench.results.records import Record
+from pibench.tasks.registry import TASKS
 
 INFORMATIVE_MARGIN = 5.0
 """Points by which the dense model must beat the majority class, where records do not hold outputs to test it with."""
@@ -73,9 +74,11 @@ class Evidence:
         """The tasks on which the dense model is ahead of always giving the most frequent class of the training split.
 
         It is ahead if the bootstrap over examples and seeds tells the two apart. Where records hold no outputs, it must
-        be ahead by :data:`INFORMATIVE_MARGIN`. A null majority score counts as 0.
+        be ahead by :data:`INFORMATIVE_MARGIN`. A null majority score counts as 0. Tasks that are not to be averaged,
+        such as WNLI, are left out.
         """
-        dense = self.accuracy[self.accuracy["row"] == REFERENCE]
+        averaged = [task for task in self.tasks if task not in TASKS or TASKS[task].averaged]
+        dense = self.accuracy[(self.accuracy["row"] == REFERENCE) & self.accuracy["task"].isin(averaged)]
         ahead = dense.assign(majority=dense["majority"].fillna(0.0)).groupby("task", observed=True)
         mean = ahead[["float", "majority"]].agg(strict_mean)
         margin = mean["float"] - mean["majority"]

@@ -20,6 +20,7 @@ SECONDS, SPEEDUPS = [f"seconds_{link}" for link in LINKS], [f"speedup_{link}" fo
 _NAMES = ["method", "task", "seed", "metric", "architecture", "engine", "seconds_total"]
 _SCORES = ["float", "fixed", "mpc", "n", "n_mpc", "majority"]
 _CHECKS = ["float_on_subset", "labels_agree", "max_logit_difference", "truncation_wraps"]
+_SPENT = {"returned": "trained_on", "total": "searched"}
 _STATUSES = ["failed", "timeout", "skipped", "ok"]
 
 
@@ -28,13 +29,16 @@ def accuracy_frame(records: Sequence[Record]) -> pd.DataFrame:
 
     The columns are ``method``, ``variant`` (with the engine where that is not the headline engine), ``row``
     (METHOD/VARIANT), ``task``, ``seed``, ``metric``, ``architecture``, ``engine``, ``seconds_total``, the scores, the
-    numbers of ``mpc_check``, ``status``, and the ``record`` itself. ``row`` and ``task`` are categories in the order of
+    numbers of ``mpc_check``, the thousands of training examples that the model was ``trained_on`` and that were
+    ``searched`` in all, ``status``, and the ``record`` itself. ``row`` and ``task`` are categories in the order of
     tables, ``status`` from the worst to the best.
     """
     frame = pd.DataFrame(records, columns=[*_NAMES, *_SCORES]).astype(dict.fromkeys(_SCORES, float))
     checks = pd.DataFrame([record["mpc_check"] or {} for record in records], columns=_CHECKS, dtype=float)
     variants = pd.Series([variant_label(record) for record in records], dtype=object)
-    frame = frame.join(checks).assign(variant=variants, row=frame["method"] + "/" + variants)
+    spent = [[(record.get("spent") or {}).get(part, {}).get("examples") for part in _SPENT] for record in records]
+    frame = frame.join([checks, pd.DataFrame(spent, columns=list(_SPENT.values()), dtype=float) / 1000])
+    frame = frame.assign(variant=variants, row=frame["method"] + "/" + variants)
     methods = dict(zip(frame["row"], frame["method"], strict=True))
     dense, _ = REFERENCE.split("/")
     rows = sorted(methods, key=lambda row: (row != REFERENCE, methods[row] != dense, methods[row], row))

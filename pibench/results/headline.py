@@ -43,6 +43,7 @@ def _notes(evidence: Evidence) -> list[str]:
         "Every compressed model then has the same recovery budget, whatever the method.",
         notes.seeds(evidence),
         *notes.losses(evidence),
+        *notes.searches(evidence),
         *notes.precision(evidence),
         *notes.partial_costs(evidence),
         *notes.provenance(evidence),

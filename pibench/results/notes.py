@@ -11,7 +11,7 @@ from pibench.net.profiles import NETWORKS
 from pibench.results.cost import MODELLED
 from pibench.results.evidence import INFORMATIVE_MARGIN, Evidence
 from pibench.results.frontier import FRONTIER, NO_INTERVALS, TIES
-from pibench.results.mixtures import label
+from pibench.results.mixtures import label, row_label
 from pibench.results.records import Record
 
 INFORMATIVE = (
@@ -120,6 +120,19 @@ def likeness(evidence: Evidence) -> list[str]:
         "the mean Kullback-Leibler divergence from its answers in nats; of a regression, the mean squared difference."
     )
     return [note] if evidence.outputs else []
+
+
+def searches(evidence: Evidence) -> list[str]:
+    """Return one note for each pair of variants that are one model, and for each model outside its tolerance."""
+    found, models = [], dict[tuple[str, str, int, str], Record]()
+    for record in evidence.accuracy["record"]:
+        if record["weights_hash"]:
+            key = record["method"], record["task"], record["seed"], record["weights_hash"]
+            if record["engine"] == HEADLINE and (first := models.setdefault(key, record)) is not record:
+                found.append(f"{label(record)} is the same model as {row_label(first)}.")
+        if record["notes"].get("within") is False:
+            found.append(f"{label(record)}: outside its tolerance; nothing that it tried was within it.")
+    return found
 
 
 def partial_costs(evidence: Evidence) -> list[str]:

@@ -24,7 +24,8 @@ def summary(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
     task, or one number of it. The columns:
 
     - ``method``, ``variant``, ``seeds`` (a number, or the least and the most where tasks differ) and ``security``.
-    - ``average``, ``fixed``, ``float_on_subset`` and ``mpc`` in percent, and ``n_mpc``, the examples under MPC.
+    - ``average``, ``fixed``, ``float_on_subset`` and ``mpc`` in percent, and ``n_mpc``, the examples under MPC;
+      ``trained_on`` and ``searched``, thousands of training examples (see :mod:`pibench.results.frames`).
     - ``loss`` and ``loss_fixed``: points lost to the dense model of the same seeds, in floats and in fixed point;
       ``loss_control``: to the dense model that was trained on; ``rounding``: by fixed point alone. Each has its 95 %
       interval in ``_low`` and ``_high``, where records hold outputs.
@@ -82,7 +83,8 @@ def _scores(evidence: Evidence, tasks: Sequence[str]) -> pd.DataFrame:
     """Return mean scores; those under MPC, and the float scores beside them, are over the seeds that ran under MPC."""
     lines = evidence.accuracy
     under_mpc = over_tasks(lines[lines["n_mpc"] > 0], ["float_on_subset", "mpc"], tasks)
-    scores = over_tasks(lines, ["float", "fixed"], tasks).rename(columns={"float": "average"}).join(under_mpc)
+    means = over_tasks(lines, ["float", "fixed", "trained_on", "searched"], tasks)
+    scores = means.rename(columns={"float": "average"}).join(under_mpc)
     examples = lines[lines["task"].isin(tasks)].groupby("row", observed=False)["n_mpc"].sum()
     return scores.assign(n_mpc=examples).where(scores["average"].notna())
 
