@@ -137,6 +137,12 @@ def test_a_bad_file_is_one_sentence(tmp_path: Path, name: str, content: bytes, m
     assert len(str(caught.value)) < 400
 
 
+def test_two_columns_of_labels_are_refused_where_classes_are_not_named_too(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"text,mood,mood\nx,bad,bad\n")
+    with pytest.raises(InputError, match="has more than one column 'mood'"):
+        load(tmp_path / "a.csv", Task("moods", ("text",), 3, ("accuracy",), label="mood"))
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.csv is missing: correct its name"):
         load(tmp_path / "a.csv")

@@ -45,7 +45,7 @@ def load_own(task: Task, own: Own) -> RawTask:
 def _with_classes(task: Task, tables: sources.Tables, own: Own) -> Task:
     """Return the task with its classes, which are those of the training examples in sorted order unless named."""
     where, table = next(iter(tables.items()))
-    if task.regression or task.classes or task.label not in table.column_names:
+    if task.regression or task.classes or table.column_names.count(task.label) != 1:
         return task
     classes = in_sorted_order(label_texts(table[task.label]))
     if len(classes) != task.outputs:
