@@ -107,6 +107,7 @@ def test_a_data_set_of_the_hub(tmp_path: Path) -> None:
         ({"metrics": '["pearsonr"]'}, r"unknown metric of classes 'pearson'"),
         ({"classes": None, "scores": "[0, 1]"}, r"unknown metric of scores 'accuracy'"),
         ({"classes": None, "scores": "[0, 1]", "metrics": '["mse"]'}, r"less is better in the metric 'mse'"),
+        ({"validation": '"./train.csv"'}, r"train and validation are the same: name two"),
         ({"config": '"x"'}, r"config needs hub"),
         ({"seed": "true"}, r"seed must be an integer from 0 on, and is True"),
         ({"name": "mine"}, r"mine\.toml is not readable as TOML: "),

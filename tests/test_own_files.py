@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pibench.errors import InputError
-from pibench.tasks import sources
+from pibench.tasks import files, sources
 from pibench.tasks.own import cut, load_own
 from pibench.tasks.task import Examples, Hub, Own, RawTask, Task
 
@@ -72,6 +72,19 @@ def test_every_kind_of_file_gives_the_same_examples(tmp_path: Path, name: str, c
     assert as_written(tmp_path / name) == set(ROWS + QUOTED)
 
 
+def test_texts_that_are_numbers_stay_texts(tmp_path: Path) -> None:
+    rows = [(f"0{i}", mood) for i, (_, mood) in enumerate(ROWS)]
+    (tmp_path / "a.csv").write_bytes(b"\xef\xbb\xbf" + csv(rows))
+    assert as_written(tmp_path / "a.csv") == set(rows)
+
+
+def test_a_text_of_several_lines_may_be_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_BLOCK", 120)
+    rows = [(f"text {i}\nand more", mood) for i, (_, mood) in enumerate(ROWS)]
+    (tmp_path / "a.csv").write_bytes(csv([(f'"{text}"', mood) for text, mood in rows]))
+    assert as_written(tmp_path / "a.csv") == set(rows)
+
+
 def test_parquet_is_read_too(tmp_path: Path) -> None:
     texts, moods = zip(*(ROWS + QUOTED), strict=True)
     pq.write_table(pa.table({"text": texts, "mood": moods, "more": [1.5] * 33}), tmp_path / "a.parquet")
@@ -124,6 +137,12 @@ def test_a_bad_file_is_one_sentence(tmp_path: Path, name: str, content: bytes, m
     assert len(str(caught.value)) < 400
 
 
+def test_two_columns_of_labels_are_refused_where_classes_are_not_named_too(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"text,mood,mood\nx,bad,bad\n")
+    with pytest.raises(InputError, match="has more than one column 'mood'"):
+        load(tmp_path / "a.csv", Task("moods", ("text",), 3, ("accuracy",), label="mood"))
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.csv is missing: correct its name"):
         load(tmp_path / "a.csv")
@@ -160,7 +179,12 @@ def test_a_validation_file_is_taken_as_it_is_and_may_have_no_other_class(tmp_pat
 
 @pytest.mark.parametrize(
     ("labels", "classes"),
-    [(("10", "9", "-1"), ("-1", "9", "10")), (("c", "a", "B"), ("B", "a", "c")), (("1", "x", "10"), ("1", "10", "x"))],
+    [
+        (("10", "9", "-1"), ("-1", "9", "10")),
+        (("c", "a", "B"), ("B", "a", "c")),
+        (("--1", "2", "1"), ("--1", "1", "2")),
+        (("1", "x", "10"), ("1", "10", "x")),
+    ],
 )
 def test_classes_without_names_are_sorted(tmp_path: Path, labels: tuple[str, ...], classes: tuple[str, ...]) -> None:
     (tmp_path / "a.csv").write_bytes(csv([(f"t {i}", labels[i % 3]) for i in range(30)]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import textwrap
@@ -136,6 +137,10 @@ def test_a_folder_has_both_files(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert (found["train"], found["validation"], found["name"]) == ("mails/train.tsv", "mails/dev.tsv", "mails")
     assert main(["task", "check", str(tmp_path / "mails.toml")]) == 0
     assert "training: 20 examples; '0' 10, '1' 10\nvalidation: 6 examples" in capsys.readouterr().out
+    (tmp_path / "mails.toml").unlink()
+    with contextlib.chdir(folder):
+        assert main(["task", "new", "."]) == 0
+    assert tomllib.loads((tmp_path / "mails.toml").read_text()) == found
     (folder / "train.tsv").rename(folder / "first.tsv")
     assert main(["task", "new", str(folder), "--output", str(tmp_path / "other.toml")]) == 2
     assert "holds 2 files of examples: name one of them, or call them train and valid" in capsys.readouterr().err

@@ -46,11 +46,12 @@ def add(commands: Any) -> None:
 
 def _new(chosen: argparse.Namespace, rest: list[str]) -> int:
     nothing_more(chosen, rest)
-    path = chosen.output or chosen.data.with_suffix(".toml")
+    data = chosen.data if chosen.data.name not in ("", "..") else chosen.data.resolve()
+    path = chosen.output or data.with_suffix(".toml")
     if path.exists():
         raise InputError(f"{path} exists already: remove it, or name another file with --output")
     texts = [name.strip() for name in chosen.texts.split(",") if name.strip()]
-    text = guess(chosen.data, path.parent, texts, chosen.label).text
+    text = guess(data, path.parent, texts, chosen.label).text
     save_text(text, path)
     print(f"{text}\nwritten to {path}: correct what is wrong, then run pibench task check {path}")
     return 0

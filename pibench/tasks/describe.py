@@ -137,6 +137,8 @@ def _check(given: dict[str, Any], path: Path) -> None:
         raise InputError(f"{path}: column {given['label']!r} is both a text and the label: name different ones")
     if "hub" not in given and (alone := [key for key in _OF_HUB if key in given]):
         raise InputError(f"{path}: {alone[0]} needs hub, the data set's id")
+    if "validation" in given and Path(given["train"]) == Path(given["validation"]):
+        raise InputError(f"{path}: train and validation are the same: name two, or use validation_share")
     low, high = given.get("scores", (0, 1))
     if not 0 < high - low < math.inf:
         raise InputError(f"{path}: scores must be {_KEYS['scores']['description']}, and is {given['scores']!r}")

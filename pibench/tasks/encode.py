@@ -43,7 +43,7 @@ def encode_task(raw: RawTask, tokenizer: Any, seq_len: int, seed: int = 0, most:
             f"task {raw.task.name!r} has {count} training examples; at least 10 are needed to cut a selection split"
         )
     order = np.random.default_rng(seed).permutation(count).tolist()
-    chosen = _without_twins(raw.train, order, held_out)
+    chosen = _selected(raw.train, order, held_out)
     if not chosen:
         raise InputError(f"too many training examples of {raw.task.name} have equal texts: remove duplicates")
     left = set(order).difference(chosen)
@@ -54,7 +54,7 @@ def encode_task(raw: RawTask, tokenizer: Any, seq_len: int, seed: int = 0, most:
     return EncodedTask(data, _tokenise(raw.validation, raw.task, tokenizer, seq_len))
 
 
-def _without_twins(examples: Examples, order: Sequence[int], most: int) -> list[int]:
+def _selected(examples: Examples, order: Sequence[int], most: int) -> list[int]:
     """Return the first examples in ``order``, at most ``most``, none of which has the texts of one that is left out."""
     equal: dict[tuple[str, ...], list[int]] = {}
     for index in order:

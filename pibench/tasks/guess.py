@@ -57,10 +57,10 @@ def guess(data: Path, folder: Path, texts: Sequence[str] = (), label: str | None
         (
             f"name = {_quoted(name)}  # the task's name in commands, records and tables",
             'data = "own"  # what tables call the data; give it a name, such as "my reviews, 2024"',
-            f"train = {_quoted(_relative(train, folder))}",
+            f"train = {_quoted(_relative(train, folder))}  # the file of examples",
             *_held_out(validation, folder),
             f"texts = {_list(columns)}  # one or two of the columns: {', '.join(table.column_names)}",
-            f"label = {_quoted(label)}",
+            f"label = {_quoted(label)}  # the column of labels",
             *_labels([text for text in label_texts(table[label]) if text], train),
         )
     )
@@ -112,7 +112,7 @@ def _texts(table: pa.Table, label: str, where: Path) -> list[str]:
 
 def _held_out(validation: Path | None, folder: Path) -> list[str]:
     if validation:
-        return [f"validation = {_quoted(_relative(validation, folder))}"]
+        return [f"validation = {_quoted(_relative(validation, folder))}  # the file of examples that are scored"]
     why = "the share of the examples that is cut for validation; equal texts stay together"
     return [f"validation_share = {_SHARE}  # {why}", "seed = 0  # decides which examples are cut"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +19,8 @@ from pibench.tasks.task import Examples, Own, RawTask, Task
 
 _STRATA = 10
 """Parts of a range of scores that are split alike."""
+
+_INTEGER = re.compile("-?[0-9]+")
 
 
 def load_own(task: Task, own: Own) -> RawTask:
@@ -42,7 +45,7 @@ def load_own(task: Task, own: Own) -> RawTask:
 def _with_classes(task: Task, tables: sources.Tables, own: Own) -> Task:
     """Return the task with its classes, which are those of the training examples in sorted order unless named."""
     where, table = next(iter(tables.items()))
-    if task.regression or task.classes or task.label not in table.column_names:
+    if task.regression or task.classes or table.column_names.count(task.label) != 1:
         return task
     classes = in_sorted_order(label_texts(table[task.label]))
     if len(classes) != task.outputs:
@@ -54,7 +57,7 @@ def _with_classes(task: Task, tables: sources.Tables, own: Own) -> Task:
 def in_sorted_order(labels: Sequence[str]) -> tuple[str, ...]:
     """Return the distinct labels that are not empty, sorted as numbers if all are integers, and else as texts."""
     distinct = sorted({label for label in labels if label})
-    return tuple(sorted(distinct, key=int) if all(label.lstrip("-").isdecimal() for label in distinct) else distinct)
+    return tuple(sorted(distinct, key=int) if all(_INTEGER.fullmatch(label) for label in distinct) else distinct)
 
 
 def label_texts(column: pa.ChunkedArray) -> list[str]:
