@@ -17,20 +17,20 @@ def plan(*arguments: str) -> Plan:
 
 
 def test_cells_are_tasks_times_seeds_times_variants_times_engines() -> None:
-    names = [cell.name for cell in plan("--tasks", "rte,cola", "--seeds=0,2", "--methods=dense", "--engine=lean").cells]
-    assert names == [f"{task}-dense-exact-s{seed}" for task in ("rte", "cola") for seed in (0, 2)]
+    names = [cell.name for cell in plan("--tasks", "rte,cola", "--seeds=0,2", "--methods=bolt", "--engine=lean").cells]
+    assert names == [f"{task}-bolt-no training-s{seed}" for task in ("rte", "cola") for seed in (0, 2)]
 
 
 def test_an_engine_runs_all_methods_or_the_one_that_is_named_behind_it() -> None:
-    cells = plan("--methods=dense,bolt", "--engine=lean,crypten:dense,spu-semi2k").cells
+    cells = plan("--methods=puma,bolt", "--engine=lean,crypten:puma,spu-semi2k").cells
     assert [(cell.method, cell.engine) for cell in cells] == [
-        ("dense", "lean"),
-        ("dense", "crypten"),
-        ("dense", "spu-semi2k"),
+        ("puma", "lean"),
+        ("puma", "crypten"),
+        ("puma", "spu-semi2k"),
         ("bolt", "lean"),
         ("bolt", "spu-semi2k"),
     ]
-    assert cells[1].name == "sst2-dense-exact-s0-crypten"
+    assert cells[1].name == "sst2-puma-no training-s0-crypten"
 
 
 @pytest.mark.parametrize(

@@ -144,10 +144,8 @@ def recover_in_stages(student: Model, teacher: Model, data: TaskData, budget: Bu
     refuse_misfit(student, teacher, budget)
     rest = left(student, data, budget)
     later, slower = rest // 2, replace(budget, learning_rate=LATER_RATE * budget.learning_rate)
-    of_layers, of_logits = (
-        _distillation(teacher, logits=0.0, labels=0.0),
-        _distillation(teacher, hidden=0.0, labels=0.0),
-    )
+    of_layers = _distillation(teacher, logits=0.0, labels=0.0)
+    of_logits = _distillation(teacher, hidden=0.0, labels=0.0)
     with _training_back(student, teacher):
         train(student, data, budget, of_layers, "distilling layers", dropout=0.0, examples=rest - later)
         train(student, data, slower, of_logits, "distilling logits", dropout=0.0, examples=later)
