@@ -15,14 +15,14 @@ from pibench.training.distill import recover
 class Dense:
     """Exact softmax, GELU and LayerNorm.
 
-    Other variants spend the budget of every method on the dense model, distilled from itself or by the labels alone: a
-    method that only gains from more training is not above them.
+    Other variants spend the budget of every method on the dense model, distilled from itself or by the labels alone:
+    what they gain is due to more training, and not to a method.
     """
 
     info = MethodInfo(
         name="dense",
         version="2",
-        summary="fine-tuned BERT, nothing replaced; as it is, or trained on within the budget of the other methods",
+        summary="fine-tuned BERT, nothing replaced; as it is, or trained further with the budget of every method",
         paper="Devlin et al., NAACL 2019",
         bibtex=(
             "@inproceedings{devlin2019bert, title={{BERT}: Pre-training of Deep Bidirectional Transformers for "

@@ -62,7 +62,7 @@ def taylor_scores(model: Model, data: TaskData, seed: int) -> Units:
 
     A gate of 1 scales the unit wherever it is read: a hidden unit after every LayerNorm, a neuron after its activation,
     a unit of the pooler before the classifier. The gradient of F (see :mod:`pibench.methods.importance`) by the gate is
-    the sum of gradient times weight over the weights that write, or read, the unit (Molchanov et al., section 3.2).
+    the sum of gradient times weight over the weights that write, or read, the unit (Molchanov et al., section 3).
     """
     parts = [_squared_gradients(model, batch) for batch in sample(data.train, data.pad_id, seed)]
     return Units(

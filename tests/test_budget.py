@@ -21,6 +21,7 @@ from ig3d.method import IG3D
 from pibench.disk import Cache
 from pibench.errors import InputError
 from pibench.measure import stages
+from pibench.measure.accuracy import blank_accuracy, measure_accuracy
 from pibench.methods.contract import Skip, Variant, accepted
 from pibench.methods.registry import METHODS
 from pibench.methods.surgery.fuse import absorb_affine
@@ -28,6 +29,7 @@ from pibench.methods.surgery.layers import with_layer
 from pibench.methods.surgery.pruning import prune_heads
 from pibench.model.module import Model
 from pibench.model.spent import Spent
+from pibench.results.records import validate
 from pibench.tasks.batches import Batch
 from pibench.tasks.data import Split, TaskData
 from pibench.tasks.encode import EncodedTask
@@ -176,9 +178,10 @@ def test_a_cell_that_spends_too_much_fails_with_one_sentence(tmp_path: Path, mon
         stages.compressed(bench, CELL)
 
 
-def test_what_a_cell_spent_is_kept_with_its_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_cell_spent_is_kept_with_its_model_and_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     bench = workbench(checkpoint(tmp_path), tmp_path / "out")
+    bench.plan = replace(bench.plan, mpc_examples=0)
     cells = {variant.name: replace(CELL, variant=variant) for variant in Dense.info.variants}
     nothing = {"steps": 0, "examples": 0}
     assert stages.spent(bench, cells["exact"]) == {"returned": nothing, "total": nothing}
@@ -188,6 +191,20 @@ def test_what_a_cell_spent_is_kept_with_its_model(tmp_path: Path, monkeypatch: p
         assert spent["returned"] == spent["total"] and spent["total"]["examples"] == allowed
         model = stages.compressed(bench, cells[name])
         assert isinstance(model, Model) and model.spent == Spent(**spent["returned"])
+    record = blank_accuracy(bench, cells["trained on"]) | measure_accuracy(bench, cells["trained on"])
+    assert validate(record) == []
+    assert record["spent"]["returned"]["examples"] == allowed
+    assert record["tuning"]["spent"]["total"]["examples"] == allowed
+
+
+def test_the_dense_model_is_trained_on_from_itself_or_by_labels(make_model: MakeModel, make_data: MakeData) -> None:
+    dense, data = make_model(), make_data()
+    exact, distilled, by_labels = (Dense().compress(dense, data, BUDGET, own) for own in Dense.info.variants)
+    assert exact is dense
+    assert distilled.fingerprint() == recover(copy.deepcopy(dense), dense, data, BUDGET).fingerprint()
+    labels = replace(BUDGET, recovery="finetune")
+    assert by_labels.fingerprint() == recover(copy.deepcopy(dense), make_model(1), data, labels).fingerprint()
+    assert len({model.fingerprint() for model in (exact, distilled, by_labels)}) == 3
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,9 @@ def _compress(chosen: argparse.Namespace, rest: list[str]) -> int:
         bench.backbone.tokenizer.save_pretrained(chosen.save)
     except Exception as error:  # the tokenizer's own library raises plain exceptions
         raise InputError(f"cannot write the tokenizer to {chosen.save} ({one_line(error, 200)})") from error
-    print(f"{chosen.save}: {cell.name}, {scores['float']:.1f} % in floats on {task.data.source}'s validation split")
+    print(
+        f"{chosen.save}: {cell.name}, {scores['float']:.1f} % in floats on the validation split of {task.data.source}"
+    )
     return 0
 
 

@@ -16,7 +16,10 @@ from pibench.results.records import NEXT
 _WEEK_S = 7 * 24 * 3600.0
 _LINKS = ", ".join(name for name in NETWORKS if name not in ("loopback", *MODELLED))
 OPTIONS: dict[str, dict[str, Any]] = {
-    "--tasks": {"default": "sst2", "help": "tasks, comma-separated (default: %(default)s)"},
+    "--tasks": {
+        "default": "sst2",
+        "help": "tasks or TOML files of your own data, comma-separated (default: %(default)s)",
+    },
     "--methods": {"default": "all", "help": "methods, comma-separated (default: all that are installed)"},
     "--profile": {"default": "quick", "help": f"{' or '.join(PROFILES)} (default: %(default)s)"},
     "--seq-len": {"type": at_least(3), "help": "longest sequence in tokens (default: the profile's)"},

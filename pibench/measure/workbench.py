@@ -98,7 +98,7 @@ class Workbench:
             engine.check(self.plan.session)
         sources = {self.task(cell.task, cell.seed).data.source for cell in self.plan.cells}
         if len(sources) > 1:
-            raise InputError(f"the tasks come from {' and '.join(sorted(sources))}: choose one with --data")
+            raise InputError(f"the tasks have data from {' and '.join(sorted(sources))}: run them apart")
         (source,) = sources
         self.plan = replace(self.plan, output=Path(str(self.plan.output).replace("{data}", source)))
         writable(self.plan.records)

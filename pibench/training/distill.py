@@ -21,11 +21,14 @@ from pibench.training.budget import Budget
 from pibench.training.device import on_device
 from pibench.training.finetune import DROPOUT, Loss, label_loss, task_loss, train
 
+Hidden = Sequence[torch.Tensor]
+"""The output of every layer (batch, seq, hidden)."""
+Compared = Callable[[Hidden], Hidden]
+"""From the outputs of the teacher's layers to what those of the student's are compared with."""
+
 HIDDEN_WEIGHT = 50.0
 """On STS-B's and MRPC's selection splits, half an epoch to an epoch recovers most at 20 to 100; 1 is far worse."""
 LABEL_WEIGHT = 0.5
-Hidden = Sequence[torch.Tensor]
-"""Every layer's output (batch, seq, hidden)."""
 LATER_RATE = 0.2
 """The learning rate of MPCFormer's second stage over that of its first: 1e-5 over 5e-5 in its scripts."""
 
@@ -53,7 +56,7 @@ def regularised(loss: Loss[Model], regulariser: Regulariser, dropout: float) -> 
 
 
 def everything(hidden: Hidden) -> Hidden:
-    """Return all that a teacher's layers put out."""
+    """Compare the student's layers with all of the teacher's."""
     return hidden
 
 
@@ -64,7 +67,7 @@ def recover(
     budget: Budget,
     regulariser: Regulariser | None = None,
     examples: int | None = None,
-    compared: Callable[[Hidden], Hidden] = everything,
+    compared: Compared = everything,
 ) -> Model:
     """Train ``student`` in place by the budget's recovery and return it.
 
@@ -72,7 +75,7 @@ def recover(
     ``finetune`` uses the labels alone. The embeddings are not trained: the client computes them exactly.
 
     ``examples`` is the most to spend; by default it is all that the student's earlier training has left of the budget.
-    ``compared`` takes the outputs of the teacher's layers, and returns what those of the student's are compared with.
+    ``compared`` chooses what of the teacher's layers the student's are compared with, if their shapes differ.
 
     Raises:
         InputError: the student cannot be trained back towards this teacher (see :func:`refuse_misfit`).
@@ -96,9 +99,7 @@ def left(model: Model, data: TaskData, budget: Budget) -> int:
     return max(0, budget.allowance(len(data.train)) - model.spent.examples)
 
 
-def refuse_misfit(
-    student: Model, teacher: Model, budget: Budget, compared: Callable[[Hidden], Hidden] = everything
-) -> None:
+def refuse_misfit(student: Model, teacher: Model, budget: Budget, compared: Compared = everything) -> None:
     """Check that ``student`` can be trained back towards what is ``compared`` of ``teacher``.
 
     Raises:
@@ -143,10 +144,8 @@ def recover_in_stages(student: Model, teacher: Model, data: TaskData, budget: Bu
     refuse_misfit(student, teacher, budget)
     rest = left(student, data, budget)
     later, slower = rest // 2, replace(budget, learning_rate=LATER_RATE * budget.learning_rate)
-    of_layers, of_logits = (
-        _distillation(teacher, logits=0.0, labels=0.0),
-        _distillation(teacher, hidden=0.0, labels=0.0),
-    )
+    of_layers = _distillation(teacher, logits=0.0, labels=0.0)
+    of_logits = _distillation(teacher, hidden=0.0, labels=0.0)
     with _training_back(student, teacher):
         train(student, data, budget, of_layers, "distilling layers", dropout=0.0, examples=rest - later)
         train(student, data, slower, of_logits, "distilling logits", dropout=0.0, examples=later)
@@ -155,7 +154,7 @@ def recover_in_stages(student: Model, teacher: Model, data: TaskData, budget: Bu
 
 def _distillation(
     teacher: Model,
-    compared: Callable[[Hidden], Hidden] = everything,
+    compared: Compared = everything,
     hidden: float = HIDDEN_WEIGHT,
     logits: float = 1.0,
     labels: float = LABEL_WEIGHT,
