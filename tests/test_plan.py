@@ -18,7 +18,6 @@ def plan(*arguments: str) -> Plan:
 
 
 def test_cells_are_tasks_times_seeds_times_variants_times_engines() -> None:
-<<<<<<< HEAD
     names = [cell.name for cell in plan("--tasks", "rte,cola", "--seeds=0,2", "--methods=the_x", "--engine=lean").cells]
     variants = [variant.name for variant in METHODS["the_x"].info.variants]
     assert names == [f"{task}-the_x-{name}-s{seed}" for task in ("rte", "cola") for seed in (0, 2) for name in variants]
@@ -34,22 +33,6 @@ def test_an_engine_runs_all_methods_or_the_one_that_is_named_behind_it() -> None
         *((*row, "spu-semi2k") for row in every if row[0] == "bolt"),
     }
     assert cells[1].name == "sst2-dense-exact-s0-crypten"
-=======
-    names = [cell.name for cell in plan("--tasks", "rte,cola", "--seeds=0,2", "--methods=bolt", "--engine=lean").cells]
-    assert names == [f"{task}-bolt-no training-s{seed}" for task in ("rte", "cola") for seed in (0, 2)]
-
-
-def test_an_engine_runs_all_methods_or_the_one_that_is_named_behind_it() -> None:
-    cells = plan("--methods=puma,bolt", "--engine=lean,crypten:puma,spu-semi2k").cells
-    assert [(cell.method, cell.engine) for cell in cells] == [
-        ("puma", "lean"),
-        ("puma", "crypten"),
-        ("puma", "spu-semi2k"),
-        ("bolt", "lean"),
-        ("bolt", "spu-semi2k"),
-    ]
-    assert cells[1].name == "sst2-puma-no training-s0-crypten"
->>>>>>> h-train
 
 
 @pytest.mark.parametrize(
