@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ from pibench.model.module import DecoderEmbeddings, Model
 from pibench.tasks.batches import pad
 from pibench.training import distill
 from pibench.training.budget import Budget
-from pibench.training.distill import recover
+from pibench.training.distill import Compared, recover
 from pibench.training.finetune import predict
 from tests.conftest import MakeData, MakeModel
 
@@ -85,33 +87,50 @@ def test_a_backbone_without_more_layers_is_skipped(make_model: MakeModel, make_d
     assert tuple(DEEP) == DEPTHS
 
 
-def test_each_layer_is_compared_with_its_teacher(
-    make_model: MakeModel, make_data: MakeData, monkeypatch: pytest.MonkeyPatch
+class Pretends(torch.nn.Module):
+    """Stands for a student whose layers put out what ``shown`` makes of the teacher's."""
+
+    def __init__(self, teacher: Model, shown: Compared) -> None:
+        super().__init__()
+        self.teacher, self.shown = teacher, shown
+
+    def forward(self, *inputs: Any) -> Any:
+        output = self.teacher(*inputs[:3])
+        return replace(output, hidden=self.shown(output.hidden))
+
+
+@pytest.fixture
+def losses(make_data: MakeData, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[float]]:
+    """Return a function: what a method's recovery has as loss for students that show parts of the teacher's layers."""
+
+    def of(method: Any, teacher: Model, variant: Any, *shown: Compared) -> list[float]:
+        asked: list[Any] = []
+        monkeypatch.setattr(distill, "train", lambda student, *rest, **named: asked.append(rest[2]) or student)
+        method.compress(teacher, make_data(), BUDGET, variant)
+        (loss,) = asked
+        batch = pad(make_data().train, range(8), 0)
+        with torch.no_grad():
+            return [float(loss(Pretends(teacher, own), batch, None)) for own in shown]
+
+    return of
+
+
+def test_each_layer_is_compared_with_its_teacher(make_model: MakeModel, losses: Callable[..., list[float]]) -> None:
+    """With two layers of four, the teachers are layers 1 and 3."""
+    maps = [partial(picked, layers=layers) for layers in ((1, 3), (0, 1), (0, 3), (2, 3))]
+    found = losses(Depth(), make_model(layers=4), DEEP[2], *maps)
+    assert found[0] == min(found) < sorted(found)[1]
+
+
+def test_the_kept_units_are_compared(
+    make_model: MakeModel, make_data: MakeData, losses: Callable[..., list[float]]
 ) -> None:
-    """A student whose layers are the teacher's layers 1 and 3 of 4 is at distance 0 only of that map."""
-    teacher = make_model(layers=4)
-    asked: list[Any] = []
-    monkeypatch.setattr(distill, "train", lambda student, *rest, **named: asked.append(rest[2]) or student)
-    student = Depth().compress(teacher, make_data(), BUDGET, DEEP[2])
-    (loss,) = asked
-    batch = pad(make_data().train, range(8), 0)
-    hidden = teacher(batch.input_ids, batch.token_type_ids, batch.keep).hidden
-
-    class Pretends(torch.nn.Module):
-        def __init__(self, layers: list[int]) -> None:
-            super().__init__()
-            self.layers = layers
-
-        def forward(self, *inputs: Any) -> Any:
-            output = teacher(*inputs[:3])
-            return replace(output, hidden=[output.hidden[layer] for layer in self.layers])
-
-    with torch.no_grad():
-        losses = {
-            layers: float(loss(Pretends(list(layers)), batch, None)) for layers in [(1, 3), (0, 1), (0, 3), (2, 3)]
-        }
-    assert isinstance(student, Model) and len(hidden) == 4
-    assert min(losses, key=losses.__getitem__) == (1, 3)
+    teacher = make_model()
+    kept = most_important(taylor_scores(teacher, make_data(), BUDGET.seed), 2).hidden
+    units = [kept, kept.flip(0), torch.arange(8), torch.arange(8, 16)]
+    assert kept.tolist() not in [own.tolist() for own in units[2:]]
+    found = losses(Width(), teacher, NARROW[2], *(partial(only, kept=own) for own in units))
+    assert found[0] == min(found) < sorted(found)[1]
 
 
 def test_what_is_compared_must_have_the_student_s_shape(make_model: MakeModel, make_data: MakeData) -> None:
