@@ -149,7 +149,7 @@ def stored(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.mpc
 def test_an_interrupted_run_resumes_and_a_broken_plugin_stops_nothing(backbone: Path, tmp_path: Path) -> None:
-    methods = "--methods=dense,gelu_substitution"
+    methods = "--methods=dense/exact,gelu_substitution"
     interrupted = run(backbone, tmp_path, methods)
     end = time.monotonic() + 240
     while not stored(tmp_path) and time.monotonic() < end:
@@ -176,7 +176,7 @@ def test_an_interrupted_run_resumes_and_a_broken_plugin_stops_nothing(backbone: 
     assert all(record["seconds"] for record in found if record["kind"] == "cost")
 
     install_broken_plugin(tmp_path)
-    broken = run(backbone, tmp_path, "--methods=dense,broken", "--resume", "-k", "accuracy")
+    broken = run(backbone, tmp_path, "--methods=dense/exact,broken", "--resume", "-k", "accuracy")
     said = broken.communicate(timeout=120)[0]
     assert broken.returncode == pytest.ExitCode.TESTS_FAILED
     assert "failed to import" in said and "no such wheel" in said
@@ -203,7 +203,7 @@ def test_a_failed_cell_shows_its_traceback_on_request(backbone: Path, tmp_path: 
 
 @pytest.mark.mpc
 def test_a_cell_out_of_time_is_a_timeout_and_the_next_one_runs(backbone: Path, tmp_path: Path) -> None:
-    slow = run(backbone, tmp_path, "--methods=dense", "--deadline=0.05", "-k", "accuracy or reference")
+    slow = run(backbone, tmp_path, "--methods=dense/exact", "--deadline=0.05", "-k", "accuracy or reference")
     said = slow.communicate(timeout=240)[0]
     assert slow.returncode == pytest.ExitCode.TESTS_FAILED, said
     found = {record["method"]: record for record in records.read_all(tmp_path / "out" / "records")}
@@ -218,7 +218,7 @@ def test_a_cell_out_of_time_is_a_timeout_and_the_next_one_runs(backbone: Path, t
 def test_studies_of_methods_write_their_records(backbone: Path, tmp_path: Path) -> None:
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
     studies = [str(ROOT / "benchmarks" / "studies" / name) for name in ("test_importance.py", "test_ablation.py")]
-    options = ["--tasks=sst2", "--methods=dense", "--output=out", "--studies=studies"]
+    options = ["--tasks=sst2", "--methods=dense/exact", "--output=out", "--studies=studies"]
     command = [sys.executable, "-m", "pytest", *studies, *arguments(backbone, *options)[1:]]
     done = subprocess.run(command, cwd=tmp_path, env=environment, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -131,7 +131,7 @@ def test_a_matrix_leaves_the_records_of_a_run(
 ) -> None:
     backbone = save_checkpoint(tiny_bert(), tmp_path / "backbone")
     monkeypatch.chdir(tmp_path)
-    own = ["--data=sample", f"--backbone={backbone}", "--methods=dense", "--output=out", "--mpc-examples=2"]
+    own = ["--data=sample", f"--backbone={backbone}", "--methods=dense/exact", "--output=out", "--mpc-examples=2"]
     assert command.main(["submit", "--tasks", "sst2", *own]) == 0
     said = capfd.readouterr().out
     assert "[1/2] sst2-s0-trained: finished" in said and "[2/2] sst2-s0-timed: finished" in said

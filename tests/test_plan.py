@@ -23,6 +23,17 @@ def test_cells_are_tasks_times_seeds_times_variants_times_engines() -> None:
     assert names == [f"{task}-the_x-{name}-s{seed}" for task in ("rte", "cola") for seed in (0, 2) for name in variants]
 
 
+def test_one_variant_of_a_method_may_run_alone() -> None:
+    cells = plan("--methods=dense/exact,ig3d/within_1.0,bolt", "--engine=lean").cells
+    assert [(cell.method, cell.variant.name) for cell in cells] == [
+        ("dense", "exact"),
+        ("ig3d", "within_1.0"),
+        ("bolt", "no training"),
+    ]
+    with pytest.raises(InputError, match="unknown variant 'exactly': did you mean 'exact'"):
+        plan("--methods=dense/exactly")
+
+
 def test_an_engine_runs_all_methods_or_the_one_that_is_named_behind_it() -> None:
     cells = plan("--methods=dense,bolt", "--engine=lean,crypten:dense/exact,spu-semi2k:bolt").cells
     found = {(cell.method, cell.variant.name, cell.engine) for cell in cells}

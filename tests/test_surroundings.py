@@ -25,7 +25,7 @@ def records(folder: Path, environment: dict[str, str], *options: str) -> dict[st
     """Run the dense model on the sample in ``folder``; return the records by name, without times."""
     backbone = save_checkpoint(tiny_bert(), folder / "backbone")
     command = [sys.executable, "-m", "pibench", "run", f"--backbone={backbone}", "--data=sample", "--engine=lean"]
-    command += ["--methods=dense", "-k", "exact", "--output=out", "--mpc-examples=4", *options]
+    command += ["--methods=dense/exact", "--output=out", "--mpc-examples=4", *options]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=300, check=False)
     assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")[-4000:]
     found = {

@@ -20,7 +20,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "sst2",
         "help": "tasks or TOML files of your own data, comma-separated (default: %(default)s)",
     },
-    "--methods": {"default": "all", "help": "methods, comma-separated (default: all that are installed)"},
+    "--methods": {
+        "default": "all",
+        "help": "methods, comma-separated; METHOD/VARIANT for one variant alone (default: all that are installed)",
+    },
     "--profile": {"default": "quick", "help": f"{' or '.join(PROFILES)} (default: %(default)s)"},
     "--seq-len": {"type": at_least(3), "help": "longest sequence in tokens (default: the profile's)"},
     "--engine": {

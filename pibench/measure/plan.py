@@ -45,7 +45,8 @@ class Cell:
 class Plan:
     """Everything that the options of a run decide.
 
-    ``engines`` holds pairs of an engine's name and the one method, or METHOD/VARIANT, that runs on it; None for all.
+    ``methods`` holds names of methods, or METHOD/VARIANT for one variant alone. ``engines`` holds pairs of an engine's
+    name and what alone runs on it, a method or METHOD/VARIANT, or None if all methods do.
     """
 
     profile: Profile
@@ -99,11 +100,17 @@ class Plan:
             Cell(task, method, variant, seed, engine)
             for task in self.tasks
             for seed in self.seeds
-            for method in self.methods
-            for variant in _variants(method)
+            for method, variant in self._rows
             for engine, alone in self.engines
             if alone in (None, method, f"{method}/{variant.name}")
         ]
+
+    @property
+    def _rows(self) -> list[tuple[str, Variant]]:
+        """The variants of all methods, or those alone that are named as METHOD/VARIANT."""
+        asked = [name.partition("/") for name in self.methods]
+        rows = [(method, only, variant) for method, _, only in asked for variant in _variants(method)]
+        return [(method, variant) for method, only, variant in rows if only in ("", variant.name)]
 
     @cached_property
     def running(self) -> dict[str, Engine]:
@@ -157,7 +164,7 @@ def _default_output(session: Session, profile: Profile) -> Path:
 
 
 def _methods(asked: str) -> tuple[str, ...]:
-    return tuple(METHODS if asked == "all" else [pick("method", name, METHODS) for name in listed("methods", asked)])
+    return tuple(METHODS if asked == "all" else map(_row, listed("methods", asked)))
 
 
 def _engines(asked: str | None, session: Session) -> tuple[tuple[str, str | None], ...]:
@@ -169,11 +176,11 @@ def _engines(asked: str | None, session: Session) -> tuple[tuple[str, str | None
     for entry in listed("engine", asked):
         name, _, alone = entry.partition(":")
         pick("engine", name, ENGINES)
-        found.append((name, _alone(alone) if alone else None))
+        found.append((name, _row(alone) if alone else None))
     return tuple(found)
 
 
-def _alone(text: str) -> str:
+def _row(text: str) -> str:
     """Return METHOD or METHOD/VARIANT if it exists."""
     method, _, variant = text.partition("/")
     pick("method", method, METHODS)

@@ -39,7 +39,7 @@ def _notes(evidence: Evidence) -> list[str]:
         f"{', '.join(evidence.informative) or 'none, so costs over all'}.",
         "Loss, reduction and speed-ups are relative to dense/exact, the loss seed by seed. A row with several "
         "architectures shows mean MB and rounds, and geometric means of ratios.",
-        "The dense model is tuned first: its learning rate and epoch are chosen on a selection split cut from train. "
+        "The dense model is tuned first, on a selection split cut from train: its learning rate and number of epochs. "
         "Every compressed model then has the same recovery budget, whatever the method.",
         notes.seeds(evidence),
         *notes.losses(evidence),
