@@ -81,7 +81,8 @@ def _sentence(row: dict[str, Any]) -> str:
     cost = "" if row["axis"] in ("megabytes", "rounds") else f"{title}: {row['cost']:,.2f} {unit}; "
     totals = f"{row['megabytes']:,.1f} MB in {row['rounds']:,.0f} rounds"
     seeds = f"{row['seeds']} {'seed' if row['seeds'] == 1 else 'seeds'}"
-    return f"{row['name']}: loses {row['loss']:z.2f} points; {cost}{totals}; {seeds}; {row['place']}."
+    sure = "" if pd.isna(row["low"]) else f" ({row['low']:z.2f} to {row['high']:z.2f})"
+    return f"{row['name']}: loses {row['loss']:z.2f}{sure} points; {cost}{totals}; {seeds}; {row['place']}."
 
 
 def frontier(points: pd.DataFrame) -> dict[str, Any]:
@@ -90,7 +91,8 @@ def frontier(points: pd.DataFrame) -> dict[str, Any]:
     The page's element ``#axis`` chooses the cost. Where the frame has ``low`` and ``high``, intervals are drawn.
     """
     chosen = alt.param("axis", value=next(iter(AXES)), bind=alt.BindDirect(element="#axis", event="change"))
-    shown = [0.0, 1.0, *points["loss"][points["loss"] <= LARGEST_LOSS]]
+    ends = points[["loss", "low", "high"]].stack()
+    shown = [0.0, 1.0, *ends[ends <= LARGEST_LOSS]]
     losses = alt.Scale(domain=[math.floor(min(shown)), math.ceil(max(shown))], clamp=True, nice=False)
     costs = alt.Scale(type="log", nice=False, padding=24)
     ticks = alt.Axis(format=",", labelBound=True, labelSeparation=8, grid=False)
@@ -102,7 +104,9 @@ def frontier(points: pd.DataFrame) -> dict[str, Any]:
     names = base.transform_filter(alt.datum.standing == STANDINGS[0]).mark_text(aria=False).encode(text="name:N")
     layers = [_marks(base).properties(name="points"), names.properties(name="names")]
     if points["low"].notna().any():
-        layers.insert(0, base.mark_errorbar(color="var(--faint)").encode(alt.Y("low:Q"), alt.Y2("high:Q")))
+        layers.insert(
+            0, base.mark_errorbar(color="var(--faint)").encode(alt.Y("low:Q", title="points lost"), alt.Y2("high:Q"))
+        )
     titles = {key: f"{title} ({unit})" for key, (title, unit) in AXES.items()}
     title = alt.Title(alt.ExprRef(f"({json.dumps(titles)})[axis]"), orient="bottom")
     chart = alt.layer(*layers, title=title, width="container", height=400).add_params(chosen)

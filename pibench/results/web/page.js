@@ -2,7 +2,7 @@ const byId = (id) => document.getElementById(id);
 
 function choose() {
   const budget = byId("budget").valueAsNumber, axis = byId("choose-by").value;
-  const cheapest = charts.frontier.data.values.filter((point) => point.axis === axis && point.loss <= budget)[0];
+  const cheapest = charts.frontier.data.values.filter((point) => point.axis === axis && (point.high ?? point.loss) <= budget)[0];
   byId("choice").textContent = Number.isNaN(budget) ? "Give a number of points." :
     cheapest?.sentence ?? "No method that was measured loses so little.";
 }
