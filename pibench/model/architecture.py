@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 Family = Literal["encoder", "decoder"]
-_LATER = {"scaled", "temperatures", "family"}
+_LATER = {"scaled", "temperatures", "position_buckets", "family"}
 """Left out of a specification if they have their default, so that older keys stay the same."""
 
 
@@ -21,7 +21,9 @@ class Layer:
 
     With ``ffn_size`` 0 the feed-forward network is one matrix, which suffices if it has no nonlinearity; with None
     there is no network. ``scaled`` gives the network and its residual connection one public factor each. Queries at the
-    first ``temperatures`` positions have a public softmax temperature, one for each head and position.
+    first ``temperatures`` positions have a public softmax temperature, one for each head and position. With
+    ``position_buckets`` every score gets a secret bias, one for each head and bucket of distances between the query and
+    the key.
     """
 
     heads: int
@@ -32,6 +34,7 @@ class Layer:
     norm: str = "layer_norm"
     scaled: bool = False
     temperatures: int = 0
+    position_buckets: int = 0
 
 
 @dataclass(frozen=True)

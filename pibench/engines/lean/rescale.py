@@ -14,7 +14,7 @@ import torch
 from pibench.engines.lean.calibrate import Range, Ranges
 from pibench.engines.lean.switches import LEAN, Switches
 from pibench.model.module import Model
-from pibench.model.operators.operator import query_rows
+from pibench.model.operators.operator import scaled_scores
 from pibench.model.operators.softmax import SOFTMAX
 from pibench.model.primitives import Domain
 from pibench.tasks.batches import ordered
@@ -43,7 +43,7 @@ def rescaled(model: Model, split: Split, pad_id: int, switches: Switches = LEAN)
     """Return ``model``, or if inputs of ``split`` leave a domain, a copy in which as few as possible do.
 
     The last LayerNorm of a layer gets a public power of two before it (:attr:`Layer.scaled`), which brings the variance
-    to the middle of its domain; a softmax with :attr:`Operator.rescale` gets other query weights and coefficients.
+    to the middle of its domain; a softmax with :attr:`Operator.rescale` gets scaled scores and other coefficients.
     Outputs and costs stay the same.
     """
     ops = _HeadRanges(switches)
@@ -86,7 +86,5 @@ def _rescale_softmax(model: Model, index: int, extremes: torch.Tensor) -> None:
     rescale = SOFTMAX[layer.softmax].rescale
     assert rescale is not None
     scale, coefficients = rescale(own["softmax_coefficients"], extremes)
-    rows = query_rows(layer, scale)
-    own["qkv_weight"].mul_(rows[:, None])
-    own["qkv_bias"].mul_(rows)
-    own["softmax_coefficients"].copy_(coefficients)
+    for name, value in (scaled_scores(layer, own, scale) | {"softmax_coefficients": coefficients}).items():
+        own[name].copy_(value)
