@@ -54,6 +54,7 @@ MODELS: dict[str, Callable[[MakeModel], Model]] = {
     "relu": lambda make: make(layers=1, activation="relu"),
     "pruned": pruned,
     "regression": lambda make: make(layers=1, outputs=1),
+    "position bias": lambda make: prune_heads(make(layers=1, position_buckets=32), torch.tensor([[1, 1, 0, 1]]).bool()),
 }
 
 

@@ -41,9 +41,11 @@ def test_a_large_variance_is_brought_down_before_layer_norm(make_model: MakeMode
     assert (costs[0].bytes, costs[0].rounds) == (costs[1].bytes, costs[1].rounds)
 
 
-@pytest.mark.parametrize("name", ["power2", "power4"])
-def test_a_power_softmax_is_recentred_head_by_head(make_model: MakeModel, make_split: MakeSplit, name: str) -> None:
-    model, split = make_model(softmax=name), make_split(20)
+@pytest.mark.parametrize(("name", "buckets"), [("power2", 0), ("power4", 0), ("power2", 32)])
+def test_a_power_softmax_is_recentred_head_by_head(
+    make_model: MakeModel, make_split: MakeSplit, name: str, buckets: int
+) -> None:
+    model, split = make_model(softmax=name, position_buckets=buckets), make_split(20)
     with torch.no_grad():
         for weights, offset in zip(model.layer_weights, (1.0, 4.0), strict=True):
             weights["softmax_coefficients"].copy_(torch.tensor([3.0, 3.0, 4.0, 16.0]) * offset)

@@ -21,7 +21,6 @@ from pibench.model.operators.softmax import SOFTMAX
 from pibench.model.parameters import Weights
 from pibench.model.primitives import Interpreter, Value
 
-
 FARTHEST = 128
 """The distance from which all keys on one side of a query share a bucket, as in MPNet."""
 

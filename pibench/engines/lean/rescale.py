@@ -86,5 +86,5 @@ def _rescale_softmax(model: Model, index: int, extremes: torch.Tensor) -> None:
     rescale = SOFTMAX[layer.softmax].rescale
     assert rescale is not None
     scale, coefficients = rescale(own["softmax_coefficients"], extremes)
-    for name, value in (scaled_scores(layer, own, scale) | {"softmax_coefficients": coefficients}).items():
+    for name, value in (scaled_scores(layer, dict(own), scale) | {"softmax_coefficients": coefficients}).items():
         own[name].copy_(value)

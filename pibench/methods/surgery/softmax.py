@@ -17,8 +17,8 @@ _QUERIES = 400
 def with_softmax(model: Model, index: int, name: str, seen: Seen) -> Model:
     """Return a copy in which layer ``index`` has the softmax ``name``, fitted to what it attends to now.
 
-    The fitted scale of each head's scores goes into its query weights and position bias. A softmax without a ``fit`` is inserted
-    unchanged.
+    The fitted scale of each head's scores goes into its query weights and its position bias. A softmax without a
+    ``fit`` is inserted unchanged.
     """
     fit = SOFTMAX[name].fit
     if fit is None:
@@ -28,7 +28,7 @@ def with_softmax(model: Model, index: int, name: str, seen: Seen) -> Model:
     keep = seen.keep[:few, None, None, :].to(scores.dtype)
     scale, coefficients = fit(scores, attention(model, index, scores, keep), keep)
     layer, own = model.architecture.layers[index], model.layer_weights[index]
-    weights = scaled_scores(layer, own, scale) | {"softmax_coefficients": coefficients}
+    weights = scaled_scores(layer, dict(own), scale) | {"softmax_coefficients": coefficients}
     return with_layer(model, index, weights, softmax=name)
 
 

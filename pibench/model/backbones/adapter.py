@@ -38,10 +38,9 @@ class Adapter(ABC):
     optional: ClassVar[tuple[str, ...]] = ()
     """Prefixes of the weights that a checkpoint may lack."""
     head: ClassVar[Mapping[str, str]] = {}
-    """Our name of each module of a task's head, and that of transformers' model with such a head; empty if its head
-    does not compute what ours does."""
-    other_head: ClassVar[str] = "has no head for classification"
-    """How transformers' head differs from ours, if ``head`` is empty, as the end of a sentence."""
+    """Our name of each module of a task's head, and that of transformers' model with such a head."""
+    other_head: ClassVar[str | None] = None
+    """How transformers' head differs from ours, as the end of a sentence; None if it computes the same."""
 
     @abstractmethod
     def problem(self, config: Any) -> str | None:
@@ -73,9 +72,10 @@ class Adapter(ABC):
 
     @abstractmethod
     def export(self, state: State, pretrained: Any) -> Any:
-        """Return transformers' model that computes what our dense model of ``state`` does.
+        """Return transformers' model with a task's head that computes what our dense model of ``state`` does.
 
-        It has a task's head if that head has our form. ``pretrained`` is the base model that ours was built from.
+        A head of another form (``other_head``) gets our matrices, and computes something else with them.
+        ``pretrained`` is the base model that ours was built from.
         """
 
     def head_names(self) -> Iterator[tuple[str, str]]:

@@ -99,7 +99,7 @@ def load_backbone(name: str = DEFAULT, family: Family = "encoder", head: Head = 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     _, adapter = _configured(name, family)  # refuse an unsupported kind before reading its weights
-    if head == "keep" and not adapter.head:
+    if head == "keep" and adapter.other_head:
         raise InputError(f"backbone {name!r} {adapter.other_head}: only a head of two matrices with tanh can be kept")
     auto = AutoModel if head == "new" else AutoModelForSequenceClassification
     try:
@@ -162,7 +162,7 @@ def build_model(backbone: Backbone, outputs: int = 2, seed: int = 0) -> Model:
         embeddings = adapter.embeddings(config)
         torch.manual_seed(seed)
         model = Model(adapter.architecture(config, outputs), embeddings)
-    model.load_state_dict(model.state_dict() | adapter.weights(backbone.state, config) | backbone.head)
+    model.load_state_dict(model.state_dict() | adapter.weights(backbone.state, config) | dict(backbone.head))
     adapter.tie(model)
     return model
 

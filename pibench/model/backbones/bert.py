@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pibench.model.backbones.encoder import Encoder
 
 
@@ -9,4 +12,4 @@ class Bert(Encoder):
     """Encoders with absolute positions."""
 
     model_type = "bert"
-    head = {"pooler": "bert.pooler.dense", "classifier": "classifier"}
+    head: ClassVar[Mapping[str, str]] = {"pooler": "bert.pooler.dense", "classifier": "classifier"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pibench.model.backbones.encoder import Encoder
 
@@ -11,14 +12,15 @@ class DistilBert(Encoder):
     """Encoders like BERT without token types and without a pooler."""
 
     model_type = "distilbert"
+    head: ClassVar[Mapping[str, str]] = {"pooler": "pre_classifier", "classifier": "classifier"}
     other_head = "has ReLU in its head"
-    outer = {
+    outer: ClassVar[Mapping[str, str]] = {
         "embeddings.word": "embeddings.word_embeddings",
         "embeddings.position": "embeddings.position_embeddings",
         "embeddings.norm": "embeddings.LayerNorm",
     }
     layers = "transformer.layer"
-    layer = {
+    layer: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "qkv": ("attention.q_lin", "attention.k_lin", "attention.v_lin"),
         "output": ("attention.out_lin",),
         "attention_norm": ("sa_layer_norm",),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pibench.model.backbones.encoder import BERT_OUTER, Encoder
 
@@ -11,8 +12,9 @@ class Electra(Encoder):
     """Encoders like BERT whose embeddings may be smaller than their hidden size; they have no pooler."""
 
     model_type = "electra"
+    head: ClassVar[Mapping[str, str]] = {"pooler": "classifier.dense", "classifier": "classifier.out_proj"}
     other_head = "has GELU in its head"
-    outer = BERT_OUTER | {"embeddings.projection": "embeddings_project"}
+    outer: ClassVar[Mapping[str, str]] = BERT_OUTER | {"embeddings.projection": "embeddings_project"}
 
     def embedding_size(self, config: Any) -> int:
         return config.embedding_size

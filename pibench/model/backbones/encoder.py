@@ -112,12 +112,12 @@ class Encoder(Adapter):
         return ours | {POSITIONS: ours[POSITIONS][self.first_position(config) :]}
 
     def export(self, state: State, pretrained: Any) -> Any:
-        """Return a model ``...ForSequenceClassification``, or the base model if its head has another form than ours."""
-        from transformers import AutoModel, AutoModelForSequenceClassification
+        """Return a model ``...ForSequenceClassification`` of transformers."""
+        from transformers import AutoModelForSequenceClassification
 
         outputs = len(state["head.classifier_bias"])
         config = type(pretrained.config)(**(pretrained.config.to_dict() | {"num_labels": outputs}))
-        model = (AutoModelForSequenceClassification if self.head else AutoModel).from_config(config)
+        model = AutoModelForSequenceClassification.from_config(config)
         theirs = dict(pretrained.state_dict())
         table = theirs[f"{self.outer['embeddings.position']}.weight"]
         whole = dict(state) | {POSITIONS: torch.cat([table[: self.first_position(config)], state[POSITIONS]])}

