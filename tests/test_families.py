@@ -176,6 +176,8 @@ def test_the_layers_of_a_dense_mpnet_train_one_bias(tmp_path: Path) -> None:
     assert not torch.equal(second, before)
     exported = export(model, backbone)
     assert torch.equal(exported.mpnet.encoder.relative_attention_bias.weight, first.T)
+    PrivateModel(model).save_pretrained(tmp_path / "private")
+    assert PrivateModel.from_pretrained(tmp_path / "private").model.fingerprint() == model.fingerprint()
     own = model.rebuilt(model.architecture)
     with torch.no_grad():
         own.layer_weights[1]["position_bias"].add_(1)

@@ -68,6 +68,12 @@ def test_the_table_is_secret_and_one_of_each_layer(biased: Model) -> None:
         assert not place["position_bias"].multiplies
 
 
+def test_observers_see_the_biased_scores(biased: Model) -> None:
+    without = biased.rebuilt(biased.architecture.with_layers(position_buckets=0)).eval()
+    added = table(biased).expand(2, -1, -1, -1)
+    torch.testing.assert_close(scores(biased) - scores(without), added, rtol=0, atol=1e-5)
+
+
 class Adds(TorchInterpreter):
     """Adds a table to the scores of a model without one."""
 
