@@ -92,6 +92,8 @@ def _encoder_layer(
 ) -> Value:
     """Run one layer on ``hidden`` (batch, seq, hidden); ``keep`` broadcasts to (batch, heads, seq, seq)."""
     hidden = ops.add(hidden, ops.dropout(_attention(ops, layer, weights, hidden, keep, gate)))
+    if layer.attention_scaled:
+        hidden = ops.scale(hidden, weights["attention_coefficients"][0])
     hidden = _norm(ops, layer, weights, "attention_norm", hidden, norm_eps)
     hidden = _add_feed_forward(ops, layer, weights, hidden, hidden)
     return _norm(ops, layer, weights, "ffn_norm", hidden, norm_eps)
