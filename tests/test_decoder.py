@@ -105,7 +105,7 @@ def test_what_our_decoder_lacks_is_refused(tmp_path: Path, config: BertConfig | 
 
 
 def test_a_missing_checkpoint_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="could not be loaded"):
+    with pytest.raises(InputError, match="there is no such folder"):
         load_backbone(str(tmp_path / "none"), "decoder")
 
 
