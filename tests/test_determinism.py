@@ -12,11 +12,12 @@ import pytest
 
 from pibench.methods.registry import METHODS
 from pibench.model.backbones.adapter import ADAPTERS
-from pibench.testing.models import save_checkpoint, tiny_bert
+from pibench.testing.models import save_checkpoint, tiny_encoder
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = """
 import json, random, sys
+from pathlib import Path
 import numpy as np
 import torch
 from transformers import GPT2Config, GPT2Model
@@ -48,7 +49,8 @@ for name, method in METHODS.items():
 with torch.random.fork_rng():
     torch.manual_seed(0)
     gpt2 = GPT2Model(GPT2Config(vocab_size=40, n_embd=16, n_layer=2, n_head=4, n_positions=12))
-backbones = {"bert": load_backbone(sys.argv[2]), "gpt2": Backbone("gpt2", ADAPTERS["gpt2"], gpt2, None)}
+backbones = {Path(folder).name: load_backbone(folder) for folder in sys.argv[2:]}
+backbones["gpt2"] = Backbone("gpt2", ADAPTERS["gpt2"], gpt2, None)
 made |= {family: build_model(backbone).fingerprint() for family, backbone in backbones.items()}
 print(json.dumps(made))
 """
@@ -57,10 +59,11 @@ print(json.dumps(made))
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, str]]:
     """Return the fingerprints that two processes print."""
-    folder = save_checkpoint(tiny_bert(), tmp_path_factory.mktemp("backbone") / "tiny")
+    here, kinds = tmp_path_factory.mktemp("backbones"), [name for name in ADAPTERS if name != "gpt2"]
+    folders = [str(save_checkpoint(tiny_encoder(kind), here / kind)) for kind in kinds]
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, noise, str(folder)],
+            [sys.executable, "-c", PROGRAM, noise, *folders],
             env=os.environ | {"PYTHONHASHSEED": noise, "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"},
             cwd=ROOT,
             text=True,

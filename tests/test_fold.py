@@ -30,7 +30,7 @@ class Folding(TorchInterpreter):
         normalised = functional.layer_norm(a.share, weight.shape, eps=eps)
         return plain(normalised * weight + bias, normalised)
 
-    def attention_scores(self, query: Shared, key: Shared) -> Shared:
+    def attention_scores(self, query: Shared, key: Shared, bias: None = None) -> Shared:
         return self.matmul(query, key.transpose(-1, -2))
 
     def matmul(self, a: Shared, b: Shared) -> Shared:

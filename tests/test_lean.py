@@ -49,11 +49,20 @@ def mixed(make_model: MakeModel) -> Model:
     return cheap.rebuilt(replace(cheap.architecture, layers=(exact, cheap.architecture.layers[1])))
 
 
+def attention_scaled(make_model: MakeModel) -> Model:
+    model = make_model(layers=1, attention_scaled=True)
+    with torch.no_grad():
+        model.layer_weights[0]["attention_coefficients"].fill_(4)
+    return model
+
+
 MODELS: dict[str, Callable[[MakeModel], Model]] = {
     "mixed": mixed,
     "relu": lambda make: make(layers=1, activation="relu"),
     "pruned": pruned,
     "regression": lambda make: make(layers=1, outputs=1),
+    "attention scaled": attention_scaled,
+    "position bias": lambda make: prune_heads(make(layers=1, position_buckets=32), torch.tensor([[1, 1, 0, 1]]).bool()),
 }
 
 

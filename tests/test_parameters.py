@@ -12,7 +12,14 @@ from pibench.model.architecture import Architecture, Layer
 from pibench.model.parameters import Parameter, Role, Visibility, Weights, parameters
 from tests.conftest import MakeModel
 
-EVERYTHING = {"softmax": "power2", "activation": "quadratic", "scaled": True, "temperatures": 7}
+EVERYTHING = {
+    "softmax": "power2",
+    "activation": "quadratic",
+    "scaled": True,
+    "attention_scaled": True,
+    "temperatures": 7,
+    "position_buckets": 8,
+}
 DECODER = Architecture(16, (Layer(heads=4, head_size=4, ffn_size=0),), outputs=30, family="decoder")
 
 
@@ -24,6 +31,7 @@ def test_public_are_coefficients_temperatures_and_the_factors_of_a_scaled_ffn(ma
         "activation_coefficients",
         "temperature_coefficients",
         "ffn_coefficients",
+        "attention_coefficients",
     }
     assert model.public_names() == {f"layers.{index}.{name}" for index in (0, 1) for name in public}
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,14 +82,15 @@ def floats(model: Model, embedded: np.ndarray, keep: np.ndarray) -> np.ndarray:
         return forward(TorchInterpreter(), model.architecture, model.weights(), *inputs).logits.numpy()
 
 
+BIASED = {"layers": 1, "position_buckets": 32}
 KINDS = [("softmax", name) for name in SOFTMAX] + [("activation", name) for name in ACTIVATION]
-KINDS += [("norm", name) for name in NORM if name != "none"]
+KINDS += [("norm", name) for name in NORM if name != "none"] + [("position_buckets", 32)]
 
 
 @need_spu
 @pytest.mark.parametrize(("kind", "name"), KINDS)
-def test_what_is_traced_is_the_forward_pass(make_model: MakeModel, kind: str, name: str) -> None:
-    """In JAX's floats, without a protocol, for every operator."""
+def test_what_is_traced_is_the_forward_pass(make_model: MakeModel, kind: str, name: str | int) -> None:
+    """In JAX's floats, without a protocol, for every operator and a position bias."""
     model = make_model(**{kind: name})
     with torch.no_grad():
         for weights in model.layer_weights:
@@ -119,8 +121,8 @@ def semi2k() -> Iterator[SpuParties]:
 
 
 @need_spu
-@pytest.mark.parametrize("changes", [{}, {"softmax": "two_quad", "activation": "quad"}, {"activation": "puma"}])
-def test_semi2k_reveals_the_floats_logits(semi2k: SpuParties, make_model: MakeModel, changes: dict[str, str]) -> None:
+@pytest.mark.parametrize("changes", [{}, {"softmax": "two_quad", "activation": "quad"}, {"activation": "puma"}, BIASED])
+def test_semi2k_reveals_the_floats_logits(semi2k: SpuParties, make_model: MakeModel, changes: dict[str, Any]) -> None:
     model = make_model(**changes)
     embedded, keep = served(model)
     run = semi2k.run(program(model, embedded, keep))

@@ -161,9 +161,9 @@ class Workbench:
 
 def _refuse_strange_segments(backbone: Backbone, encoded: EncodedTask) -> None:
     """Raise if a task has more segments than the backbone has token types."""
-    types = backbone.pretrained.config.type_vocab_size
+    types = backbone.token_types
     segments = 1 + max(map(max, encoded.validation.token_type_ids))
-    if segments > types:
+    if 0 < types < segments:
         raise InputError(
             f"task {encoded.data.task.name!r} has texts in {segments} segments, but the backbone {backbone.name!r} has "
             f"{types} token type: choose another backbone, or a task of single texts"

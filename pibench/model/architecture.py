@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 Family = Literal["encoder", "decoder"]
-_LATER = {"scaled", "temperatures", "family"}
+_LATER = {"scaled", "temperatures", "position_buckets", "attention_scaled", "family"}
 """Left out of a specification if they have their default, so that older keys stay the same."""
 
 
@@ -21,7 +21,10 @@ class Layer:
 
     With ``ffn_size`` 0 the feed-forward network is one matrix, which suffices if it has no nonlinearity; with None
     there is no network. ``scaled`` gives the network and its residual connection one public factor each. Queries at the
-    first ``temperatures`` positions have a public softmax temperature, one for each head and position.
+    first ``temperatures`` positions have a public softmax temperature, one for each head and position. With
+    ``position_buckets`` every score gets a secret bias, one for each head and bucket of distances between the query and
+    the key. ``attention_scaled`` gives the sum of an encoder's attention and its residual connection one public factor,
+    which the LayerNorm that follows cancels.
     """
 
     heads: int
@@ -32,6 +35,8 @@ class Layer:
     norm: str = "layer_norm"
     scaled: bool = False
     temperatures: int = 0
+    position_buckets: int = 0
+    attention_scaled: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ predicts costs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 
@@ -18,6 +20,9 @@ from pibench.model.operators.operator import like_input, weights_and_divisor
 from pibench.model.operators.softmax import SOFTMAX
 from pibench.model.parameters import Weights
 from pibench.model.primitives import Interpreter, Value
+
+FARTHEST = 128
+"""The distance from which all keys on one side of a query share a bucket, as in MPNet."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,8 @@ def _encoder_layer(
 ) -> Value:
     """Run one layer on ``hidden`` (batch, seq, hidden); ``keep`` broadcasts to (batch, heads, seq, seq)."""
     hidden = ops.add(hidden, ops.dropout(_attention(ops, layer, weights, hidden, keep, gate)))
+    if layer.attention_scaled:
+        hidden = ops.scale(hidden, weights["attention_coefficients"][0])
     hidden = _norm(ops, layer, weights, "attention_norm", hidden, norm_eps)
     hidden = _add_feed_forward(ops, layer, weights, hidden, hidden)
     return _norm(ops, layer, weights, "ffn_norm", hidden, norm_eps)
@@ -123,11 +130,15 @@ def _attention(
         qkv = ops.linear(hidden, weights["qkv_weight"], weights["qkv_bias"], parts=3)
     qkv = qkv.reshape(batch, length, 3, layer.heads, layer.head_size).transpose(1, 3)
     query, key, value = qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
+    bias = None
+    if layer.position_buckets:
+        bias = ops.select(weights["position_bias"], distance_buckets(length, layer.position_buckets, keep.device))
     if layer.temperatures:
-        log_temperature = weights["temperature_coefficients"][:, :length]
-        query = ops.scale(query, (-log_temperature).exp()[..., None])
+        factor = (-weights["temperature_coefficients"][:, :length]).exp()[..., None]
+        query = ops.scale(query, factor)
+        bias = None if bias is None else ops.scale(bias, factor)
     with ops.scope("scores"):
-        scores = ops.attention_scores(query, key)
+        scores = ops.attention_scores(query, key, bias)
     with ops.scope("softmax"):
         made = SOFTMAX[layer.softmax](ops, scores, keep, weights.get("softmax_coefficients"))
         attention, total = weights_and_divisor(layer.softmax, made, scores)
@@ -141,6 +152,22 @@ def _attention(
     context = context.transpose(1, 2).reshape(batch, length, layer.heads * layer.head_size)
     with ops.scope("output"):
         return ops.linear(context, weights["output_weight"], weights["output_bias"])
+
+
+@lru_cache(maxsize=64)
+def distance_buckets(length: int, buckets: int, device: torch.device) -> torch.Tensor:
+    """Return the bucket of every key's distance from every query, (length, length), as in T5 (Raffel et al., 2020).
+
+    Half of the buckets are for keys after the query. Of each half, half are for one distance each, and the others grow
+    logarithmically up to :data:`FARTHEST`, beyond which all distances share the last one.
+    """
+    positions = torch.arange(length)
+    offset = positions[None, :] - positions[:, None]
+    half, distance = buckets // 2, offset.abs()
+    exact = half // 2
+    share = torch.log(distance.float() / exact) / math.log(FARTHEST / exact)
+    far = exact + (share * (half - exact)).long().clamp(max=half - 1 - exact)
+    return ((offset > 0) * half + torch.where(distance < exact, distance, far)).to(device)
 
 
 def _add_feed_forward(

@@ -22,14 +22,21 @@ INITIAL_DEVIATION = 0.02
 
 
 class Embeddings(nn.Module):
-    """Word, position and segment embeddings with LayerNorm; the client computes them on its own text."""
+    """Word, position and segment embeddings with LayerNorm; the client computes them on its own text.
 
-    def __init__(self, words: int, positions: int, segments: int, hidden_size: int, eps: float) -> None:
+    With 0 ``segments`` there is no table of them. Vectors of another ``size`` than the hidden one are projected to it.
+    """
+
+    def __init__(
+        self, words: int, positions: int, segments: int, hidden_size: int, eps: float, size: int | None = None
+    ) -> None:
         super().__init__()
-        self.word = nn.Embedding(words, hidden_size)
-        self.position = nn.Embedding(positions, hidden_size)
-        self.segment = nn.Embedding(segments, hidden_size)
-        self.norm = nn.LayerNorm(hidden_size, eps=eps)
+        size = size or hidden_size
+        self.word = nn.Embedding(words, size)
+        self.position = nn.Embedding(positions, size)
+        self.segment = nn.Embedding(segments, size) if segments else None
+        self.norm = nn.LayerNorm(size, eps=eps)
+        self.projection = nn.Linear(size, hidden_size) if size != hidden_size else None
 
     def resized(self, hidden_size: int) -> Embeddings:
         """Return new embeddings of another hidden size."""
@@ -37,9 +44,13 @@ class Embeddings(nn.Module):
         return Embeddings(words, positions, segments, hidden_size, self.norm.eps)
 
     def forward(self, input_ids: torch.Tensor, token_type_ids: torch.Tensor) -> torch.Tensor:
-        """Map token and segment ids (batch, seq) to vectors (batch, seq, hidden)."""
+        """Map token and segment ids (batch, seq) to vectors (batch, seq, hidden); padding must be on the right."""
         positions = torch.arange(input_ids.shape[1], device=input_ids.device)
-        return self.norm(self.word(input_ids) + self.position(positions) + self.segment(token_type_ids))
+        vectors = self.word(input_ids) + self.position(positions)
+        if self.segment is not None:
+            vectors = vectors + self.segment(token_type_ids)
+        vectors = self.norm(vectors)
+        return vectors if self.projection is None else self.projection(vectors)
 
 
 class DecoderEmbeddings(nn.Module):

@@ -33,7 +33,9 @@ class Observer(TorchInterpreter):
         self._see(self.operator, a, output)
         return output
 
-    def attention_scores(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        scores = super().attention_scores(query, key)
+    def attention_scores(
+        self, query: torch.Tensor, key: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        scores = super().attention_scores(query, key, bias)
         self._see(self.operator, query, scores)
         return scores

@@ -124,6 +124,10 @@ def _layer(hidden: int, layer: Layer) -> list[Parameter]:
         declared += _affine("ffn", hidden, hidden)
     if layer.scaled and layer.ffn_size is not None:
         declared.append(_public("ffn_coefficients", (2,), Role.SCALE))
+    if layer.attention_scaled:
+        declared.append(_public("attention_coefficients", (1,), Role.SCALE))
+    if layer.position_buckets:
+        declared.append(Parameter("position_bias", (layer.heads, layer.position_buckets), Role.SHIFT))
     if layer.temperatures:
         declared.append(_public("temperature_coefficients", (layer.heads, layer.temperatures)))
     for kind, operator in (("activation", ACTIVATION[layer.activation]), ("softmax", SOFTMAX[layer.softmax])):

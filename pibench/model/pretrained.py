@@ -49,7 +49,7 @@ class PrivateModel(torch.nn.Module):
         if input_ids.shape[-1] > (longest := tables.position.num_embeddings):
             raise InputError(f"the text has {input_ids.shape[-1]} tokens, but this model takes at most {longest}")
         indexed = [("token", input_ids, tables.word)]
-        if isinstance(tables, Embeddings):  # a decoder has no segments
+        if isinstance(tables, Embeddings) and tables.segment is not None:
             indexed.append(("segment", segments, tables.segment))
         for kind, ids, table in indexed:
             unknown = ids[(ids < 0) | (ids >= table.num_embeddings)]
@@ -64,7 +64,7 @@ class PrivateModel(torch.nn.Module):
 
         spec = self.model.architecture.spec()
         config = {"model_type": _KIND, "architecture": spec, "about": self.about}
-        state = {name: value.detach().contiguous() for name, value in self.model.state_dict().items()}
+        state = {name: value.detach().clone().contiguous() for name, value in self.model.state_dict().items()}
         with atomic_write(Path(folder) / _WEIGHTS) as temporary:
             temporary.write_bytes(save(state))
         save_text(json.dumps(config, indent=1) + "\n", Path(folder) / _CONFIG)
@@ -115,9 +115,9 @@ def _is_ours(folder: Path) -> bool:
 
 def _empty(architecture: Architecture, state: dict[str, torch.Tensor]) -> Model:
     """Return a model whose embeddings have the sizes in ``state``."""
-    sizes = {name: len(state[f"embeddings.{name}.weight"]) for name in ("word", "position")}
-    hidden = architecture.hidden_size
+    words, size = state["embeddings.word.weight"].shape
+    positions, hidden = len(state["embeddings.position.weight"]), architecture.hidden_size
     if architecture.family == "decoder":
-        return Model(architecture, DecoderEmbeddings(sizes["word"], sizes["position"], hidden))
-    segments = len(state["embeddings.segment.weight"])
-    return Model(architecture, Embeddings(sizes["word"], sizes["position"], segments, hidden, architecture.norm_eps))
+        return Model(architecture, DecoderEmbeddings(words, positions, hidden))
+    segments = len(state.get("embeddings.segment.weight", ()))
+    return Model(architecture, Embeddings(words, positions, segments, hidden, architecture.norm_eps, size))

@@ -85,6 +85,10 @@ class Interpreter(ABC):
         """Return the sum over ``dim``, which stays as size 1."""
         return a.sum(dim, keepdim=True)
 
+    def select(self, a: Value, indices: torch.Tensor) -> Value:
+        """Return the elements of the last dimension at public ``indices`` of any shape, which replaces it."""
+        return a[..., indices]
+
     def concat(self, values: Sequence[Value], dim: int) -> Value:
         """Join values along an existing dimension."""
         return torch.cat(list(values), dim)
@@ -154,9 +158,13 @@ class Interpreter(ABC):
     def gelu(self, a: Value) -> Value:
         """Return x * Phi(x), the exact GELU (Hendrycks & Gimpel 2016)."""
 
-    def attention_scores(self, query: Value, key: Value) -> Value:
-        """Return query @ key.T / sqrt(head size); shapes (..., seq, head size) -> (..., seq, seq)."""
-        return self.matmul(self.scale(query, query.shape[-1] ** -0.5), key.transpose(-1, -2))
+    def attention_scores(self, query: Value, key: Value, bias: Value | None = None) -> Value:
+        """Return query @ key.T / sqrt(head size) + bias; shapes (..., seq, head size) -> (..., seq, seq).
+
+        A ``bias`` has shape (heads, seq, seq).
+        """
+        scores = self.matmul(self.scale(query, query.shape[-1] ** -0.5), key.transpose(-1, -2))
+        return scores if bias is None else self.add(scores, bias)
 
     def mask_scores(self, scores: Value, keep: torch.Tensor) -> Value:
         """Return scores that softmax turns to almost 0 where the public 0/1 mask is 0, by adding :data:`MASK_VALUE`."""

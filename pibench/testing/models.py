@@ -35,27 +35,41 @@ def tiny_model(seed: int = 0, outputs: int = 2, layers: int = 2, **operators: An
 
 def tiny_bert(outputs: int = 2, **changes: Any) -> Any:
     """Return a Hugging Face BERT of 2 layers and 16 hidden units; ``changes`` are fields of its configuration."""
-    from transformers import BertConfig, BertForSequenceClassification
+    return tiny_encoder("bert", outputs, **changes)
 
+
+def tiny_encoder(model_type: str, outputs: int = 2, **changes: Any) -> Any:
+    """Return a Hugging Face encoder with a classification head; see :func:`tiny_bert`."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    sizes: dict[str, Any] = {
+        "vocab_size": len(VOCABULARY),
+        "hidden_size": HIDDEN,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "hidden_dim" if model_type == "distilbert" else "intermediate_size": 32,
+        "max_position_embeddings": POSITIONS,
+        "initializer_range": 0.4,
+        "num_labels": outputs,
+    }
     with torch.random.fork_rng():
         torch.manual_seed(3)
-        config = BertConfig(
-            vocab_size=len(VOCABULARY),
-            hidden_size=HIDDEN,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            intermediate_size=32,
-            max_position_embeddings=POSITIONS,
-            initializer_range=0.4,
-            **{"num_labels": outputs, **changes},
-        )
-        return BertForSequenceClassification(config).eval()
+        config = AutoConfig.for_model(model_type, **{**sizes, **changes})
+        return AutoModelForSequenceClassification.from_config(config).eval()
 
 
 def save_checkpoint(model: Any, folder: Path) -> Path:
-    """Write a Hugging Face model and a tokenizer of :data:`VOCABULARY` to ``folder``, and return the folder."""
-    from transformers import BertTokenizer
+    """Write a Hugging Face model and a tokenizer of its family, with a word for each letter, to ``folder``."""
+    from transformers import BertTokenizer, MPNetTokenizer, RobertaTokenizer
 
     model.save_pretrained(folder)
-    BertTokenizer(vocab={word: index for index, word in enumerate(VOCABULARY)}).save_pretrained(folder)
+    make = {"mpnet": MPNetTokenizer, "roberta": RobertaTokenizer}.get(model.config.model_type, BertTokenizer)
+    marks = {
+        MPNetTokenizer: ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"],
+        RobertaTokenizer: ["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
+        BertTokenizer: VOCABULARY[:5],
+    }[make]
+    vocabulary = {word: index for index, word in enumerate([*marks, *VOCABULARY[5:]])}
+    made = make(vocab=vocabulary, merges=[]) if make is RobertaTokenizer else make(vocab=vocabulary)
+    made.save_pretrained(folder)
     return folder

@@ -90,8 +90,10 @@ class Ranges(TorchInterpreter):
         self._see("gelu", a, self._gelu_domain)
         return super().gelu(a)
 
-    def attention_scores(self, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        scores = super().attention_scores(query, key)
+    def attention_scores(
+        self, query: torch.Tensor, key: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        scores = super().attention_scores(query, key, bias)
         self._see("scores", scores, ANY)
         return scores
 

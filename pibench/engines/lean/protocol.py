@@ -195,10 +195,11 @@ class Beaver(SecretSharing):
         out.normalised = normalised
         return out
 
-    def attention_scores(self, query: Shared, key: Shared) -> Shared:
-        if self.switches.folded_weights:
-            return self.matmul(query, key.transpose(-1, -2))
-        return super().attention_scores(query, key)
+    def attention_scores(self, query: Shared, key: Shared, bias: Shared | None = None) -> Shared:
+        if not self.switches.folded_weights:
+            return super().attention_scores(query, key, bias)
+        scores = self.matmul(query, key.transpose(-1, -2))
+        return scores if bias is None else self.add(scores, bias)
 
     def scale(self, a: Shared, constant: float | torch.Tensor) -> Shared:
         """Multiply by a public constant, rounded to as many significant bits as a number has fractional bits."""

@@ -14,7 +14,7 @@ import torch
 from pibench.engines.lean.calibrate import Range, Ranges
 from pibench.engines.lean.switches import LEAN, Switches
 from pibench.model.module import Model
-from pibench.model.operators.operator import query_rows
+from pibench.model.operators.operator import scaled_scores
 from pibench.model.operators.softmax import SOFTMAX
 from pibench.model.primitives import Domain
 from pibench.tasks.batches import ordered
@@ -42,30 +42,39 @@ class _HeadRanges(Ranges):
 def rescaled(model: Model, split: Split, pad_id: int, switches: Switches = LEAN) -> Model:
     """Return ``model``, or if inputs of ``split`` leave a domain, a copy in which as few as possible do.
 
-    The last LayerNorm of a layer gets a public power of two before it (:attr:`Layer.scaled`), which brings the variance
-    to the middle of its domain; a softmax with :attr:`Operator.rescale` gets other query weights and coefficients.
+    A LayerNorm after attention or after the network gets a public power of two before it
+    (:attr:`Layer.attention_scaled`, :attr:`Layer.scaled`), which brings the variance to the middle of its domain; a
+    softmax with :attr:`Operator.rescale` gets scaled scores and other coefficients.
     Outputs and costs stay the same.
     """
     ops = _HeadRanges(switches)
     for batch in ordered(split, _BATCH, pad_id):
         model(batch.input_ids, batch.token_type_ids, batch.keep, ops)
     outside = [seen for seen in ops.seen.values() if seen.outside]
+    encoder = model.architecture.family == "encoder"
+    attention_norms = dict(_found(outside, "attention_norm", "inverse_sqrt")) if encoder else {}
     norms = dict(_found(outside, "ffn_norm", "inverse_sqrt"))
     softmaxes = {
         index: ops.divisors[seen.operator]
         for index, seen in _found(outside, "softmax", "divide")
         if SOFTMAX[model.architecture.layers[index].softmax].rescale
     }
-    if not norms and not softmaxes:
+    if not attention_norms and not norms and not softmaxes:
         return model
     layers = tuple(
-        replace(layer, scaled=layer.scaled or index in norms) for index, layer in enumerate(model.architecture.layers)
+        replace(
+            layer,
+            scaled=layer.scaled or index in norms,
+            attention_scaled=layer.attention_scaled or index in attention_norms,
+        )
+        for index, layer in enumerate(model.architecture.layers)
     )
     changed = model.rebuilt(replace(model.architecture, layers=layers)).eval()
     changed.notes = model.notes
-    for index, seen in norms.items():
-        excess = seen.low * seen.high / (seen.domain_low * seen.domain_high)
-        changed.layer_weights[index]["ffn_coefficients"].mul_(2.0 ** -round(math.log2(excess) / 4))
+    for name, found in (("attention_coefficients", attention_norms), ("ffn_coefficients", norms)):
+        for index, seen in found.items():
+            excess = seen.low * seen.high / (seen.domain_low * seen.domain_high)
+            changed.layer_weights[index][name].mul_(2.0 ** -round(math.log2(excess) / 4))
     for index, extremes in softmaxes.items():
         _rescale_softmax(changed, index, extremes)
     return changed
@@ -86,7 +95,5 @@ def _rescale_softmax(model: Model, index: int, extremes: torch.Tensor) -> None:
     rescale = SOFTMAX[layer.softmax].rescale
     assert rescale is not None
     scale, coefficients = rescale(own["softmax_coefficients"], extremes)
-    rows = query_rows(layer, scale)
-    own["qkv_weight"].mul_(rows[:, None])
-    own["qkv_bias"].mul_(rows)
-    own["softmax_coefficients"].copy_(coefficients)
+    for name, value in (scaled_scores(layer, dict(own), scale) | {"softmax_coefficients": coefficients}).items():
+        own[name].copy_(value)

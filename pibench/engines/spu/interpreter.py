@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import torch
 
 from pibench.engines.spu.traced import Traced
 from pibench.model.primitives import Domain, Interpreter
@@ -58,6 +59,9 @@ class SpuInterpreter(Interpreter):
 
     def gelu(self, a: Traced) -> Traced:
         return Traced(jax.nn.gelu(a.array, approximate=True))
+
+    def select(self, a: Traced, indices: torch.Tensor) -> Traced:
+        return Traced(a.array[..., indices.numpy()])
 
     def concat(self, values: Sequence[Traced], dim: int) -> Traced:
         return Traced(jnp.concatenate([value.array for value in values], axis=dim))

@@ -9,6 +9,9 @@ import torch
 
 from pibench.model.module import Model
 
+_BY_HEAD = {"position_bias", "softmax_coefficients", "temperature_coefficients"}
+"""Weights whose first dimension is that of heads."""
+
 
 def prune_heads(model: Model, keep: Sequence[torch.Tensor] | torch.Tensor) -> Model:
     """Return a copy without the heads whose entry in ``keep`` is false: for each layer a bool tensor (heads,).
@@ -28,8 +31,8 @@ def prune_heads(model: Model, keep: Sequence[torch.Tensor] | torch.Tensor) -> Mo
             new["qkv_weight"].copy_(old["qkv_weight"][columns.repeat(3)])
             new["qkv_bias"].copy_(old["qkv_bias"][columns.repeat(3)])
             new["output_weight"].copy_(old["output_weight"][:, columns])
-            if "softmax_coefficients" in new:
-                new["softmax_coefficients"].copy_(old["softmax_coefficients"][kept])
+            for name in _BY_HEAD & new.keys():
+                new[name].copy_(old[name][kept])
     return pruned
 
 

@@ -7,7 +7,7 @@ import torch
 from pibench.methods.surgery.layers import Seen, with_layer
 from pibench.model.floats import TorchInterpreter
 from pibench.model.module import Model
-from pibench.model.operators.operator import query_rows
+from pibench.model.operators.operator import scaled_scores
 from pibench.model.operators.softmax import SOFTMAX
 
 _QUERIES = 400
@@ -17,8 +17,8 @@ _QUERIES = 400
 def with_softmax(model: Model, index: int, name: str, seen: Seen) -> Model:
     """Return a copy in which layer ``index`` has the softmax ``name``, fitted to what it attends to now.
 
-    The fitted scale of each head's scores goes into its query weights. A softmax without a ``fit`` is inserted
-    unchanged.
+    The fitted scale of each head's scores goes into its query weights and its position bias. A softmax without a
+    ``fit`` is inserted unchanged.
     """
     fit = SOFTMAX[name].fit
     if fit is None:
@@ -28,17 +28,8 @@ def with_softmax(model: Model, index: int, name: str, seen: Seen) -> Model:
     keep = seen.keep[:few, None, None, :].to(scores.dtype)
     scale, coefficients = fit(scores, attention(model, index, scores, keep), keep)
     layer, own = model.architecture.layers[index], model.layer_weights[index]
-    rows = query_rows(layer, scale)
-    return with_layer(
-        model,
-        index,
-        {
-            "qkv_weight": own["qkv_weight"] * rows[:, None],
-            "qkv_bias": own["qkv_bias"] * rows,
-            "softmax_coefficients": coefficients,
-        },
-        softmax=name,
-    )
+    weights = scaled_scores(layer, dict(own), scale) | {"softmax_coefficients": coefficients}
+    return with_layer(model, index, weights, softmax=name)
 
 
 def attention(model: Model, index: int, scores: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 _SIZES = (
@@ -11,8 +12,31 @@ _SIZES = (
     "num_attention_heads",
     "max_position_embeddings",
     "intermediate_size",
+    "embedding_size",
+    "hidden_dim",
 )
+_MISSING = {
+    "albert": "layers that share their weights",
+    "big_bird": "sparse attention",
+    "convbert": "convolutions",
+    "deberta": "disentangled attention",
+    "deberta-v2": "disentangled attention",
+    "longformer": "sparse attention",
+    "mobilebert": "bottlenecks around its layers",
+    "modernbert": "rotary positions",
+    "nomic_bert": "rotary positions",
+    "roformer": "rotary positions",
+    "squeezebert": "convolutions",
+    "xlnet": "attention in two streams",
+}
+"""What our models lack that some known families need."""
 _MARKS = {"pad": "[PAD]", "cls": "[CLS]", "sep": "[SEP]"}
+
+
+def unknown(model_type: str, known: Iterable[str]) -> str:
+    """Return what a family without an adapter needs, as the end of a sentence."""
+    missing = _MISSING.get(model_type, "an adapter of its own")
+    return f"is a {model_type} model, which needs {missing}; supported are {', '.join(known)}"
 
 
 def impossible(config: Any) -> str | None:

@@ -8,10 +8,9 @@ from typing import Any
 import torch
 
 from pibench.model.architecture import Architecture, Layer
-from pibench.model.backbones.adapter import Adapter, State
+from pibench.model.backbones.adapter import ACTIVATIONS, Adapter, State
 from pibench.model.module import DecoderEmbeddings
 
-_ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu_tanh", "relu": "relu"}
 _OUTER = {
     "embeddings.word.weight": "wte.weight",
     "embeddings.position.weight": "wpe.weight",
@@ -33,10 +32,11 @@ class GPT2(Adapter):
 
     model_type = "gpt2"
     family = "decoder"
+    other_head = "is a decoder"
 
     def problem(self, config: Any) -> str | None:
-        if config.activation_function not in _ACTIVATIONS:
-            return f"uses the activation {config.activation_function!r}; only {', '.join(_ACTIVATIONS)} are supported"
+        if config.activation_function not in ACTIVATIONS:
+            return f"uses the activation {config.activation_function!r}; only {', '.join(ACTIVATIONS)} are supported"
         if config.scale_attn_by_inverse_layer_idx or not config.scale_attn_weights:
             return "does not scale its attention scores by 1 / sqrt(head size)"
         if not config.tie_word_embeddings:
@@ -48,7 +48,7 @@ class GPT2(Adapter):
             heads=config.n_head,
             head_size=config.n_embd // config.n_head,
             ffn_size=config.n_inner or 4 * config.n_embd,
-            activation=_ACTIVATIONS[config.activation_function],
+            activation=ACTIVATIONS[config.activation_function],
         )
         words, eps = config.vocab_size, config.layer_norm_epsilon
         return Architecture(config.n_embd, (layer,) * config.n_layer, words, eps, family="decoder")
@@ -56,14 +56,20 @@ class GPT2(Adapter):
     def embeddings(self, config: Any) -> DecoderEmbeddings:
         return DecoderEmbeddings(config.vocab_size, config.n_positions, config.n_embd)
 
-    def weights(self, state: State) -> dict[str, torch.Tensor]:
-        layers = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("h."))
-        return {ours: _turned(ours, state[theirs]) for ours, theirs in _names(layers)}
+    def positions(self, config: Any) -> int:
+        return config.n_positions
 
-    def export(self, state: State, config: Any) -> Any:
+    def token_types(self, config: Any) -> int:
+        return 0
+
+    def weights(self, state: State, config: Any) -> dict[str, torch.Tensor]:
+        return {ours: _turned(ours, state[theirs]) for ours, theirs in _names(config.n_layer)}
+
+    def export(self, state: State, pretrained: Any) -> Any:
         """Return a ``GPT2LMHeadModel``."""
         from transformers import GPT2LMHeadModel
 
+        config = pretrained.config
         gpt2 = GPT2LMHeadModel(config)
         names = _names(config.n_layer)
         gpt2.transformer.load_state_dict({theirs: _turned(ours, state[ours]) for ours, theirs in names})

@@ -93,16 +93,21 @@ def _in_words(value: Any) -> str:
     return f"{type(value).__name__}{shape}"
 
 
-def query_rows(layer: Layer, scale: torch.Tensor) -> torch.Tensor:
-    """Return the factors of the rows of ``qkv_weight`` that multiply each head's scores by ``scale``.
+def scaled_scores(layer: Layer, weights: Mapping[str, torch.Tensor], scale: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return those weights of a layer, changed, that multiply each head's scores by ``scale``.
 
     Args:
-        layer: the layer whose rows they are.
-        scale: a factor for each head (heads,); the result has 3 * heads * head size elements, 1 for keys and values.
+        layer: the layer.
+        weights: its weights by name.
+        scale: a factor for each head (heads,).
     """
     rows = torch.ones(3, layer.heads, layer.head_size)
     rows[0] *= scale[:, None]
-    return rows.reshape(-1)
+    rows = rows.reshape(-1)
+    scaled = {"qkv_weight": weights["qkv_weight"] * rows[:, None], "qkv_bias": weights["qkv_bias"] * rows}
+    if layer.position_buckets:
+        scaled["position_bias"] = weights["position_bias"] * scale[:, None]
+    return scaled
 
 
 def operators(kind: str, own: Mapping[str, Operator]) -> Registry[Operator]:
