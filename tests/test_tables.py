@@ -5,6 +5,7 @@ import re
 import pandas as pd
 import pytest
 
+import pibench
 from pibench.results.accuracy import accuracy
 from pibench.results.communication import communication
 from pibench.results.evidence import join
@@ -269,7 +270,7 @@ def test_costs_alone_make_tables() -> None:
 def test_notes_say_where_numbers_come_from() -> None:
     text = render(headline(join(study())), "md")
     for part in (
-        "Suite 0.1.0",
+        f"Suite {pibench.__version__}",
         "0123456789ab",
         "2026-01-02",
         "data glue",

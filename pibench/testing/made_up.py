@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pibench import __version__
+
 ENVIRONMENT = {
     "commit": "0123456789abcdef0123456789abcdef01234567",
     "dirty": False,
@@ -22,7 +24,7 @@ BUDGET = {
 }
 SHARED = {
     "schema_version": 2,
-    "suite_version": "0.1.0",
+    "suite_version": __version__,
     "status": "ok",
     "error": None,
     "engine": "lean",
