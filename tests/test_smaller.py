@@ -25,7 +25,7 @@ from pibench.methods.surgery.pruning import Units, prune_width
 from pibench.model.architecture import Architecture
 from pibench.model.floats import TorchInterpreter
 from pibench.model.forward import forward
-from pibench.model.module import DecoderEmbeddings, Model
+from pibench.model.module import DecoderEmbeddings, Embeddings, Model
 from pibench.tasks.batches import pad
 from pibench.training import distill
 from pibench.training.budget import Budget
@@ -170,6 +170,21 @@ def all_of(model: Model) -> Units:
 def test_keeping_every_unit_changes_nothing(make_model: MakeModel) -> None:
     model = make_model()
     assert prune_width(model, all_of(model)).fingerprint() == model.fingerprint()
+
+
+@pytest.mark.parametrize("size", [None, 8])
+def test_projected_embeddings_keep_the_same_units(make_model: MakeModel, size: int | None) -> None:
+    """Half of 16 hidden units is 8, the size of the vectors that are projected to them."""
+    torch.manual_seed(0)
+    model = Model(make_model().architecture, Embeddings(50, 40, 0, 16, 1e-12, size))
+    hidden = torch.arange(0, 16, 2)
+    pruned = prune_width(model, Units(hidden, all_of(model).neurons, hidden))
+    ids = torch.arange(6)[None]
+    whole, own = (one.embeddings(ids, torch.zeros_like(ids)) for one in (model, pruned))
+    if size is None:  # LayerNorm's statistics change with the units
+        assert own.shape == (1, 6, 8)
+    else:
+        torch.testing.assert_close(own, whole[..., hidden], rtol=0, atol=1e-6)
 
 
 def test_pruned_is_masked_where_no_statistics_are_taken(make_model: MakeModel, make_data: MakeData) -> None:

@@ -24,24 +24,26 @@ INITIAL_DEVIATION = 0.02
 class Embeddings(nn.Module):
     """Word, position and segment embeddings with LayerNorm; the client computes them on its own text.
 
-    With 0 ``segments`` there is no table of them. Vectors of another ``size`` than the hidden one are projected to it.
+    With 0 ``segments`` there is no table of them. Vectors of a given ``size`` are projected to the hidden size.
     """
 
     def __init__(
         self, words: int, positions: int, segments: int, hidden_size: int, eps: float, size: int | None = None
     ) -> None:
         super().__init__()
+        self.projection = nn.Linear(size, hidden_size) if size else None
         size = size or hidden_size
         self.word = nn.Embedding(words, size)
         self.position = nn.Embedding(positions, size)
         self.segment = nn.Embedding(segments, size) if segments else None
         self.norm = nn.LayerNorm(size, eps=eps)
-        self.projection = nn.Linear(size, hidden_size) if size != hidden_size else None
 
     def resized(self, hidden_size: int) -> Embeddings:
         """Return new embeddings of another hidden size."""
-        words, positions, segments = (table.num_embeddings for table in (self.word, self.position, self.segment))
-        return Embeddings(words, positions, segments, hidden_size, self.norm.eps)
+        words, positions = self.word.num_embeddings, self.position.num_embeddings
+        segments = self.segment.num_embeddings if self.segment else 0
+        size = self.word.embedding_dim if self.projection else None
+        return Embeddings(words, positions, segments, hidden_size, self.norm.eps, size)
 
     def forward(self, input_ids: torch.Tensor, token_type_ids: torch.Tensor) -> torch.Tensor:
         """Map token and segment ids (batch, seq) to vectors (batch, seq, hidden); padding must be on the right."""

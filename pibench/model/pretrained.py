@@ -115,9 +115,10 @@ def _is_ours(folder: Path) -> bool:
 
 def _empty(architecture: Architecture, state: dict[str, torch.Tensor]) -> Model:
     """Return a model whose embeddings have the sizes in ``state``."""
-    words, size = state["embeddings.word.weight"].shape
+    words, width = state["embeddings.word.weight"].shape
     positions, hidden = len(state["embeddings.position.weight"]), architecture.hidden_size
     if architecture.family == "decoder":
         return Model(architecture, DecoderEmbeddings(words, positions, hidden))
     segments = len(state.get("embeddings.segment.weight", ()))
+    size = width if "embeddings.projection.weight" in state else None
     return Model(architecture, Embeddings(words, positions, segments, hidden, architecture.norm_eps, size))

@@ -60,8 +60,12 @@ def prune_width(model: Model, kept: Units) -> Model:
     )
     narrow = replace(model.architecture, hidden_size=len(kept.hidden), layers=layers)
     pruned = model.rebuilt(narrow)
-    for table, own in zip(pruned.embeddings.parameters(), model.embeddings.parameters(), strict=True):
-        table.copy_(own[..., kept.hidden])
+    is_projected = getattr(model.embeddings, "projection", None) is not None
+    for (name, table), own in zip(pruned.embeddings.named_parameters(), model.embeddings.parameters(), strict=True):
+        if is_projected:  # then only the projection's outputs are hidden units
+            table.copy_(own[kept.hidden] if name.startswith("projection") else own)
+        else:
+            table.copy_(own[..., kept.hidden])
     for new, old, neurons in zip(pruned.layer_weights, model.layer_weights, kept.neurons, strict=True):
         for name in new:
             new[name].copy_(_cut(name, old[name], kept.hidden, neurons))

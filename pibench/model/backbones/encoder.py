@@ -94,13 +94,14 @@ class Encoder(Adapter):
         return Architecture(config.hidden_size, (layer,) * config.num_hidden_layers, outputs, self.norm_eps(config))
 
     def embeddings(self, config: Any) -> Embeddings:
+        size = self.embedding_size(config)
         return Embeddings(
             config.vocab_size,
             self.positions(config),
             self.token_types(config),
             config.hidden_size,
             self.norm_eps(config),
-            self.embedding_size(config),
+            None if size == config.hidden_size else size,
         )
 
     def weights(self, state: State, config: Any) -> dict[str, torch.Tensor]:
