@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ PLAN = pytest.StashKey[Plan]()
 BENCH = pytest.StashKey[Workbench]()
 TABLES = pytest.StashKey[list[Table]]()
 PROBLEM = pytest.StashKey[str]()
+LINES = pytest.StashKey[logging.Handler]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -114,10 +116,28 @@ class Progress:
         self._write(f"    {spent / 60:.1f} min so far, about {left / 60:.1f} min left")
 
 
+class Lines(logging.Handler):
+    """Prints what the suite logs, such as that data is not GLUE; pytest itself shows it for failed cells alone."""
+
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        super().__init__(logging.WARNING)
+        self._write = reporter.write_line
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._write(f"note: {record.getMessage()}", yellow=True)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     session.config.pluginmanager.register(Progress(reporter))
+    session.config.stash[LINES] = lines = Lines(reporter)
+    logging.getLogger("pibench").addHandler(lines)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if LINES in config.stash:
+        logging.getLogger("pibench").removeHandler(config.stash[LINES])
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -185,6 +185,14 @@ def test_an_interrupted_run_resumes_and_a_broken_plugin_stops_nothing(backbone: 
     assert (failed["method"], failed["status"], failed["float"]) == ("broken", "failed", None)
 
 
+def test_what_is_logged_is_seen_once(backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # without git no commit is known
+    options = ("--methods=dense/exact", "--mpc-examples=0", "--engine=lean", "-k", "accuracy")
+    said = run(backbone, tmp_path, *options).communicate(timeout=240)[0]
+    assert said.count("note: no commit is known") == 1
+    assert "cannot be cited" in said
+
+
 def install_broken_plugin(folder: Path) -> None:
     (folder / "broken_plugin.py").write_text("raise ImportError('no such wheel')")
     information = folder / "broken_plugin-1.0.dist-info"
