@@ -21,7 +21,7 @@ OTHER_MACHINE = ENVIRONMENT | {"machine": ENVIRONMENT["machine"] | {"cores": 64}
 @pytest.mark.parametrize(
     ("index", "changes", "named"),
     [
-        (0, {"suite_version": "0.2.0"}, "suite_version"),
+        (0, {"suite_version": "0.0.9"}, "suite_version"),
         (8, {"schema_version": 1}, "schema_version"),
         (0, {"data": "sample"}, "data"),
         (0, {"data_fingerprint": "other"}, "data_fingerprint"),
