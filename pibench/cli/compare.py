@@ -90,7 +90,8 @@ def _verdict(drawn: pd.DataFrame, scores: pd.Series) -> str:
     if not {one, other} <= set(drawn):
         return "not tested: records without outputs, or without those of every seed of dense/exact"
     chance = p_value(float(scores[one] - scores[other]), (drawn[one] - drawn[other]).to_numpy())
-    return f"{'they differ' if chance < LEVEL else 'not told apart'} (paired bootstrap over examples, p = {chance:.3f})"
+    shown = "p < 0.001" if chance < 0.001 else f"p = {chance:.3f}"
+    return f"{'they differ' if chance < LEVEL else 'not told apart'} (paired bootstrap over examples, {shown})"
 
 
 def _told_apart(costed: pd.DataFrame, chosen: Sequence[str]) -> str:
