@@ -48,7 +48,7 @@ def choice(evidence: Evidence) -> Table:
 
 
 def most_lost(rows: pd.DataFrame) -> pd.Series:
-    """Return the upper end of the interval of each row's loss; the loss itself where it has none, as dense/exact."""
+    """Return the upper end of the interval of each row's loss; the loss where no records hold outputs."""
     return rows["counted_loss_high"].fillna(rows["counted_loss"])
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from pibench.arguments import path
 from pibench.errors import InputError, one_sentence, pick
 from pibench.results.records import RESULTS, read_all
 from pibench.results.refusal import add_draft, refuse
@@ -130,7 +131,7 @@ def _cell(claim: Claim, table: Table, wanted: Mapping[str, Any], column: str) ->
         found = found[found[key] == value]
     if len(found) > 1:
         raise InputError(f"claim {claim.id!r}: {len(found)} rows of table {table.name} match {dict(wanted)}; name one")
-    (value,) = (found[column].tolist() if column in found else []) or [None]
+    (value,) = found[column].tolist() or [None]
     return None if pd.isna(value) else value
 
 
@@ -177,8 +178,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     parser = argparse.ArgumentParser(prog="pibench claims", description="Judge claims by the tables.")
     parser.add_argument("ids", nargs="*", metavar="CLAIM", help="claims to judge (default: all)")
-    parser.add_argument("--claims", type=Path, default=CLAIMS, help="the list of claims (%(default)s)")
-    parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
+    parser.add_argument("--claims", type=path, default=CLAIMS, help="the list of claims (%(default)s)")
+    parser.add_argument("--records", type=path, default=RESULTS / "records", help="folder of records (%(default)s)")
     add_draft(parser)
     arguments = parser.parse_args(argv)
     claims = {claim.id: claim for claim in load(arguments.claims)}

@@ -20,7 +20,7 @@ _FIELD = [
     Column("loss", "loss (points)", 1, estimated=True),
     Column("loss_fixed", "loss in fixed point", 1, estimated=True),
     Column("loss_control", "loss to the control", 1, estimated=True, optional=True),
-    Column("rounding", "lost by fixed point", 1, estimated=True, optional=True),
+    Column("rounding", "lost by fixed point", 1, estimated=True),
     Column("fidelity", "same label as dense (%)", 1, optional=True),
     Column("divergence", "divergence from dense", 3, optional=True),
     Column("trained_on", "trained on (thousand examples)", 1, optional=True),

@@ -9,13 +9,13 @@ import base64
 import binascii
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import log_softmax
 
 from pibench.errors import InputError
-from pibench.tasks.metrics import answers
+from pibench.tasks.metrics import answers, score
 from pibench.tasks.task import Task
 
 _TYPE = np.dtype("<f4")
@@ -57,12 +57,8 @@ def fidelity(task: Task, own: np.ndarray, dense: np.ndarray) -> float:
 
     Both hold logits (examples, outputs). The correlation is Pearson's, and 0 where one side is constant.
     """
-    given, theirs = answers(task, own), answers(task, dense)
-    if not task.regression:
-        return 100 * float((given == theirs).mean())
-    if np.ptp(given) == 0 or np.ptp(theirs) == 0:
-        return 0.0
-    return 100 * float(np.corrcoef(given, theirs)[0, 1])
+    likeness = replace(task, metrics=("pearson" if task.regression else "accuracy",))
+    return score(likeness, answers(task, own), answers(task, dense))["score"]
 
 
 def divergence(task: Task, own: np.ndarray, dense: np.ndarray) -> float:

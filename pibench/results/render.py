@@ -87,8 +87,8 @@ class Table:
         ]
 
     def _cells(self, keys: Sequence[str]) -> list[list[Value]]:
-        shown = self.frame.reindex(columns=list(keys))
-        return [[None if pd.isna(cell) else cell for cell in row] for row in shown.itertuples(index=False, name=None)]
+        shown = self.frame[list(keys)].itertuples(index=False, name=None)
+        return [[None if pd.isna(cell) else cell for cell in row] for row in shown]
 
 
 def render(table: Table, form: Format) -> str:

@@ -116,10 +116,7 @@ def _matthews(labels: np.ndarray, answers: np.ndarray, counts: np.ndarray) -> np
 
 
 def _pearson(labels: np.ndarray, answers: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    columns = [
-        _correlation(counts, np.tile(labels, (len(counts), 1)), np.tile(row, (len(counts), 1))) for row in answers
-    ]
-    return np.stack(columns, axis=1)
+    return np.stack([_correlation(counts, labels, row) for row in answers], axis=1)
 
 
 def _spearman(labels: np.ndarray, answers: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -136,7 +133,10 @@ def _ranks(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _correlation(counts: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return Pearson's correlation (draws,) of weighted values, all (draws, examples); 0 where one side is constant."""
+    """Return Pearson's correlation (draws,) of values weighted by ``counts`` (draws, examples).
+
+    The two sides are (examples,) or (draws, examples). The correlation is 0 where one side is constant.
+    """
     size = counts.sum(1)
     first, second = (side - ((counts * side).sum(1) / size)[:, None] for side in (first, second))
     products = (counts * first * second).sum(1)
