@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from pibench import CHECKOUT
 from pibench.errors import InputError, one_line, pick
 
 T = TypeVar("T")
@@ -18,7 +19,6 @@ T = TypeVar("T")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 LONGEST_NAME = 60
 """Characters of a name: the file name of a record holds several names, and may have 255 bytes."""
-_SUITE = Path(__file__).resolve().parents[1]
 _SUITES_PACKAGES = ("pibench", "ig3d", "baselines")
 _groups: set[str] = set()
 """The entry-point group of every registry."""
@@ -147,15 +147,26 @@ def _unreadable(distribution: Distribution) -> str | None:
 def _refuse_another_package(called: str, entry: EntryPoint) -> None:
     """Raise if Python would import a plugin of the suite's own from another package of the same name."""
     package = _package(entry.value)
-    if package not in _SUITES_PACKAGES or (spec := find_spec(package)) is None:
+    if package not in _SUITES_PACKAGES:
         return
-    found = Path(spec.origin or next(iter(spec.submodule_search_locations or [])))
-    own = _SUITE / package / "__init__.py"
-    if found.resolve() != own:
+    found, own = package_file(package), own_file(package)
+    if found and found != own:
         raise InputError(
             f"{called} cannot be imported: {package} was found at {found}, not the suite's own at {own}; "
             "rename that file or take its folder off the Python path"
         )
+
+
+def package_file(package: str) -> Path | None:
+    """Return the file, or the folder without one, that Python imports a package from; None if it finds none."""
+    spec = find_spec(package)
+    places = [spec.origin, *(spec.submodule_search_locations or [])] if spec else []
+    return next((Path(place).resolve() for place in places if place), None)
+
+
+def own_file(package: str) -> Path:
+    """Return the file that one of the suite's packages must be imported from."""
+    return CHECKOUT / package / "__init__.py"
 
 
 def _package(module: str) -> str:

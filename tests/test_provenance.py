@@ -46,7 +46,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 def test_commit_and_dirty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path.resolve()
-    monkeypatch.setattr(provenance, "CODE", folder)
+    monkeypatch.setattr(provenance, "CHECKOUT", folder)
 
     def state() -> tuple[str | None, bool | None]:
         environment = provenance.environment(1)
@@ -61,7 +61,7 @@ def test_commit_and_dirty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert state() == (commit, True)
     # An installed copy inside somebody else's repository does not take that repository's commit.
     (folder / "site-packages").mkdir()
-    monkeypatch.setattr(provenance, "CODE", folder / "site-packages")
+    monkeypatch.setattr(provenance, "CHECKOUT", folder / "site-packages")
     assert state() == (None, None)
 
 
@@ -81,7 +81,7 @@ def committed(folder: Path) -> str:
 
 def test_a_repository_that_the_surroundings_name_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own, other = committed(tmp_path / "own"), committed(tmp_path / "other")
-    monkeypatch.setattr(provenance, "CODE", tmp_path / "own")
+    monkeypatch.setattr(provenance, "CHECKOUT", tmp_path / "own")
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "other"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "no-such-index"))
@@ -93,7 +93,7 @@ def test_a_repository_of_another_user_and_one_without_a_home(tmp_path: Path, mon
     own = committed(tmp_path / "own")
     for path in (tmp_path / "own", tmp_path / "own" / ".git"):
         os.chown(path, 12_345, 12_345)
-    monkeypatch.setattr(provenance, "CODE", tmp_path / "own")
+    monkeypatch.setattr(provenance, "CHECKOUT", tmp_path / "own")
     monkeypatch.setenv("HOME", str(tmp_path / "no-such-home"))
     assert provenance.environment(1)["commit"] == own
 
@@ -104,14 +104,14 @@ def test_files_that_are_not_listed_by_default_still_make_a_tree_dirty(
     committed(tmp_path / "own")
     _git(tmp_path / "own", "config", "status.showUntrackedFiles", "no")
     (tmp_path / "own" / "new.py").touch()
-    monkeypatch.setattr(provenance, "CODE", tmp_path / "own")
+    monkeypatch.setattr(provenance, "CHECKOUT", tmp_path / "own")
     assert provenance.environment(1)["dirty"] is True
 
 
 def test_a_run_without_a_commit_says_so_loudly(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(provenance, "CODE", tmp_path)
+    monkeypatch.setattr(provenance, "CHECKOUT", tmp_path)
     folder = save_checkpoint(tiny_bert(), tmp_path / "backbone")
     given = defaults(engine="lean", methods="dense", data="sample", backbone=str(folder), output=tmp_path / "out")
     Workbench(Plan.from_options(given)).check()

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from pibench import CHECKOUT
 from pibench.arguments import path
 from pibench.errors import InputError
 from pibench.results.records import RESULTS, Record, read_all
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-"""Where the package was installed from, if that was a checkout of the suite."""
 _COMMITTED = RESULTS / "records"
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from pibench.cli.records import CHECKOUT
+from pibench import CHECKOUT
 from pibench.errors import InputError
+from pibench.plugins import own_file, package_file
 
 _BENCHMARKS = CHECKOUT / "benchmarks"
 _PLUGINS = ("-p", "benchmark", "-p", "no:cacheprovider", "-p", "no:randomly")
@@ -52,9 +52,8 @@ def refuse_missing_pytest() -> None:
 def refuse_hidden_packages() -> None:
     """Raise :class:`InputError` if Python finds another package under the name of one of the suite's."""
     for package in ("ig3d", "baselines"):
-        spec = find_spec(package)
-        found = Path(spec.origin).resolve() if spec and spec.origin else None
-        if found != CHECKOUT / package / "__init__.py":
+        found = package_file(package)
+        if found != own_file(package):
             raise InputError(
                 f"the package {package!r} is {found or 'missing'}, not the suite's in {CHECKOUT}: rename the other "
                 "one, or take its folder off PYTHONPATH"

@@ -1,6 +1,6 @@
-"""What trained models depend on besides their data, made of content: the code, and the backbone's checkpoint.
+"""What trained models depend on besides their data and their backbone: the code, as a fingerprint of its content.
 
-A name, a path or a version can stay the same while what it names has changed; a fingerprint cannot.
+A path or a version can stay the same while what it names has changed; a fingerprint cannot.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_SUITE = Path(__file__).resolve().parents[1]
-_TRAINING = tuple(_SUITE / room for room in ("tasks", "model", "training"))
-_COMPRESSION = (*_TRAINING, _SUITE / "methods", _SUITE.with_name("ig3d"), _SUITE.with_name("baselines"))
+from pibench import CHECKOUT
+
+_TRAINING = tuple(CHECKOUT / "pibench" / room for room in ("tasks", "model", "training"))
+_COMPRESSION = (*_TRAINING, *(CHECKOUT / room for room in ("pibench/methods", "ig3d", "baselines")))
 
 
 def training_code() -> str:

@@ -9,10 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pibench import CHECKOUT
 from pibench.training.device import gpu_model
 
-CODE = Path(__file__).resolve().parents[2]
-"""The folder of the code that runs: the suite's repository, or where it is installed."""
 _PACKAGES = ("torch", "transformers", "crypten", "numpy", "scipy", "scikit-learn", "datasets")
 
 
@@ -63,9 +62,9 @@ def _git(*arguments: str) -> str | None:
     The surroundings may name another repository, as those of a git hook do, and the folder may belong to another user.
     """
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    command = ["git", "-c", f"safe.directory={CODE}", *arguments]
+    command = ["git", "-c", f"safe.directory={CHECKOUT}", *arguments]
     try:
-        done = subprocess.run(command, cwd=CODE, env=surroundings, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=CHECKOUT, env=surroundings, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip()

@@ -16,7 +16,7 @@ from pibench.engines.engine import Engine, Parties
 from pibench.errors import InputError
 from pibench.measure.identity import compression_code, training_code
 from pibench.measure.plan import Cell, Plan
-from pibench.measure.provenance import CODE, environment
+from pibench.measure.provenance import environment
 from pibench.methods.registry import METHODS
 from pibench.model.backbones.backbone import Backbone, load_backbone
 from pibench.results.records import read_all
@@ -92,7 +92,7 @@ class Workbench:
             log.warning(
                 "no commit is known of the code that runs, since %s is not a git repository or git is missing: these "
                 "records cannot be cited, and pibench tables needs --draft to show them",
-                CODE,
+                pibench.CHECKOUT,
             )
         for engine in self.plan.running.values():
             engine.check(self.plan.session)

@@ -35,6 +35,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pibench import CHECKOUT
 from pibench.errors import InputError
 from pibench.net.profiles import Network
 
@@ -189,7 +190,7 @@ def _connect_tun(stack: contextlib.ExitStack, namespaces: list[str], network: Ne
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        cwd=Path(__file__).parents[2],  # so that `-m` finds this package
+        cwd=CHECKOUT,  # so that `-m` finds this package
         start_new_session=True,  # Ctrl-C is the parent's to handle
     )
     stack.callback(_stop, process)

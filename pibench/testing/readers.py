@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import torch
 from hypothesis import strategies as st
 
-from pibench import disk
+from pibench import CHECKOUT, disk
 from pibench.cli import main as command
 from pibench.engines.lean.messages import packed, unpacked
 from pibench.engines.lean.remote import parse_address
@@ -28,7 +28,6 @@ from pibench.results import claims, records, tables
 from pibench.tasks.load import load
 from pibench.testing.made_up import accuracy_record
 
-ROOT = Path(__file__).resolve().parents[2]
 Read = Callable[[Path], Any]
 
 
@@ -136,7 +135,7 @@ def readers(folder: Path) -> dict[str, Reader]:
         "plugins' metadata": Reader(entries | anything, _metadata),
         "options of nox -s bench": Reader(option.map(str.encode), _text(_bench_options)),
         "other command lines": Reader(arguments.map("\n".join).map(str.encode), _text(_commands)),
-        "lists of claims": Reader(damaged((ROOT / "benchmarks/claims.toml").read_bytes()) | anything, claims.load),
+        "lists of claims": Reader(damaged((CHECKOUT / "benchmarks/claims.toml").read_bytes()) | anything, claims.load),
         "addresses": Reader((words | st.from_regex(r"[\w.]*:?\d*")).map(str.encode), _text(parse_address)),
         "networks": Reader((words | st.from_regex(_LINK)).map(str.encode), _text(parse_network)),
     }

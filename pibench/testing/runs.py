@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pibench import CHECKOUT
 from pibench.cli.executors import PIBENCH
 from pibench.measure.provenance import environment
 from pibench.results import records
 from pibench.results.records import Record
 
-ROOT = Path(__file__).resolve().parents[2]
 TRACEBACK = "Traceback (most recent call last)"
 MEASURED = ("status", "float", "fixed", "weights_hash", "architecture", "bytes_total", "rounds", "operators")
 """The fields of a cell that are the same in every run."""
@@ -94,7 +94,7 @@ def bench(folder: Path, backbone: Path, *options: str, environment: dict[str, st
     """Start two methods' cells in ``folder``, with its records under ``out`` unless an option says otherwise."""
     fixed = [f"--backbone={backbone}", "--data=sample", "--methods=dense,puma", "--output=out", "--deadline=20"]
     cells = ["-k", "accuracy or communication"]
-    return Run([*PIBENCH, "run", "-c", str(ROOT / "pyproject.toml"), *cells, *fixed, *options], folder, environment)
+    return Run([*PIBENCH, "run", "-c", str(CHECKOUT / "pyproject.toml"), *cells, *fixed, *options], folder, environment)
 
 
 def party(folder: Path, *options: str) -> Run:
