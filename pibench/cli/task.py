@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pibench.arguments import path
 from pibench.cli.run import nothing_more
 from pibench.disk import save_text
 from pibench.errors import InputError
@@ -33,14 +33,14 @@ def add(commands: Any) -> None:
         "new", help="look at a file or folder of examples, and write a TOML file that describes it"
     )
     new.add_argument(
-        "data", type=Path, help="CSV, TSV, JSON lines or parquet file, or folder with train and validation"
+        "data", type=path, help="CSV, TSV, JSON lines or parquet file, or folder with train and validation"
     )
     new.add_argument("--texts", default="", metavar="COLUMNS", help="one or two text columns, comma-separated")
     new.add_argument("--label", metavar="COLUMN", help="column of labels")
-    new.add_argument("--output", type=Path, metavar="FILE", help="TOML file to write (default: beside the data)")
+    new.add_argument("--output", type=path, metavar="FILE", help="TOML file to write (default: beside the data)")
     new.set_defaults(run=_new)
     check = actions.add_parser("check", help="load the data that a TOML file describes, and say what was found")
-    check.add_argument("file", type=Path, help="TOML file")
+    check.add_argument("file", type=path, help="TOML file")
     check.set_defaults(run=_check)
 
 

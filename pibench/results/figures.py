@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pibench.arguments import path
 from pibench.disk import atomic_write
 from pibench.errors import InputError, one_sentence
 from pibench.methods.trajectory import Point, Trajectory
@@ -76,9 +77,9 @@ def draw(records: Sequence[Record], folder: Path) -> list[Path]:
     }
     if searched(records):
         figures[folder / "frontier.png"] = frontier(plt, records)
-    for path, figure in figures.items():
-        with atomic_write(path) as temporary:
-            figure.savefig(temporary, dpi=120, format=path.suffix[1:], metadata={"Software": None})
+    for file, figure in figures.items():
+        with atomic_write(file) as temporary:
+            figure.savefig(temporary, dpi=120, format=file.suffix[1:], metadata={"Software": None})
         plt.close(figure)
     return list(figures)
 
@@ -87,12 +88,12 @@ def draw(records: Sequence[Record], folder: Path) -> list[Path]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 for bad input."""
     parser = argparse.ArgumentParser(prog="pibench figures", description="Draw the figures from records.")
-    parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
-    parser.add_argument("--output", type=Path, default=RESULTS / "figures", help="folder of figures (%(default)s)")
+    parser.add_argument("--records", type=path, default=RESULTS / "records", help="folder of records (%(default)s)")
+    parser.add_argument("--output", type=path, default=RESULTS / "figures", help="folder of figures (%(default)s)")
     add_draft(parser)
     arguments = parser.parse_args(argv)
     records = read_all(arguments.records)
     refuse(records, arguments.draft)
-    for path in draw(records, arguments.output):
-        print(path)
+    for file in draw(records, arguments.output):
+        print(file)
     return 0

@@ -11,9 +11,9 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from pibench.arguments import path
 from pibench.errors import InputError, one_sentence
 from pibench.results.records import SCHEMA_VERSION, Record, file_name, write
 
@@ -84,19 +84,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m pibench.results.migrate", description="Migrate records to schema 2."
     )
-    parser.add_argument("folder", type=Path, help="folder of records, such as results/v1/records")
+    parser.add_argument("folder", type=path, help="folder of records, such as results/v1/records")
     folder = parser.parse_args(argv).folder
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}: name the folder of the records")
     count = 0
-    for path in sorted(folder.rglob("*.json")):
-        old = json.loads(path.read_text(encoding="utf-8"))
+    for file in sorted(folder.rglob("*.json")):
+        old = json.loads(file.read_text(encoding="utf-8"))
         new = migrated(old)
         if new is not old:
             write(new, folder / file_name(new))
             count += 1
-            if path != folder / file_name(new):
-                path.unlink()
+            if file != folder / file_name(new):
+                file.unlink()
     print(f"{count} records migrated in {folder}")
     return 0
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from pibench.arguments import path
 from pibench.disk import save_text
 from pibench.errors import InputError, one_sentence
 from pibench.results.cost import GROUPS
@@ -111,8 +112,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from pibench.results.tables import all_tables, with_claims
 
     parser = argparse.ArgumentParser(prog="pibench report", description="Write the report from records.")
-    parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
-    parser.add_argument("--output", type=Path, default=Path("runs/report.html"), help="the page (%(default)s)")
+    parser.add_argument("--records", type=path, default=RESULTS / "records", help="folder of records (%(default)s)")
+    parser.add_argument("--output", type=path, default=Path("runs/report.html"), help="the page (%(default)s)")
     add_draft(parser)
     arguments = parser.parse_args(argv)
     records = read_all(arguments.records)

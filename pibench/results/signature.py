@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pibench.arguments import path
 from pibench.disk import save_text
 from pibench.errors import one_sentence
 from pibench.results.records import RESULTS, read_all
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="pibench check-results", description="Check that records are fit to be cited, or sign them off."
     )
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of records and tables (%(default)s)")
+    parser.add_argument("--results", type=path, default=RESULTS, help="folder of records and tables (%(default)s)")
     parser.add_argument("--sign", action="store_true", help="write the signature, if nothing else is refused")
     arguments = parser.parse_args(argv)
     records = read_all(arguments.results / "records")

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
+from pibench.arguments import path
 from pibench.disk import save_text
 from pibench.errors import InputError, one_sentence
 from pibench.methods.contract import MethodInfo
@@ -40,8 +41,8 @@ def write_tables(records_folder: str | Path, tables_folder: str | Path) -> list[
 
 
 def _write(texts: dict[Path, str]) -> list[Path]:
-    for path, text in texts.items():
-        save_text(text, path)
+    for file, text in texts.items():
+        save_text(text, file)
     return list(texts)
 
 
@@ -106,9 +107,9 @@ def _embedded(page: Path, tables: list[Table]) -> str:
 
 def _differing(texts: dict[Path, str]) -> list[Path]:
     return [
-        path
-        for path, text in texts.items()
-        if not path.is_file() or path.read_text(encoding="utf-8", errors="replace") != text
+        file
+        for file, text in texts.items()
+        if not file.is_file() or file.read_text(encoding="utf-8", errors="replace") != text
     ]
 
 
@@ -118,8 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="pibench tables", description="Write all tables of the records, each as Markdown, LaTeX and csv."
     )
-    parser.add_argument("--records", type=Path, default=RESULTS / "records", help="folder of records (%(default)s)")
-    parser.add_argument("--output", type=Path, default=RESULTS / "tables", help="folder of tables (%(default)s)")
+    parser.add_argument("--records", type=path, default=RESULTS / "records", help="folder of records (%(default)s)")
+    parser.add_argument("--output", type=path, default=RESULTS / "tables", help="folder of tables (%(default)s)")
     parser.add_argument(
         "--check",
         action="store_true",
@@ -127,12 +128,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--page",
-        type=Path,
+        type=path,
         action="append",
         default=[],
         help="a Markdown page whose tables, between table markers, are updated; may be repeated",
     )
-    parser.add_argument("--claims", type=Path, help=f"judge the claims in this file too, such as {CLAIMS}")
+    parser.add_argument("--claims", type=path, help=f"judge the claims in this file too, such as {CLAIMS}")
     add_draft(parser)
     arguments = parser.parse_args(argv)
     records = _read(arguments.records)
@@ -147,6 +148,6 @@ def main(argv: Sequence[str] | None = None) -> int:
                 file=sys.stderr,
             )
         return int(bool(differing))
-    for path in _write(texts):
-        print(path)
+    for file in _write(texts):
+        print(file)
     return 0
