@@ -134,9 +134,9 @@ def minimums(session: nox.Session, resolution: str) -> None:
 @nox.session(reuse_venv="never")
 def lock(session: nox.Session) -> None:
     """Write the newest compatible versions to requirements.lock, except torch's, which is given."""
-    session.install("--upgrade", TORCH, "-e", f".[{','.join(EVERYTHING)}]", "pip")
+    session.install("--upgrade", TORCH, "-e", f".[{','.join(EVERYTHING)}]")
     listed = session.run("python", "-m", "pip", "freeze", "--all", "--exclude-editable", silent=True)
-    pins = [line.split("+")[0] for line in str(listed).splitlines() if "==" in line and not line.startswith("pip==")]
+    pins = [line.split("+")[0] for line in str(listed).splitlines() if "==" in line]
     Path(LOCK).write_text("".join(f"{pin}\n" for pin in pins), encoding="utf-8")
 
 
